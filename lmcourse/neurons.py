@@ -1,0 +1,49 @@
+"""From scores to probabilities, and from probabilities to a loss.
+
+Chapter: book/neurons.md
+"""
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+def softmax(logits: Float[Tensor, "*shape"], dim: int = -1) -> Float[Tensor, "*shape"]:
+    """Probabilities: exp(logits) / Σ exp(logits) along `dim`.
+
+    Example:
+        >>> import torch
+        >>> softmax(torch.tensor([1000.0, 1000.0]))
+        tensor([0.5000, 0.5000])
+    """
+    # Subtracting the largest logit changes nothing in the ratio and keeps exp() from overflowing.
+    # It is a constant of the computation, so no gradient needs to flow through it.
+    shifted = logits - logits.amax(dim, keepdim=True).detach()
+    exponentials = shifted.exp()
+    return exponentials / exponentials.sum(dim, keepdim=True)
+
+
+def cross_entropy(
+    logits: Float[Tensor, "*batch V"],
+    targets: Int[Tensor, "*batch"] | Float[Tensor, "*batch V"],
+) -> Float[Tensor, ""]:
+    """The mean of −Σ p log q in nats, p being `targets` and q = softmax(logits).
+
+    Args:
+        targets: class ids, or one distribution for each row of `logits`.
+
+    Example:
+        >>> import math, torch
+        >>> loss = cross_entropy(torch.zeros(3, 8), torch.tensor([0, 5, 7]))
+        >>> math.isclose(loss.item(), math.log(8), rel_tol=1e-6)
+        True
+    """
+    log_probs = logits - logits.logsumexp(-1, keepdim=True)
+    if targets.is_floating_point():
+        return -(targets * log_probs).sum(-1).mean()
+    vocab_size = logits.shape[-1]
+    if targets.numel() and not 0 <= int(targets.min()) <= int(targets.max()) < vocab_size:
+        worst = int(targets.max()) if int(targets.min()) >= 0 else int(targets.min())
+        raise ValueError(
+            f"targets must lie in 0…{vocab_size - 1}, got {worst}: logits have {vocab_size} classes"
+        )
+    return -log_probs.gather(-1, targets[..., None].long()).mean()

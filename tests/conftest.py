@@ -1,0 +1,62 @@
+"""What holds for every test: one thread, no network but loopback, shapes checked as annotated."""
+
+import os
+import socket
+
+import pytest
+from jaxtyping import install_import_hook
+
+# Every call of a public function in the suite checks the shapes and types that its signature promises.
+install_import_hook("lmcourse", "beartype.beartype")
+
+# The threads of two test processes on two cores would fight; and results must not depend on them.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread():
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch):
+    """A test that reaches for another machine fails at once, by name."""
+    connect = socket.socket.connect
+
+    def loopback_only(self, address):
+        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in ("127.0.0.1", "::1", "localhost"):
+            raise AssertionError(f"a test tried to reach {address[0]}")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", loopback_only)
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    import torch
+
+    torch.manual_seed(0)
+
+
+@pytest.fixture(
+    params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)],
+)
+def device(request):
+    import torch
+
+    return torch.device(request.param)
+
+
+def pytest_collection_modifyitems(items):
+    """`gpu` tests are skipped, by name and with a reason, where there is no GPU."""
+    if not any("gpu" in item.keywords for item in items):
+        return
+    import torch
+
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if "gpu" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="no GPU here"))
