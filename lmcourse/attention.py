@@ -21,7 +21,7 @@ def attention(
     """The values softmax(query keyᵀ / √D) value, and the weights that mix them.
 
     Args:
-        mask: True where a query may look at a key, of a shape that broadcasts to that of the weights.
+        mask: True where a query may look at a key; its shape broadcasts to that of the weights.
             A query that may look at nothing gets weights and values of zero.
 
     Raises:
@@ -38,7 +38,7 @@ def attention_weights(
     key: Float[Tensor, "*batch S D"],
     mask: Bool[Tensor, "..."] | None = None,
 ) -> Float[Tensor, "*batch T S"]:
-    """How much each query takes from each key: softmax(query keyᵀ / √D), zero where the mask is False."""
+    """How much each query takes from each key: softmax(query keyᵀ / √D), 0 where mask is False."""
     if query.shape[-1] != key.shape[-1]:
         raise ValueError(
             f"query and key must have the same width, got {query.shape[-1]} and {key.shape[-1]}"
@@ -59,7 +59,7 @@ def _masked_softmax(
     return softmax(scores).masked_fill(~mask, 0.0)
 
 
-def causal_mask(n: int, device: torch.device | None = None) -> Bool[Tensor, "n n"]:
+def causal_mask(n: int, device: torch.device | str | None = None) -> Bool[Tensor, "n n"]:
     """True where position t (row) may look at position s (column): s ≤ t.
 
     Example:
@@ -72,7 +72,9 @@ def causal_mask(n: int, device: torch.device | None = None) -> Bool[Tensor, "n n
 
 
 def padding_mask(lengths: Int[Tensor, "B"], n: int) -> Bool[Tensor, "B 1 S"]:
-    """True where a key is one of the first `lengths[b]`, the same for each query; `&` joins it to another mask.
+    """True where a key is one of the first `lengths[b]`, the same for each query.
+
+    `causal_mask(n) & padding_mask(lengths, n)` is the mask of both, (B, T, S).
 
     Args:
         n: the number of keys S in the padded batch.
@@ -82,19 +84,25 @@ def padding_mask(lengths: Int[Tensor, "B"], n: int) -> Bool[Tensor, "B 1 S"]:
         tensor([[[1, 0, 0]],
                 [[1, 1, 1]]], dtype=torch.int32)
     """
-    if lengths.numel() and int(lengths.max()) > n:
-        raise ValueError(f"lengths must be at most n, got a length of {int(lengths.max())}, n={n}")
+    for length in lengths.tolist():
+        if not 0 <= length <= n:
+            raise ValueError(f"lengths must lie in 0…{n}, got {length}: the batch has {n} keys")
     return (torch.arange(n, device=lengths.device) < lengths[:, None])[:, None, :]
 
 
 def split_heads(x: Float[Tensor, "B T C"], n_heads: int) -> Float[Tensor, "B H T D"]:
     """Each vector of width C as H vectors of width D = C / H, heads before positions."""
     batch_size, n_positions, d_model = x.shape
-    if d_model % n_heads:
+    d_head = _head_width(d_model, n_heads)
+    return x.view(batch_size, n_positions, n_heads, d_head).transpose(1, 2)
+
+
+def _head_width(d_model: int, n_heads: int) -> int:
+    if n_heads < 1 or d_model % n_heads:
         raise ValueError(
             f"d_model must be a multiple of n_heads, got d_model={d_model}, n_heads={n_heads}"
         )
-    return x.view(batch_size, n_positions, n_heads, d_model // n_heads).transpose(1, 2)
+    return d_model // n_heads
 
 
 def merge_heads(x: Float[Tensor, "B H T D"]) -> Float[Tensor, "B T C"]:
@@ -107,15 +115,13 @@ class MultiHeadAttention(nn.Module):
     """Attention in `n_heads` subspaces of width d_model / n_heads, joined by a last projection.
 
     Reference: Vaswani et al. (2017), section 3.2.2. Our query_projection, key_projection and
-        value_projection are the three thirds of torch's `in_proj_weight`; output_projection is `out_proj`.
+        value_projection are the thirds of torch's `in_proj_weight`, and output_projection is its
+        `out_proj`.
     """
 
     def __init__(self, d_model: int, n_heads: int, dropout: float = 0.0):
         super().__init__()
-        if d_model % n_heads:
-            raise ValueError(
-                f"d_model must be a multiple of n_heads, got d_model={d_model}, n_heads={n_heads}"
-            )
+        _head_width(d_model, n_heads)
         self.n_heads = n_heads
         self.query_projection = nn.Linear(d_model, d_model)
         self.key_projection = nn.Linear(d_model, d_model)

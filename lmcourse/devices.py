@@ -11,7 +11,7 @@ VARIABLE = "LMCOURSE_DEVICE"
 
 
 def default_device() -> torch.device:
-    """The device that models and batches go to: the variable LMCOURSE_DEVICE, else a GPU, else the CPU.
+    """The device that models and batches go to: LMCOURSE_DEVICE if set, else a GPU, else the CPU.
 
     Raises:
         ValueError: LMCOURSE_DEVICE names a device that PyTorch does not know or cannot reach here.

@@ -37,6 +37,13 @@ def cross_entropy(
         >>> math.isclose(loss.item(), math.log(8), rel_tol=1e-6)
         True
     """
+    # Broadcasting would accept other shapes, and average what was never asked.
+    expected = logits.shape if targets.is_floating_point() else logits.shape[:-1]
+    if targets.shape != expected:
+        raise ValueError(
+            f"targets must have the shape {tuple(expected)} for logits {tuple(logits.shape)},"
+            f" got {tuple(targets.shape)}"
+        )
     log_probs = logits - logits.logsumexp(-1, keepdim=True)
     if targets.is_floating_point():
         return -(targets * log_probs).sum(-1).mean()

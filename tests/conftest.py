@@ -3,14 +3,23 @@
 import os
 import socket
 
-import pytest
-from jaxtyping import install_import_hook
-
-# Every call of a public function in the suite checks the shapes and types that its signature promises.
-install_import_hook("lmcourse", "beartype.beartype")
-
 # The threads of two test processes on two cores would fight; and results must not depend on them.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+import pytest
+from hypothesis import settings
+from jaxtyping import config, install_import_hook
+
+# Every call of a public function in the suite checks the shapes and types of its signature.
+install_import_hook("lmcourse", "beartype.beartype")
+
+# The same examples each time: a red suite stays red until someone mends it. To look for new ones:
+# pytest --hypothesis-profile=explore
+settings.register_profile("suite", deadline=None, derandomize=True, max_examples=20)
+settings.register_profile("explore", deadline=None, max_examples=500)
+settings.load_profile("suite")
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -26,7 +35,7 @@ def _no_network(monkeypatch):
     connect = socket.socket.connect
 
     def loopback_only(self, address):
-        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in ("127.0.0.1", "::1", "localhost"):
+        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in LOOPBACK:
             raise AssertionError(f"a test tried to reach {address[0]}")
         return connect(self, address)
 
@@ -40,9 +49,14 @@ def _seed():
     torch.manual_seed(0)
 
 
-@pytest.fixture(
-    params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)],
-)
+@pytest.fixture
+def unchecked(monkeypatch):
+    """Calls as a reader makes them: annotations are not checked, our own refusals speak."""
+    monkeypatch.setattr(config, "jaxtyping_disable", True)
+
+
+# Of the session, not of one test, so that a property test may ask for it too.
+@pytest.fixture(scope="session", params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 def device(request):
     import torch
 

@@ -1,0 +1,299 @@
+"""Text to learn from: generated corpora, what every Python installs, and real data by checksum.
+
+Chapter: book/data.md
+"""
+
+import errno
+import gzip
+import hashlib
+import itertools
+import os
+import random
+import re
+import string
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pooch
+import torch
+from jaxtyping import Int
+from torch import Tensor
+from tqdm import tqdm
+
+VARIABLE = "LMCOURSE_DATA"
+Item = TypeVar("Item")
+
+# Addresses name a commit: what they hold cannot change.
+_GITHUB = "https://raw.githubusercontent.com"
+_SHAKESPEARE = f"{_GITHUB}/karpathy/char-rnn/6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e"
+_CNN_TEXT = f"{_GITHUB}/dennybritz/cnn-text-classification-tf"
+_REVIEWS = f"{_CNN_TEXT}/18762b459e21d9c70e5c242f8d43fc4e6db37a0d/data/rt-polaritydata"
+_ENTITIES = f"{_GITHUB}/leondz/emerging_entities_17/e52a2d2a71ac1a051ca2d532eef28653c5c02603"
+_CAPTIONS = f"{_GITHUB}/multi30k/dataset/a3d2e0d26b56f3846f66a952536ffed4e401d05a/data/task1/raw"
+
+# For each file: its SHA-256; for one that is downloaded in gzip, that of the download below it.
+_SUMS = """
+86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed tinyshakespeare.txt
+4134882974a28d0c7b5151256f0e33a6169984ee7372c279e673f1114f475d58 rt-polarity.pos
+2d11cfbc790f1cd96d78339f41ce53ced1efa83cd22d37d6788fa3fe3d17e2fd rt-polarity.neg
+b47e27b46a3ee1ef7873c8e5a0d09bd7c0d4de66144b9b1fcdb867c87917e02f tatoeba-cmn-eng.tsv
+731820e13f71af324c6b55a1575ec2ce59fbaa2a0806f8f0400b98d56cd6a7a5 wnut17.train.conll
+e053b752b8155113ca66e7db08af5f2f5f43ab993694e4774f1ec5bad42312d8 wnut17.dev.conll
+460a15fbd157e34a7a9957ee388c1ca247fe47af3ef25fb50442af6c274e0fc6 multi30k.train.en
+d79cfa999dd4c51d2cb42499b6796d5a882c3a8a961923c25a898c90f8bbd56f multi30k.train.en.gz
+2c2b73fd2b548fbcde3a875e0a78d6ee94d498bfdee6bd3eae3945779e9ddf72 multi30k.train.de
+726e39b2fa9eb9ffb6dc763fb35a179f80fae06ffc5d28b6ace5faa883de28a6 multi30k.train.de.gz
+1f2a23d992769b5b3d209b0a10dd0b77c08cceb1f20dfb97ed0aafa49d107227 multi30k.val.en
+14f7d25ddd868909a9213e361768460edcacdd6ab9d1e77b92560dc10c10dc28 multi30k.val.en.gz
+660e09eb7e1da2f856ea13ee5ad3cf6d36b3d5b0b733c857e94c5747a3dfc660 multi30k.val.de
+f0cba2f995189cf5770f29a8a9a537a3ad3f51657ad873405082ff6863a5e75a multi30k.val.de.gz
+399a4382932c1aadd3ceb9bef1008d388a64c76d4ae4e9d4728c6f4301cac182 multi30k.test_2016_flickr.en
+611d361c6334bc7246101d48097c13cf5c4413c5befc793cc629934359d532d9 multi30k.test_2016_flickr.en.gz
+4be6b5b3236b79c25475c6bb829800a7ce559e9ba7a1f6c2394fe4d40be46d16 multi30k.test_2016_flickr.de
+9204244e408ccb38d2a55cfcd344df15005fc42a07a6e55ca6c52b6ababb8cc8 multi30k.test_2016_flickr.de.gz
+"""
+SUMS = {name: digest for digest, name in (line.split() for line in _SUMS.split("\n") if line)}
+ADDRESSES = {
+    "tinyshakespeare.txt": f"{_SHAKESPEARE}/data/tinyshakespeare/input.txt",
+    "rt-polarity.pos": f"{_REVIEWS}/rt-polarity.pos",
+    "rt-polarity.neg": f"{_REVIEWS}/rt-polarity.neg",
+    "wnut17.train.conll": f"{_ENTITIES}/wnut17train.conll",
+    "wnut17.dev.conll": f"{_ENTITIES}/emerging.dev.conll",
+}
+_MULTI30K = {"train": "train", "val": "val", "test": "test_2016_flickr"}
+for _part in _MULTI30K.values():
+    for _language in ("en", "de"):
+        ADDRESSES[f"multi30k.{_part}.{_language}"] = f"{_CAPTIONS}/{_part}.{_language}.gz"
+
+
+class DatasetError(OSError):
+    """A data set that cannot be had here; the message says what to do."""
+
+
+def load_dataset(name: str) -> dict[str, Sequence[Any]]:
+    """The parts of a real data set, each a sequence of examples.
+
+    Looks in the folder that the variable LMCOURSE_DATA names, then in the cache, and downloads
+    otherwise; the SHA-256 is checked each time.
+
+    Args:
+        name: what comes out is for
+            tinyshakespeare: {"all": characters, as one str};
+            rt-polarity: {"all": (sentence, 1 if it praises, 0 if it pans)};
+            tatoeba-cmn-eng: {"all": (English, Chinese)};
+            multi30k: {"train", "val", "test": (English, German)};
+            wnut17: {"train", "dev": sentences of (word, BIO tag)}.
+
+    Raises:
+        DatasetError: no network, full disk, wrong checksum …: with what to do.
+    """
+    if name not in _READERS:
+        known = ", ".join(sorted(_READERS))
+        raise ValueError(f"name must be one of {known}, got name={name!r}")
+    return _READERS[name]()
+
+
+def _read_reviews() -> dict[str, list[tuple[str, int]]]:
+    praised = [(line.strip(), 1) for line in _lines("rt-polarity.pos")]
+    return {"all": praised + [(line.strip(), 0) for line in _lines("rt-polarity.neg")]}
+
+
+def _read_tatoeba() -> dict[str, list[tuple[str, str]]]:
+    rows = [line.split("\t") for line in _lines("tatoeba-cmn-eng.tsv")]
+    return {"all": [(row[0], row[1]) for row in rows]}
+
+
+def _read_captions() -> dict[str, list[tuple[str, str]]]:
+    parts = {}
+    for part, stem in _MULTI30K.items():
+        english, german = (_lines(f"multi30k.{stem}.{language}") for language in ("en", "de"))
+        parts[part] = list(zip(english, german, strict=True))
+    return parts
+
+
+def _read_entities() -> dict[str, list[list[tuple[str, str]]]]:
+    parts = {}
+    for part in ("train", "dev"):
+        sentences: list[list[tuple[str, str]]] = [[]]
+        for line in _lines(f"wnut17.{part}.conll"):
+            if line.strip():
+                word, tag = line.split("\t")
+                sentences[-1].append((word, tag))
+            elif sentences[-1]:  # some breaks are empty lines, some a TAB, some both
+                sentences.append([])
+        parts[part] = [sentence for sentence in sentences if sentence]
+    return parts
+
+
+_READERS: dict[str, Callable[[], dict[str, Sequence[Any]]]] = {
+    "tinyshakespeare": lambda: {"all": _text("tinyshakespeare.txt")},
+    "rt-polarity": _read_reviews,
+    "tatoeba-cmn-eng": _read_tatoeba,
+    "multi30k": _read_captions,
+    "wnut17": _read_entities,
+}
+
+
+def _lines(name: str) -> list[str]:
+    # Not splitlines(): it would also split at the odd line separators inside of sentences.
+    return _text(name).removesuffix("\n").split("\n")
+
+
+def _text(name: str) -> str:
+    content = _from_folder(name)
+    if content is None:
+        content = _download(name).read_bytes()
+        content = gzip.decompress(content) if f"{name}.gz" in SUMS else content
+    return content.decode("utf-8")
+
+
+def _from_folder(name: str) -> bytes | None:
+    if not (folder := os.environ.get(VARIABLE)):
+        return None
+    if not Path(folder).is_dir():
+        raise DatasetError(f"{VARIABLE} must name a folder, got {VARIABLE}={folder!r}")
+    path = Path(folder) / name
+    if not path.is_file():
+        return None
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    if digest == SUMS[name]:
+        return content
+    if name in ADDRESSES:
+        raise DatasetError(
+            f"{path} must have the SHA-256 {SUMS[name]}, got {digest}: put the file there that"
+            f" {ADDRESSES[name]} holds, or remove it and it will be downloaded"
+        )
+    warnings.warn(f"{path} is another edition than the one that was tested", stacklevel=2)
+    return content
+
+
+def _download(name: str) -> Path:
+    """The file in the cache, downloaded if it is not there; never a half one."""
+    if name not in ADDRESSES:
+        raise DatasetError(
+            f"{name} has no address of its own: get cmn-eng.zip from https://www.manythings.org/anki/,"
+            f" unpack cmn.txt, name it {name} and set {VARIABLE} to its folder"
+        )
+    saved = f"{name}.gz" if f"{name}.gz" in SUMS else name
+    pooch.get_logger().setLevel("WARNING")  # the bar says it
+    # Nothing is shown where nobody looks. Pooch sets the total, once there is one to be set.
+    bar = tqdm(desc=name, total=1, unit="B", unit_scale=True, disable=None)
+    try:
+        # Downloads to another name in the same folder, and renames when the checksum is right.
+        path = pooch.retrieve(
+            ADDRESSES[name],
+            known_hash=f"sha256:{SUMS[saved]}",
+            fname=saved,
+            path=_cache(),
+            downloader=pooch.HTTPDownloader(progressbar=bar, timeout=30),
+        )
+    except (OSError, ValueError) as error:
+        way_out = f"download {ADDRESSES[name]} yourself" + (", unpack it" if saved != name else "")
+        raise DatasetError(
+            f"{name} could not be downloaded to {_cache()}: {_reason(error)}. Try again; or"
+            f" {way_out}, name it {name} and set {VARIABLE} to its folder"
+        ) from error
+    finally:
+        bar.close()
+    return Path(path)
+
+
+def _cache() -> Path:
+    return Path(pooch.os_cache("lmcourse"))
+
+
+def _reason(error: Exception) -> str:
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "the disk is full, free some space"
+    if isinstance(error, ValueError):
+        return "what came has the wrong checksum"
+    return f"{type(error).__name__}: {error}"
+
+
+def pydoc_text() -> str:
+    """The documentation that every Python has within itself, without what it says twice.
+
+    About 370,000 characters of English and code, different from one version of Python to the next.
+    """
+    from pydoc_data.topics import topics
+
+    paragraphs = re.split(r"\n\s*\n", "\n\n".join(topics[name] for name in sorted(topics)))
+    # A fifth of it stands in two topics: in training and in test, it would flatter every model.
+    return "\n\n".join(dict.fromkeys(paragraphs))
+
+
+def generate_corpus(name: str, seed: int = 0, n_examples: int = 1000) -> list[str]:
+    """Made-up texts, all of one length, the same for the same seed on every machine.
+
+    Args:
+        name: recall: letters with a digit each, then one of the letters again, and its digit:
+            "c4a1f7d0a1". Who cannot look back at the letter knows four digits, but not which.
+            copy: eight letters, a bar, and the same letters: "gbbafhca|gbbafhca".
+
+    Example:
+        >>> generate_corpus("recall", seed=0, n_examples=2)
+        ['g4h8d7a3d7', 'h8c2e4b1h8']
+    """
+    if name not in _GENERATORS:
+        known = ", ".join(sorted(_GENERATORS))
+        raise ValueError(f"name must be one of {known}, got name={name!r}")
+    generator = random.Random(seed)
+    return [_GENERATORS[name](generator) for _ in range(n_examples)]
+
+
+def _recall(generator: random.Random) -> str:
+    keys = generator.sample(string.ascii_lowercase[:8], 4)
+    values = generator.sample(string.digits, 4)
+    asked = generator.randrange(4)
+    pairs = "".join(key + value for key, value in zip(keys, values, strict=True))
+    return pairs + keys[asked] + values[asked]
+
+
+def _copy(generator: random.Random) -> str:
+    letters = "".join(generator.choices(string.ascii_lowercase[:8], k=8))
+    return f"{letters}|{letters}"
+
+
+_GENERATORS = {"recall": _recall, "copy": _copy}
+
+
+def split(
+    items: Sequence[Item], fractions: Sequence[float] = (0.8, 0.1, 0.1), seed: int = 0
+) -> list[list[Item]]:
+    """The items in random order, cut into parts; rounding favors the last.
+
+    Equal items can land in different parts: remove duplicates first.
+    """
+    if not fractions or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
+        raise ValueError(f"fractions must be positive and sum to 1, got {tuple(fractions)}")
+    shuffled = list(items)
+    random.Random(seed).shuffle(shuffled)
+    ends = [0]
+    for fraction in fractions[:-1]:
+        ends.append(ends[-1] + int(fraction * len(shuffled) + 1e-9))
+    ends.append(len(shuffled))
+    return [shuffled[start:end] for start, end in itertools.pairwise(ends)]
+
+
+def batches(
+    ids: Sequence[int] | Int[Tensor, "N"], batch_size: int, context_length: int, seed: int = 0
+) -> Iterator[tuple[Int[Tensor, "B T"], Int[Tensor, "B T"]]]:
+    """One pass over the text: ids and, one place further, the ids to predict, in random order.
+
+    The text is cut into windows of `context_length`; fewer ids than a window at its end are left
+    out, and the last batch may hold fewer windows.
+    """
+    ids = torch.as_tensor(ids)
+    n_windows = (len(ids) - 1) // context_length
+    if n_windows < 1:
+        raise ValueError(
+            f"ids must be more than context_length, got {len(ids)} ids,"
+            f" context_length={context_length}: give a longer text or a smaller context_length"
+        )
+    windows = ids[: n_windows * context_length].view(n_windows, context_length)
+    targets = ids[1 : n_windows * context_length + 1].view(n_windows, context_length)
+    order = torch.randperm(n_windows, generator=torch.Generator().manual_seed(seed))
+    return ((windows[chosen], targets[chosen]) for chosen in order.split(batch_size))

@@ -1,0 +1,239 @@
+"""The shape of the code: one order of imports, small files and functions, nothing on import."""
+
+import ast
+import json
+import re
+import statistics
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import lmcourse
+
+PACKAGE = Path(lmcourse.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+OUTSIDE_GRADING = [path for path in MODULES if "grading" not in path.parts]
+
+each_module = pytest.mark.parametrize(
+    "path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE))
+)
+
+
+@cache
+def tree(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def layer(name):
+    """`lmcourse.grading.plan` stands in the layer `grading`; the package itself in none."""
+    return name.split(".")[1] if name.startswith("lmcourse.") else ""
+
+
+def dotted(path):
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def imports(path):
+    """All that a file imports, wherever the line stands; `from a import b` gives a and a.b."""
+    found = set()
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}:{node.lineno}: imports must be absolute"
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def functions(path):
+    return [
+        node
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+
+
+def lines_of_code(function):
+    """Its lines without decorators and docstring: what one has to hold in mind."""
+    body = function.body
+    has_docstring = ast.get_docstring(function) is not None
+    docstring = body[0].end_lineno - body[0].lineno + 1 if has_docstring else 0
+    return function.end_lineno - function.lineno + 1 - docstring
+
+
+# ---------------------------------------------------------------- who imports whom
+
+
+ORDER = re.findall(r"^    (\w+)  +\S", lmcourse.__doc__, re.MULTILINE)
+
+
+def test_the_map_of_the_package_names_every_layer():
+    layers = {layer(dotted(path)) for path in MODULES} - {""}
+    assert len(ORDER) == len(set(ORDER))
+    assert layers - set(ORDER) == set(), "missing in lmcourse/__init__.py"
+    assert set(ORDER) - layers == set(), "in lmcourse/__init__.py, but not there"
+
+
+@each_module
+def test_a_module_imports_only_from_those_before_it(path):
+    mine = layer(dotted(path))
+    allowed = set(ORDER[: ORDER.index(mine)]) | {mine} if mine else set()
+    used = {layer(name) for name in imports(path)} - {""}
+    assert used <= allowed, f"{path.name} imports from {sorted(used - allowed)}"
+
+
+def test_no_module_imports_itself_by_a_detour():
+    """Inside a layer the order above does not help: no cycle in grading either."""
+    names = {dotted(path) for path in MODULES}
+    edges = {dotted(path): imports(path) & names - {dotted(path)} for path in MODULES}
+    done = set()
+
+    def visit(name, trail):
+        assert name not in trail, " → ".join([*trail, name])
+        if name not in done:
+            for following in sorted(edges[name]):
+                visit(following, [*trail, name])
+            done.add(name)
+
+    for name in sorted(names):
+        visit(name, [])
+
+
+@each_module
+def test_each_library_has_one_place(path):
+    places = {
+        "matplotlib": {"plots"},
+        "pooch": {"data"},
+        "requests": {"data"},
+        "urllib": {"data"},
+        "nbgrader": {"grading"},
+        "lmcourse.plots": set(),
+    }
+    used = imports(path)
+    for library, layers in places.items():
+        if any(name == library or name.startswith(f"{library}.") for name in used):
+            assert layer(dotted(path)) in layers, f"{library} belongs into {sorted(layers)}"
+
+
+# ---------------------------------------------------------------- size
+
+
+@each_module
+def test_a_file_can_be_read_in_one_sitting(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+
+
+def test_functions_are_small():
+    lengths = [lines_of_code(function) for path in MODULES for function in functions(path)]
+    assert statistics.median(lengths) <= 12
+    assert statistics.quantiles(lengths, n=10)[-1] <= 40
+
+
+# ---------------------------------------------------------------- docstrings and types
+
+
+@each_module
+def test_a_module_says_what_it_is_and_which_chapter_explains_it(path):
+    docstring = ast.get_docstring(tree(path))
+    assert docstring, "no docstring"
+    first, *others = docstring.splitlines()
+    assert first.endswith((".", "?")), "the first line must be a sentence"
+    if path != PACKAGE / "__init__.py":
+        assert re.fullmatch(r"Chapter: book/[\w/]+\.md", others[1]), "no line `Chapter: book/….md`"
+
+
+def public(path):
+    """(name, node) of what others may use: without an underscore, in the module or its classes."""
+    nodes = [(node.name, node) for node in tree(path).body if hasattr(node, "name")]
+    for name, node in nodes:
+        if name.startswith("_"):
+            continue
+        yield name, node
+        if isinstance(node, ast.ClassDef):
+            for inner in node.body:
+                if isinstance(inner, ast.FunctionDef) and not inner.name.startswith("_"):
+                    yield f"{name}.{inner.name}", inner
+
+
+@pytest.mark.parametrize("path", OUTSIDE_GRADING, ids=lambda path: path.stem)
+def test_public_names_have_docstrings(path):
+    bare = [
+        name
+        for name, node in public(path)
+        # What an nn.Module's forward() maps to what is told by its class.
+        if ast.get_docstring(node) is None and not name.endswith(".forward")
+    ]
+    assert bare == []
+
+
+@pytest.mark.parametrize("path", OUTSIDE_GRADING, ids=lambda path: path.stem)
+def test_public_functions_are_typed(path):
+    for name, node in public(path):
+        if isinstance(node, ast.FunctionDef):
+            arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+            untyped = [
+                x.arg for x in arguments if not x.annotation and x.arg not in ("self", "cls")
+            ]
+            assert untyped == [], f"{path.name}: {name}"
+            assert node.returns is not None, f"{path.name}: {name} must say what it returns"
+
+
+# ---------------------------------------------------------------- nothing on import
+
+
+IMPORT = """
+import json, socket, sys
+def refuse(*arguments, **options):
+    raise AssertionError("the network was used on import")
+socket.socket.connect = socket.getaddrinfo = refuse
+for name in {first!r}:
+    __import__(name)
+before = set(sys.modules)
+torch = sys.modules.get("torch")
+dice = torch and torch.get_rng_state()
+for name in {modules!r}:
+    __import__(name)
+if torch:
+    assert torch.equal(dice, torch.get_rng_state()), "random numbers were drawn, or a seed set"
+    assert not torch.cuda.is_initialized(), "a device was looked for"
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+
+@cache
+def loaded(modules, first=()):
+    """What a fresh Python has loaded after importing, in json as its only output."""
+    script = IMPORT.format(modules=modules, first=first)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    names = json.loads(done.stdout)  # a print on import would make this no json
+    return {name.split(".")[0] for name in names} - set(sys.stdlib_module_names)
+
+
+def test_importing_does_nothing_else():
+    """No print, no warning, no network, no seed, no look for a device: for all modules at once."""
+    names = tuple(
+        name for path in OUTSIDE_GRADING if not (name := dotted(path)).endswith("__main__")
+    )
+    assert "lmcourse" in loaded(names, first=("torch",))
+
+
+def test_the_package_itself_costs_nothing():
+    assert loaded(("lmcourse",)) == {"lmcourse"}
+
+
+def test_attention_costs_torch_and_little_more():
+    # jaxtyping loads numpy and its own printer.
+    allowed = {"lmcourse", "jaxtyping", "wadler_lindig", "numpy"}
+    assert loaded(("lmcourse.attention",), first=("torch",)) <= allowed
+
+
+def test_the_doctor_needs_no_torch():
+    assert loaded(("lmcourse.doctor",)) == {"lmcourse"}

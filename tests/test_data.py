@@ -1,0 +1,382 @@
+"""lmcourse.data: corpora that come out the same, and downloads that fail with a way out.
+
+The downloads come from a server on this machine, which breaks in every way that a network can.
+"""
+
+import collections
+import gzip
+import hashlib
+import http.server
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lmcourse import data
+from lmcourse.data import DatasetError, batches, generate_corpus, load_dataset, pydoc_text, split
+from lmcourse.tokenizers import CharTokenizer
+
+# ---------------------------------------------------------------- downloads
+
+NAME = "tinyshakespeare.txt"
+TEXT = "First Citizen:\nSpeak, speak.\n" * 4000
+WAY_OUT = rf"Try again; or download \S+ yourself, name it {NAME} and set LMCOURSE_DATA"
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves `content`, or what `behavior` makes of it."""
+
+    content = TEXT.encode()
+    behavior = "honest"
+    requests = 0
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.server.requests += 1
+        if self.server.behavior == "missing":
+            return self.send_error(404)
+        content = self.server.content
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.server.behavior == "other":
+            content = content.replace(b"Citizen", b"Senator")
+        if self.server.behavior == "interrupted":
+            content = content[: len(content) // 2]
+        return self.wfile.write(content)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch, tmp_path):
+    """The only address of tinyshakespeare, and an empty cache."""
+    with Server(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        monkeypatch.delenv(data.VARIABLE, raising=False)
+        monkeypatch.setattr(data, "_cache", lambda: tmp_path / "cache")
+        monkeypatch.setitem(data.ADDRESSES, NAME, f"http://127.0.0.1:{server.server_port}/input")
+        monkeypatch.setitem(data.SUMS, NAME, hashlib.sha256(server.content).hexdigest())
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def files(folder):
+    return sorted(path.name for path in folder.glob("**/*") if path.is_file())
+
+
+def test_a_data_set_is_downloaded_once(server, tmp_path):
+    assert load_dataset("tinyshakespeare") == {"all": TEXT}
+    assert files(tmp_path / "cache") == [NAME]
+    assert load_dataset("tinyshakespeare") == {"all": TEXT}
+    assert server.requests == 1
+
+
+def test_a_packed_download_is_unpacked(server, monkeypatch):
+    server.content = gzip.compress(TEXT.encode(), mtime=0)
+    monkeypatch.setitem(data.SUMS, f"{NAME}.gz", hashlib.sha256(server.content).hexdigest())
+    assert load_dataset("tinyshakespeare") == {"all": TEXT}
+
+
+def test_what_spoiled_in_the_cache_is_downloaded_again(server, tmp_path):
+    load_dataset("tinyshakespeare")
+    (tmp_path / "cache" / NAME).write_text("half of it")
+    assert load_dataset("tinyshakespeare") == {"all": TEXT}
+    assert server.requests == 2
+
+
+@pytest.mark.parametrize(
+    ("behavior", "reason"),
+    [
+        ("other", "what came has the wrong checksum"),
+        ("missing", "404"),
+        ("interrupted", "IncompleteRead|Connection broken"),
+    ],
+)
+def test_a_bad_download_is_refused_and_leaves_nothing(server, tmp_path, behavior, reason):
+    server.behavior = behavior
+    with pytest.raises(DatasetError, match=rf"(?s)({reason}).*{WAY_OUT}"):
+        load_dataset("tinyshakespeare")
+    assert files(tmp_path) == []
+    server.behavior = "honest"
+    assert load_dataset("tinyshakespeare") == {"all": TEXT}
+
+
+def test_without_a_network_it_says_so(server, tmp_path, monkeypatch):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}/input"
+    monkeypatch.setitem(data.ADDRESSES, NAME, address)
+    with pytest.raises(DatasetError, match=rf"(?s)Connection.*{WAY_OUT}"):
+        load_dataset("tinyshakespeare")
+    assert files(tmp_path) == []
+
+
+def test_a_full_disk_is_named_and_left_as_it_was(server, tmp_path, full_disk, monkeypatch):
+    monkeypatch.setattr(data, "_cache", lambda: full_disk / "cache")
+    with pytest.raises(DatasetError, match=rf"the disk is full, free some space\. {WAY_OUT}"):
+        load_dataset("tinyshakespeare")
+    assert files(full_disk) == []
+
+
+@pytest.fixture(params=["a small file system", "a limit on files"])
+def full_disk(request, tmp_path):
+    """A folder that has no room for the text, in truth or by the operating system's limit."""
+    if request.param == "a limit on files":
+        resource = pytest.importorskip("resource", reason="Windows has no such limits")
+        signal = pytest.importorskip("signal")
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(TEXT) // 2, before[1]))
+        yield tmp_path
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+        return
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)]
+    if sys.platform != "linux" or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("only root may mount a small file system")
+    yield tmp_path
+    subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_a_download_shows_its_progress_where_someone_looks(server, monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    load_dataset("tinyshakespeare")
+    shown = capsys.readouterr().err
+    assert NAME in shown
+    assert "100%" in shown
+
+
+def test_a_download_is_silent_where_nobody_looks(server, capsys):
+    load_dataset("tinyshakespeare")
+    assert capsys.readouterr() == ("", "")
+
+
+# ---------------------------------------------------------------- the folder LMCOURSE_DATA
+
+
+def test_the_folder_comes_first(server, tmp_path, monkeypatch):
+    monkeypatch.setenv(data.VARIABLE, str(tmp_path))
+    (tmp_path / NAME).write_bytes(server.content)
+    assert load_dataset("tinyshakespeare") == {"all": TEXT}
+    assert server.requests == 0
+
+
+def test_what_the_folder_lacks_is_downloaded(server, tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    monkeypatch.setenv(data.VARIABLE, str(tmp_path / "mine"))
+    assert load_dataset("tinyshakespeare") == {"all": TEXT}
+    assert files(tmp_path / "mine") == []
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv(data.VARIABLE, str(tmp_path / "typo"))
+    with pytest.raises(DatasetError, match="LMCOURSE_DATA must name a folder, got LMCOURSE_DATA="):
+        load_dataset("tinyshakespeare")
+
+
+def test_a_changed_file_in_the_folder_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv(data.VARIABLE, str(tmp_path))
+    (tmp_path / NAME).write_text("First Senator")
+    with pytest.raises(DatasetError, match=r"must have the SHA-256 86c4.*, got [0-9a-f]{64}: put"):
+        load_dataset("tinyshakespeare")
+
+
+def test_tatoeba_says_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.delenv(data.VARIABLE, raising=False)
+    with pytest.raises(DatasetError, match=r"manythings\.org/anki/.*cmn\.txt.*LMCOURSE_DATA"):
+        load_dataset("tatoeba-cmn-eng")
+
+
+def test_a_newer_tatoeba_is_read_with_a_warning(tmp_path, monkeypatch):
+    monkeypatch.setenv(data.VARIABLE, str(tmp_path))
+    row = "Hi.\t嗨。\tCC-BY 2.0 (France) Attribution: tatoeba.org #1 (a) & #2 (b)\n"
+    (tmp_path / "tatoeba-cmn-eng.tsv").write_text(row, encoding="utf-8")
+    with pytest.warns(UserWarning, match="another edition than the one that was tested"):
+        assert load_dataset("tatoeba-cmn-eng") == {"all": [("Hi.", "嗨。")]}
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"name must be one of multi30k, .*got name='imdb'"):
+        load_dataset("imdb")
+    with pytest.raises(ValueError, match=r"name must be one of copy, recall, got name='paste'"):
+        generate_corpus("paste")
+
+
+def test_every_file_has_a_sum_and_an_address_that_cannot_change():
+    for name, digest in data.SUMS.items():
+        assert re.fullmatch("[0-9a-f]{64}", digest)
+        if not name.endswith(".gz") and name != "tatoeba-cmn-eng.tsv":
+            assert re.search("/[0-9a-f]{40}/", data.ADDRESSES[name]), "no commit in the address"
+            assert (f"{name}.gz" in data.SUMS) == data.ADDRESSES[name].endswith(".gz")
+
+
+real_files = pytest.mark.skipif(
+    not os.environ.get(data.VARIABLE), reason="the real files: set LMCOURSE_DATA to their folder"
+)
+
+
+@real_files
+def test_the_real_files_are_read_whole():
+    sizes = {
+        name: {part: len(examples) for part, examples in load_dataset(name).items()}
+        for name in ("tinyshakespeare", "rt-polarity", "tatoeba-cmn-eng", "multi30k", "wnut17")
+    }
+    assert sizes == {
+        "tinyshakespeare": {"all": 1_115_394},
+        "rt-polarity": {"all": 10_662},
+        "tatoeba-cmn-eng": {"all": 21_007},
+        "multi30k": {"train": 29_000, "val": 1_014, "test": 1_000},
+        "wnut17": {"train": 3_394, "dev": 1_009},
+    }
+
+
+@real_files
+def test_the_real_examples_are_what_they_say():
+    assert load_dataset("tinyshakespeare")["all"].startswith("First Citizen:\n")
+    labels = collections.Counter(label for _, label in load_dataset("rt-polarity")["all"])
+    assert labels == {1: 5331, 0: 5331}
+    tags = {tag for sentence in load_dataset("wnut17")["train"] for _, tag in sentence}
+    kinds = ("corporation", "creative-work", "group", "location", "person", "product")
+    assert tags == {"O", *(f"{place}-{kind}" for place in "BI" for kind in kinds)}
+    for name in ("multi30k", "wnut17", "rt-polarity", "tatoeba-cmn-eng"):
+        for examples in load_dataset(name).values():
+            for first, second in (
+                pair for x in examples for pair in (x if name == "wnut17" else [x])
+            ):
+                assert first == first.strip()
+                assert second or second == 0
+
+
+# ---------------------------------------------------------------- generated corpora, pydoc
+
+
+@pytest.mark.parametrize("name", ["recall", "copy"])
+def test_a_seed_makes_a_corpus(name):
+    texts = generate_corpus(name, seed=3, n_examples=50)
+    assert texts == generate_corpus(name, seed=3, n_examples=50)
+    assert texts != generate_corpus(name, seed=4, n_examples=50)
+    assert generate_corpus(name, seed=3, n_examples=9) == texts[:9]
+    assert len({len(text) for text in texts}) == 1
+
+
+def test_recall_asks_for_a_letter_that_was_there():
+    asked = collections.Counter()
+    for text in generate_corpus("recall", n_examples=2000):
+        keys, values = text[0:8:2], text[1:8:2]
+        assert len(set(keys)) == len(set(values)) == 4
+        assert values[keys.index(text[8])] == text[9]
+        asked[keys.index(text[8])] += 1
+    # Each place 500 times ± 19.4; five standard deviations: a chance of 2e-6.
+    assert all(400 < count < 600 for count in asked.values())
+
+
+def test_copy_says_it_twice():
+    for text in generate_corpus("copy", n_examples=100):
+        first, second = text.split("|")
+        assert first == second
+
+
+def test_a_corpus_becomes_a_tensor():
+    texts = generate_corpus("recall", n_examples=20)
+    tokenizer = CharTokenizer.train("".join(texts))
+    assert torch.tensor([tokenizer.encode(text) for text in texts]).shape == (20, 10)
+
+
+def test_pydoc_text_is_english_that_does_not_repeat_itself():
+    text = pydoc_text()
+    assert len(text) > 200_000
+    assert "statement" in text
+    paragraphs = re.split(r"\n\s*\n", text)
+    assert len(paragraphs) == len(set(paragraphs))
+
+
+# ---------------------------------------------------------------- split and batches
+
+
+@given(
+    n=st.integers(0, 50),
+    weights=st.lists(st.integers(0, 9), min_size=1, max_size=4).filter(any),
+    seed=st.integers(0, 99),
+)
+def test_split_deals_out_every_item_once(n, weights, seed):
+    fractions = [weight / sum(weights) for weight in weights]
+    items = [f"item {i}" for i in range(n)]
+    parts = split(items, fractions, seed)
+    assert sorted(item for part in parts for item in part) == sorted(items)
+    assert parts == split(items, fractions, seed)
+    for part, fraction in zip(parts, fractions, strict=True):
+        assert abs(len(part) - fraction * n) <= len(fractions)
+
+
+def test_split_shuffles():
+    train, test = split(range(100), (0.8, 0.2), seed=1)
+    assert (len(train), len(test)) == (80, 20)
+    assert train != sorted(train)
+    assert train != split(range(100), (0.8, 0.2), seed=2)[0]
+
+
+@pytest.mark.parametrize("fractions", [(0.8, 0.1), (1.2, -0.2), ()])
+def test_split_refuses_fractions_that_are_none(fractions):
+    expected = rf"fractions must be positive and sum to 1, got {re.escape(str(fractions))}"
+    with pytest.raises(ValueError, match=expected):
+        split("abc", fractions)
+
+
+@given(
+    n=st.integers(2, 80),
+    batch_size=st.integers(1, 5),
+    context_length=st.integers(1, 20),
+    seed=st.integers(0, 99),
+)
+def test_targets_are_the_next_ids(n, batch_size, context_length, seed):
+    ids = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+    following = dict(zip(ids[:-1].tolist(), ids[1:].tolist(), strict=True))
+    if n <= context_length:
+        with pytest.raises(ValueError, match="ids must be more than context_length"):
+            batches(ids, batch_size, context_length)
+        return
+    seen = []
+    for inputs, targets in batches(ids, batch_size, context_length, seed):
+        assert inputs.shape == targets.shape
+        assert inputs.shape[1] == context_length
+        assert len(inputs) <= batch_size
+        for current, target in zip(
+            inputs.flatten().tolist(), targets.flatten().tolist(), strict=True
+        ):
+            assert following[current] == target
+        seen += inputs.flatten().tolist()
+    # Nothing twice, and at most the end of the text is left out.
+    assert len(seen) == len(set(seen)) == (n - 1) // context_length * context_length
+    assert set(seen) == set(ids[: len(seen)].tolist())
+
+
+def test_batches_come_in_an_order_of_the_seed():
+    def order(seed):
+        return [inputs[0, 0].item() for inputs, _ in batches(list(range(101)), 1, 5, seed)]
+
+    assert order(1) == order(1)
+    assert order(1) != order(2)
+    assert order(1) != sorted(order(1))
+
+
+def test_batches_live_where_the_ids_do(device):
+    inputs, targets = next(batches(torch.arange(20, device=device), 2, 3))
+    assert inputs.device.type == targets.device.type == device.type
+
+
+def test_batches_refuse_a_text_that_is_too_short():
+    message = "got 5 ids, context_length=5: give a longer text or a smaller context_length"
+    with pytest.raises(ValueError, match=message):
+        batches(list(range(5)), 2, 5)
