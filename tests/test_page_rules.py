@@ -1,0 +1,206 @@
+"""Every rule about pages can fail: a good page passes, with one thing wrong it does not."""
+
+import page_rules as rules
+import pytest
+from pages import Page
+
+HEADER = """---
+jupytext:
+  text_representation:
+    format_name: myst
+kernelspec:
+  name: python3
+---
+
+"""
+
+GOOD = (
+    HEADER
+    + """# Tiny
+
+**Mirrors:** [B §3.1](#source-b), [D](#source-d)
+
+:::{admonition} After this page
+You can
+
+* read,
+* write.
+
+About 20 minutes.
+:::
+
+## The problem
+
+```{code-cell} ipython3
+print(1)
+```
+
+## By hand, one word by hand
+
+It is {glue:text}`tiny-ratio:.2f`, see section 3.2 of {footcite:t}`vaswani2017` and Python 3.11.
+
+## The equation
+
+$$
+x = 0.5
+$$
+
+## The code
+
+```{code-cell} ipython3
+from myst_nb import glue
+
+# ## no heading
+glue("tiny-ratio", 0.5, display=False)
+for name in ("a", "b"):
+    glue(f"tiny-{name}", 1, display=False)
+line_plot([1], {"a": [2]}, "x", "y")
+```
+
+## Agreement with PyTorch
+
+```{code-cell} ipython3
+assert True
+```
+
+## Myth and measurement
+
+### More is more
+
+:::{admonition} Myth
+:class: myth
+`001_ccd53d408589323c.txt`, §3.1: additive.
+:::
+
+```{code-cell} ipython3
+print(2)
+```
+
+:::{admonition} Measurement
+:class: measurement
+{glue:text}`tiny-a`
+:::
+
+## Summary
+
+* One.
+* Two.
+* Three.
+
+## Exercises
+
+:::{exercise}
+:label: tiny-first
+Why $3.5$ and `2.5 times`?
+:::
+
+:::{solution} tiny-first
+:class: dropdown
+So.
+:::
+
+```{figure} images/tiny.svg
+:alt: A picture of something tiny
+```
+
+[Assignment](assignments/tiny.zip)
+
+## References
+
+```{footbibliography}
+```
+"""
+)
+MYTH = {"id": "M09", "file": "001_ccd53d408589323c.txt", "word": "additive"}
+BANDS = {("tiny", "tiny-ratio"), ("tiny", "tiny-a")}
+
+RULES = {
+    "header": rules.header_is_whole,
+    "mirrors": lambda page: rules.mirrors_line(page, {"B": {"3.1"}, "D": set()}),
+    "shape": rules.chapter_shape,
+    "answers": rules.exercises_have_answers,
+    "myths": lambda page: rules.myth_boxes(page, [MYTH]),
+    "pictures": rules.pictures_have_words,
+    "lines": rules.code_lines_fit,
+    "numbers": rules.no_typed_numbers,
+    "glue": lambda page: rules.glue_resolves(page, BANDS),
+    "citations": lambda page: rules.citations_resolve(page, {"vaswani2017"}),
+    "machine": rules.speaks_for_everyone,
+    "word": rules.right_word_for_rnn,
+}
+
+BROKEN = [
+    ("header", "    format_name: myst", "    format_name: percent"),
+    ("header", "  name: python3", "  language: python"),
+    ("mirrors", "**Mirrors:**", "Mirrors:"),
+    ("mirrors", "(#source-b)", "(#source-c)"),
+    ("mirrors", "§3.1](", "§3.9]("),
+    ("shape", "About 20 minutes.", ""),
+    ("shape", "* read,\n* write.", "read and write"),
+    ("shape", "print(1)\n```", "print(1)\n```\n\n## One word by hand\n\n## The equation too"),
+    ("shape", "```{code-cell} ipython3\nprint(1)\n```", "No cell."),
+    ("shape", "## By hand, one word by hand", "## One word"),
+    ("shape", "$$\nx = 0.5\n$$", "x is a half"),
+    ("shape", "## The code", "## The rest"),
+    ("shape", "assert True", "print(True)"),
+    ("shape", "line_plot(", "lineplot("),
+    ("shape", "* Three.", ""),
+    ("shape", "## Exercises", "## Questions"),
+    ("shape", "assignments/tiny.zip", "assignments/other.zip"),
+    ("shape", "```{footbibliography}\n```", ""),
+    (
+        "shape",
+        "## Agreement with PyTorch",
+        "## Summary\n\n* 1\n* 2\n* 3\n\n## Agreement with PyTorch",
+    ),
+    ("answers", ":class: dropdown\nSo", "So"),
+    ("answers", "{solution} tiny-first", "{solution} tiny-second"),
+    ("myths", "001_ccd53d408589323c.txt", "another.txt"),
+    ("myths", "additive", "adding"),
+    ("myths", ":class: measurement", ":class: tip"),
+    ("myths", "```{code-cell} ipython3\nprint(2)\n```", ""),
+    ("myths", "{glue:text}`tiny-a`", "one"),
+    ("pictures", ":alt: A picture of something tiny", ""),
+    ("pictures", "[Assignment](", "![](images/a.png) [Assignment]("),
+    ("pictures", "print(1)", "import matplotlib.pyplot as plt"),
+    ("pictures", "* One.", "```{raw} html\n<svg viewBox='0 0 1 1'></svg>\n```"),
+    ("lines", "print(1)", "print(" + "1 + " * 20 + "1)"),
+    ("numbers", "It is", "It is 0.53,"),
+    ("numbers", "It is", "It is 12 %,"),
+    ("numbers", "It is", "It is 12 percent,"),
+    ("numbers", "It is", "It is 12 times,"),
+    ("numbers", "It is", "It is 8×,"),
+    ("numbers", "It is", "It is ten times faster,"),
+    ("numbers", "It is", "It is 3e-8,"),
+    ("numbers", "It is", "It took 36 ms,"),
+    ("numbers", "So.", "So, 0.4."),
+    ("numbers", "* One.", "* 3.4 is one."),
+    ("glue", "`tiny-ratio:.2f`", "`tiny-rate:.2f`"),
+    ("glue", "`tiny-a`", "`tiny-b`"),
+    ("glue", "`tiny-a`", "`small-a`"),
+    ("citations", "`vaswani2017`", "`vaswani2018`"),
+    ("citations", "```{footbibliography}\n```", ""),
+    ("machine", "* One.", "* See `/home/me/x`."),
+    ("machine", "* One.", "* `pip install --index-url https://here`"),
+    ("word", "* One.", "* 递归神经网络"),
+]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_good_page_passes(rule):
+    assert RULES[rule](Page("tiny", GOOD)) == []
+
+
+@pytest.mark.parametrize(("rule", "old", "new"), BROKEN)
+def test_a_bad_page_is_found(rule, old, new):
+    assert GOOD.count(old) >= 1
+    assert RULES[rule](Page("tiny", GOOD.replace(old, new, 1))) != []
+
+
+def test_a_comment_in_a_cell_is_no_heading_and_a_nested_fence_is_closed():
+    page = Page(
+        "tiny", "## One\n\n````{grid} 2\n```{grid-item}\n1.5\n```\n````\n```\n## two\n```\n"
+    )
+    assert list(page.sections) == ["", "One"]
+    assert [block.kind for block in page.blocks] == ["grid-item", "grid", ""]
+    assert rules.no_typed_numbers(page) != []

@@ -1,0 +1,141 @@
+"""Every page of the book has its shape: the rules of page_rules.py, and the page of sources."""
+
+import re
+from collections import Counter
+
+import page_rules as rules
+import pytest
+from pages import BOOK, all_pages, chapters, parts, read_page, read_table
+
+PAGES = all_pages()
+CHAPTERS = chapters()
+
+
+def article_sections() -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for row in read_table("article_headings.csv"):
+        found.setdefault(row["article"], set()).add(row["section"])
+    return found
+
+
+def bib_keys() -> list[str]:
+    text = (BOOK / "references.bib").read_text(encoding="utf-8")
+    return re.findall(r"^@\w+\{([^,\s]+),", text, flags=re.MULTILINE)
+
+
+# ---- the book ----
+
+
+@pytest.mark.parametrize("slug", CHAPTERS)
+def test_a_chapter_says_what_it_mirrors(slug):
+    assert rules.mirrors_line(read_page(slug), article_sections()) == []
+
+
+@pytest.mark.parametrize("slug", CHAPTERS)
+def test_a_chapter_has_its_sections_in_order(slug):
+    assert rules.chapter_shape(read_page(slug)) == []
+
+
+@pytest.mark.parametrize("slug", PAGES)
+def test_a_page_has_its_myths_measured(slug):
+    mine = [row for row in read_table("myths.csv") if row["chapter"] == slug]
+    page = read_page(slug)
+    if mine or page.section("^Myth and measurement$"):
+        assert rules.myth_boxes(page, mine) == []
+
+
+@pytest.mark.parametrize("slug", PAGES)
+@pytest.mark.parametrize(
+    "rule",
+    [
+        rules.header_is_whole,
+        rules.exercises_have_answers,
+        rules.pictures_have_words,
+        rules.code_lines_fit,
+        rules.no_typed_numbers,
+        rules.speaks_for_everyone,
+        rules.right_word_for_rnn,
+    ],
+)
+def test_a_page_keeps_the_rule(rule, slug):
+    assert rule(read_page(slug)) == []
+
+
+@pytest.mark.parametrize("slug", PAGES)
+def test_every_glued_number_is_made_by_the_page_and_has_its_band(slug):
+    bands = {(row["page"], row["name"]) for row in read_table("bands.csv")}
+    assert rules.glue_resolves(read_page(slug), bands) == []
+
+
+@pytest.mark.parametrize("slug", PAGES)
+def test_every_citation_has_its_reference(slug):
+    assert rules.citations_resolve(read_page(slug), set(bib_keys())) == []
+
+
+def test_every_reference_is_cited_and_in_its_place():
+    cited = {key for slug in PAGES for key in rules.cited_keys(read_page(slug))}
+    keys = bib_keys()
+    assert [key for key in keys if key not in cited] == []
+    assert keys == sorted(set(keys))
+
+
+def test_every_allowed_number_is_still_there():
+    typed = {(slug, number) for slug in PAGES for number in rules.typed_numbers(read_page(slug))}
+    assert set(rules.ALLOWED_NUMBERS) <= typed
+
+
+# ---- the page of sources ----
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of each row of the Markdown tables in a text."""
+    lines = [line.strip() for line in text.splitlines() if line.startswith("| ")]
+    cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+    return [row for row in cells if not set("".join(row)) <= set("- |")]
+
+
+def slugs_named(cell: str) -> tuple[set[str], set[str]]:
+    """The pages that a cell links to, and those that it only names."""
+    linked = set(re.findall(r"\]\((\w+)\.md\)", cell))
+    return linked, set(re.findall(r"`(\w+)`", re.sub(r"\[[^\]]*\]\([^)]*\)", "", cell)))
+
+
+@pytest.mark.parametrize("article", "ABCDE")
+def test_every_section_of_an_article_has_its_chapter(article):
+    section = read_page("sources").section(f"^{article} · ")
+    found = [row for row in rows(section) if row[1] != "Section"]
+    wanted = [row for row in read_table("article_headings.csv") if row["article"] == article]
+    assert [row[1].split("<br>")[0] for row in found] == [row["heading"] for row in wanted]
+    assert [row[0].removeprefix("§").strip("| ") for row in found] == [r["section"] for r in wanted]
+    for row in found:
+        linked, coming = slugs_named(row[2])
+        assert linked | coming or row[2].startswith("No chapter: "), row
+        assert linked <= set(PAGES), f"{row[1]}: a link to a page that does not stand"
+        assert not coming & set(PAGES), f"{row[1]}: says that a page comes which stands"
+
+
+def test_the_table_of_systems_names_each_once_and_says_what_stands():
+    table = [row for row in rows(read_page("sources").section("^Systems$")) if row[0] != "System"]
+    systems = {row[0]: slugs_named(row[2]) for row in table if re.match(r"S\d\d$", row[0])}
+    assert list(systems) == [f"S{number:02d}" for number in range(1, 83)]
+    for name, (linked, coming) in systems.items():
+        assert linked | coming, name
+        assert linked <= set(PAGES), name
+        assert not coming & set(PAGES), name
+    standing = {(row["id"], row["chapter"]) for row in read_table("systems.csv")}
+    assert standing == {(name, slug) for name, (linked, _) in systems.items() for slug in linked}
+
+
+def test_every_myth_stands_in_one_chapter():
+    myths = read_table("myths.csv")
+    count = Counter(row["id"] for row in myths)
+    assert [f"M{number:02d}" for number in range(1, 33)] == sorted(set(count) - {"C68"})
+    assert set(count.values()) == {1}
+
+
+def test_the_table_of_contents_names_the_parts():
+    names = ["Start here", "NLP basics", "RNN and LSTM", "Attention math", "Transformer"]
+    names += ["Training", "Applications", "Responsible use", "For instructors", "Appendix"]
+    found = [re.sub(r"^[IV]+\. ", "", caption) for caption in parts()]
+    assert found == [name for name in names if name in found]
+    assert CHAPTERS
