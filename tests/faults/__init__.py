@@ -1,0 +1,70 @@
+"""Wrong answers that the tests of an assignment must catch, and right ones that they must let pass.
+
+One module for each assignment, `tests/faults/<slug>.py`, with two lists: `WRONG` and `RIGHT`.
+`tools/faults.py` runs them; `make faults` prints the score.
+"""
+
+import re
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_BLANK = re.compile(r"^( *)### BEGIN SOLUTION\n.*?### END SOLUTION\n?", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """An answer to one task.
+
+    Args:
+        name: a few words for the table.
+        task: the grade_id of the answer's cell, and the task that a wrong answer breaks.
+        note: what the learner thought, or in which style it is right.
+        source: the text of the cell, made from that of the solution.
+    """
+
+    name: str
+    task: str
+    note: str
+    source: Callable[[str], str]
+
+
+def edit(name: str, task: str, note: str, *edits: tuple[str, str]) -> Answer:
+    """The solution with `old` replaced by `new`, for each pair; `old` stands there exactly once."""
+
+    def source(solution: str) -> str:
+        for old, new in edits:
+            if solution.count(old) != 1:
+                raise ValueError(
+                    f"edits of {name!r} must replace what stands once in the solution of {task}, "
+                    f"got {solution.count(old)} times {old!r}"
+                )
+            solution = solution.replace(old, new)
+        return solution
+
+    return Answer(name=name, task=task, note=note, source=source)
+
+
+def fill(name: str, task: str, note: str, *bodies: str) -> Answer:
+    """The blanks of the task filled with `bodies`, one for each `### BEGIN SOLUTION`, in order."""
+
+    def source(solution: str) -> str:
+        blanks = _BLANK.findall(solution)
+        if len(blanks) != len(bodies):
+            raise ValueError(
+                f"bodies of {name!r} must fill the blanks of {task}, "
+                f"got {len(bodies)} bodies for {len(blanks)} blanks"
+            )
+        rest = iter(bodies)
+
+        def body(blank: re.Match) -> str:
+            return textwrap.indent(textwrap.dedent(next(rest)).strip("\n"), blank[1]) + "\n"
+
+        return _BLANK.sub(body, solution)
+
+    return Answer(name=name, task=task, note=note, source=source)
+
+
+def write(name: str, task: str, note: str, cell: str) -> Answer:
+    """The whole cell, written anew."""
+    return Answer(name=name, task=task, note=note, source=lambda _: cell.strip("\n"))
