@@ -64,7 +64,7 @@ lint: $(READY)  ## style and spelling, without changing anything
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/codespell
 
 format: $(READY)  ## mend style and formatting
-	$(BIN)/ruff check --fix . && $(BIN)/ruff format . && $(BIN)/nbstripout solutions/*/*.ipynb
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format . && $(BIN)/nbstripout --keep-id solutions/*/*.ipynb
 
 clean:  ## remove what was built (not the environment)
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis

@@ -38,12 +38,13 @@ def attention_weights(
     key: Float[Tensor, "*batch S D"],
     mask: Bool[Tensor, "..."] | None = None,
 ) -> Float[Tensor, "*batch T S"]:
-    """How much each query takes from each key: softmax(query keyᵀ / √D), 0 where mask is False."""
-    if query.shape[-1] != key.shape[-1]:
-        raise ValueError(
-            f"query and key must have the same width, got {query.shape[-1]} and {key.shape[-1]}"
-        )
-    return _masked_softmax(query @ key.mT / math.sqrt(query.shape[-1]), mask)
+    """How much each query takes from each key: softmax(query keyᵀ / √D)."""
+    d_query, d_key = query.shape[-1], key.shape[-1]
+    if d_query != d_key:
+        rule = "query and key must have the same width"
+        raise ValueError(f"{rule}, got {d_query} and {d_key}")
+    scores = query @ key.mT / math.sqrt(d_query)
+    return _masked_softmax(scores, mask)
 
 
 def _masked_softmax(
@@ -52,9 +53,10 @@ def _masked_softmax(
     if mask is None:
         return softmax(scores)
     if mask.dtype != torch.bool:
-        raise ValueError(f"mask must be boolean, True = may look, got mask.dtype={mask.dtype}")
-    # The lowest finite number, not -inf: a row without any True would be -inf − -inf = NaN, and its
-    # gradient too, even after the weights have been set to zero.
+        rule = "mask must be boolean, True = may look"
+        raise ValueError(f"{rule}, got mask.dtype={mask.dtype}")
+    # The lowest finite number, not -inf: a row without any True
+    # would become NaN, and its gradient too, whatever comes after.
     scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
     return softmax(scores).masked_fill(~mask, 0.0)
 
@@ -138,8 +140,8 @@ class MultiHeadAttention(nn.Module):
         """The new x, and the weights of each head.
 
         Args:
-            memory: what keys and values are made of; x itself if None (self-attention).
-            mask: (T, S) for all items of the batch, or (B, T, S) or (B, 1, S).
+            memory: what keys and values are made of; None means x.
+            mask: (T, S) for the whole batch, (B, T, S) or (B, 1, S).
         """
         memory = x if memory is None else memory
         query = split_heads(self.query_projection(x), self.n_heads)
@@ -148,7 +150,8 @@ class MultiHeadAttention(nn.Module):
         if mask is not None and mask.dim() == 3:
             mask = mask[:, None]  # the same mask for every head
         weights = self.dropout(attention_weights(query, key, mask))
-        return self.output_projection(merge_heads(weights @ value)), weights
+        values = merge_heads(weights @ value)
+        return self.output_projection(values), weights
 
 
 class AdditiveAttention(nn.Module):

@@ -296,4 +296,4 @@ def _numbers(values: Numbers) -> np.ndarray:
 
 
 def _short(value: float) -> str:
-    return f"{value:.3g}"
+    return f"{value:.4g}"
