@@ -115,7 +115,7 @@ def attention_map(
     queries, keys = list(queries), list(queries if keys is None else keys)
     _check_map(maps, queries, keys)
     n_heads, n_queries, n_keys = maps.shape
-    n_columns = max(1, min(n_heads, 4, 32 // n_keys))
+    n_columns = max(1, min(n_heads, 4, 16 // n_keys))  # no wider than a phone can show
     n_rows = -(-n_heads // n_columns)
     with_numbers = n_columns * n_keys <= 10 and n_queries <= 10
     cell = 0.44 if with_numbers else max(0.12, min(0.3, 4.6 / (n_columns * n_keys)))

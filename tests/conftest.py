@@ -65,12 +65,13 @@ def device(request):
 
 def pytest_collection_modifyitems(items):
     """`gpu` tests are skipped, by name and with a reason, where there is no GPU."""
-    if not any("gpu" in item.keywords for item in items):
+    # By marker, not by keyword: a parameter named "gpu" would be a keyword, too.
+    on_gpu = [item for item in items if item.get_closest_marker("gpu")]
+    if not on_gpu:
         return
     import torch
 
     if torch.cuda.is_available():
         return
-    for item in items:
-        if "gpu" in item.keywords:
-            item.add_marker(pytest.mark.skip(reason="no GPU here"))
+    for item in on_gpu:
+        item.add_marker(pytest.mark.skip(reason="no GPU here"))

@@ -152,6 +152,14 @@ def test_large_scores_stay_finite(device):
 
 
 @DTYPES
+def test_a_masked_key_never_wins_however_low_the_others_score(dtype, device):
+    query = torch.tensor([[1000.0]], dtype=dtype, device=device)
+    key = torch.tensor([[-1000.0], [5.0]], dtype=dtype, device=device)
+    mask = torch.tensor([[True, False]], device=device)
+    assert attention_weights(query, key, mask).tolist() == [[1.0, 0.0]]
+
+
+@DTYPES
 @given(n=sizes, seed=seeds)
 def test_a_query_that_may_look_at_nothing_gets_zeros(dtype, device, n, seed):
     options = {"dtype": dtype, "device": device, "grad": True}

@@ -1,4 +1,4 @@
-"""What the test cells of an assignment may use: `from lmcourse.grading.testing import close, probe, raises`.
+"""What the test cells of an assignment may use: `close`, `raises` and `probe`, beside torch.
 
 Chapter: book/instructors/writing_tests.md
 """
@@ -28,6 +28,7 @@ def close(
     """
 
     def explain(figures: str) -> str:
+        figures = figures.removeprefix("Tensor-likes are not close!").strip()
         return f"{hint}\n\n{figures}" if hint else figures
 
     torch.testing.assert_close(actual, expected, rtol=rtol, atol=atol, msg=explain)
@@ -45,7 +46,8 @@ def raises(kind: type[Exception], text: str = "") -> Iterator[None]:
             ) from None
     else:
         raise AssertionError(
-            f"{kind.__name__} was not raised" + (f": the message should say {text!r}" if text else "")
+            f"{kind.__name__} was not raised"
+            + (f": the message should say {text!r}" if text else "")
         )
 
 

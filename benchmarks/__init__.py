@@ -1,0 +1,1 @@
+"""Speed beside peers, as ratios: `python -m benchmarks`."""

@@ -1,0 +1,27 @@
+"""All that `nbgrader_config.py` needs: plain `nbgrader autograde` then does as `lmcourse grade`.
+
+Chapter: book/instructors/index.md
+"""
+
+from traitlets.config import Config
+
+
+def configure(c: Config) -> None:
+    """Attach the strict reader, repair, bounded execution and the three outcomes to nbgrader."""
+    ours, theirs = "lmcourse.grading.preprocessors.", "nbgrader.preprocessors."
+    c.Autograde.exporter_class = ours + "StrictNotebook"
+    c.Autograde.sanitize_preprocessors = [ours + "Repair", theirs + "CheckCellMetadata"]
+    c.Autograde.autograde_preprocessors = [
+        ours + "Execute",
+        theirs + "IgnorePattern",
+        theirs + "LimitOutput",
+        ours + "SaveOutcomes",
+        theirs + "AssignLatePenalties",
+        theirs + "CheckCellMetadata",
+    ]
+    # nbgrader's own feedback would show hidden tests to learners.
+    c.GenerateFeedback.preprocessors = [
+        theirs + "ClearHiddenTests",
+        theirs + "GetGrades",
+        "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+    ]

@@ -1,0 +1,147 @@
+"""Where a course lies: its folder, its assignments and its settings for nbgrader.
+
+Chapter: book/instructors/index.md
+"""
+
+import contextlib
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from nbgrader.api import Gradebook
+from nbgrader.coursedir import CourseDirectory
+from sqlalchemy.exc import SQLAlchemyError
+from traitlets.config import Config, PyFileConfigLoader
+
+from lmcourse.grading.errors import FailureError, MisuseError
+
+CONFIG = "nbgrader_config.py"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """A folder with `nbgrader_config.py`, and the settings in it."""
+
+    root: Path
+    config: Config
+
+    @property
+    def solutions(self) -> Path:
+        return self.root / CourseDirectory(config=self.config).source_directory
+
+    @property
+    def exercises(self) -> Path:
+        return self.root / CourseDirectory(config=self.config).release_directory
+
+    def assignments(self) -> list[str]:
+        """The slugs that have solutions/<slug>/<slug>.ipynb, sorted."""
+        return sorted(
+            path.parent.name
+            for path in self.solutions.glob("*/*.ipynb")
+            if path.stem == path.parent.name
+        )
+
+    def solution(self, assignment: str) -> Path:
+        """The author's notebook of an assignment.
+
+        Raises:
+            MisuseError: there is no such assignment.
+        """
+        known = self.assignments()
+        if assignment not in known:
+            names = ", ".join(known) or f"none: {self.solutions} holds no <name>/<name>.ipynb"
+            raise MisuseError(
+                f"assignment must be one of this course's ({names}), got {assignment!r}"
+            )
+        return self.solutions / assignment / f"{assignment}.ipynb"
+
+    def directory(self, log: logging.Logger, **settings: str) -> CourseDirectory:
+        """nbgrader's view of the course, with some settings changed."""
+        config = Config(self.config)
+        config.CourseDirectory.root = str(self.root)
+        config.CourseDirectory.update(settings)
+        return CourseDirectory(config=config, log=log)
+
+
+def find_course(folder: Path | None = None) -> Course:
+    """The course in `folder`, or the one that the current folder lies in.
+
+    Raises:
+        MisuseError: there is none.
+    """
+    start = (folder or Path.cwd()).resolve()
+    candidates = [start] if folder else [start, *start.parents]
+    for candidate in candidates:
+        if (candidate / CONFIG).is_file():
+            return Course(root=candidate, config=_load(candidate))
+    where = f"{folder} holds" if folder else "neither this folder nor one above it holds"
+    raise MisuseError(
+        f"{where} no {CONFIG}: run this in the course's folder, or add --course FOLDER"
+    )
+
+
+def _load(root: Path) -> Config:
+    try:
+        return PyFileConfigLoader(CONFIG, path=str(root)).load_config()
+    except Exception as error:
+        raise MisuseError(
+            f"{root / CONFIG} does not load: {type(error).__name__}: {error}"
+        ) from error
+
+
+def writable_folder(folder: Path) -> Path:
+    """`folder`, made if it was missing.
+
+    Raises:
+        MisuseError: it cannot be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MisuseError(f"cannot make the folder {folder}: {error.strerror}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise MisuseError(f"cannot write to the folder {folder}: choose another with --output")
+    return folder
+
+
+@contextlib.contextmanager
+def own_tools() -> Iterator[None]:
+    """nbgrader calls `alembic` by its bare name: it must be this environment's."""
+    before = os.environ.get("PATH", os.defpath)
+    os.environ["PATH"] = str(Path(sys.executable).parent) + os.pathsep + before
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = before
+
+
+def make_gradebook(path: Path) -> None:
+    """Make an empty gradebook at `path` if there is none: whole, or not at all.
+
+    Raises:
+        FailureError: it cannot be made.
+    """
+    if path.exists():
+        return
+    part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)
+    try:
+        with own_tools(), Gradebook(f"sqlite:///{part}"):
+            pass
+        os.replace(part, path)
+    except (OSError, subprocess.CalledProcessError, SQLAlchemyError) as error:
+        part.unlink(missing_ok=True)
+        raise FailureError(f"the gradebook {path} cannot be made: {error}") from error
+
+
+def quiet_log(path: Path | None = None) -> logging.Logger:
+    """A log for nbgrader that goes to a file, or nowhere; never to the screen."""
+    log = logging.Logger("lmcourse.grading", level=logging.INFO)
+    handler = logging.FileHandler(path, "w", "utf-8", delay=True) if path else logging.NullHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.addHandler(handler)
+    return log

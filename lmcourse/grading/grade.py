@@ -1,0 +1,126 @@
+"""A whole class: each submission graded in turn, none of them able to stop the others.
+
+Chapter: book/instructors/index.md
+"""
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lmcourse.grading.course import Course, make_gradebook, quiet_log, writable_folder
+from lmcourse.grading.errors import FailureError, MisuseError
+from lmcourse.grading.feedback import write_feedback
+from lmcourse.grading.intake import Submission, collect
+from lmcourse.grading.jobs import Desk, Result, grade_one, read_back
+from lmcourse.grading.limits import Limits
+from lmcourse.grading.notebooks import read_cells
+from lmcourse.grading.plan import Task, stated_plan, tasks
+from lmcourse.grading.release import convert
+
+
+@dataclass(frozen=True, kw_only=True)
+class Class:
+    """The results of one assignment, in the order of the learners' names."""
+
+    assignment: str
+    output: Path
+    tasks: list[Task]
+    results: list[Result]
+
+    @property
+    def points(self) -> float:
+        return sum((task.points for task in self.tasks), 0.0)
+
+
+@dataclass(kw_only=True)
+class Grader:
+    """What `grade` needs to know before the first submission runs."""
+
+    desk: Desk
+    tasks: list[Task]
+    submissions: list[Submission]
+
+    def grade(self, on_done: Callable[[Result], None] = lambda result: None) -> Class:
+        """Grade all; `on_done` hears of each result as it comes."""
+        results = []
+        for submission in self.submissions:
+            result = grade_one(self.desk, submission)
+            if not result.problem:
+                write_feedback(self.desk.folder("feedback", result.student), result, self.tasks)
+            results.append(result)
+            on_done(result)
+        return Class(
+            assignment=self.desk.assignment,
+            output=self.desk.output,
+            tasks=self.tasks,
+            results=results,
+        )
+
+
+def recall(course: Course, assignment: str, output: Path | None) -> Class:
+    """The class as the gradebook has it now, with what a person graded since; runs nothing.
+
+    Raises:
+        MisuseError: the class was not graded there.
+    """
+    solution = course.solution(assignment)
+    output = (output or course.root).resolve()
+    before = output / "grades" / f"{assignment}.json"
+    if not before.is_file():
+        raise MisuseError(f"{before} is missing: run lmcourse grade first, or add --output")
+    rows = json.loads(before.read_text("utf-8"))["students"]
+    desk = Desk(
+        course=course, assignment=assignment, output=output, limits=Limits(), log=quiet_log()
+    )
+    found = tasks(stated_plan(read_cells(solution)))
+    results = []
+    for row in rows:
+        problem = row["problem"]
+        result = Result(student=row["student"], problem=problem) if problem else None
+        results.append(result or read_back(desk, row["student"]))
+        if not problem:
+            write_feedback(desk.folder("feedback", row["student"]), results[-1], found)
+    return Class(assignment=assignment, output=output, tasks=found, results=results)
+
+
+def prepare(
+    course: Course, assignment: str, folder: Path, output: Path | None, limits: Limits
+) -> Grader:
+    """Look at everything that could be wrong with the call, then tell the gradebook the assignment.
+
+    Raises:
+        MisuseError: no such assignment, no submissions, or the output cannot be written.
+        FailureError: the author's notebook does not convert.
+    """
+    solution = course.solution(assignment)
+    submissions = collect(folder, assignment)
+    output = writable_folder((output or course.root).resolve())
+    log = quiet_log(writable_folder(output / "grades") / f"{assignment}.log")
+    desk = Desk(
+        course=course,
+        assignment=assignment,
+        output=output,
+        limits=limits,
+        log=log,
+        keeps_submissions=folder.resolve() == output / "submitted",
+    )
+    _tell_gradebook(desk)
+    plan = stated_plan(read_cells(solution))
+    return Grader(desk=desk, tasks=tasks(plan), submissions=submissions)
+
+
+def _tell_gradebook(desk: Desk) -> None:
+    if desk.own_gradebook:
+        make_gradebook(desk.output / "gradebook.db")
+    with tempfile.TemporaryDirectory(prefix="lmcourse-release-") as scratch:
+        try:
+            convert(desk.course, desk.assignment, Path(scratch), database=True, db_url=desk.db_url)
+        except FailureError as error:
+            if "Cannot add or remove cells" in str(error):
+                raise FailureError(
+                    f"the cells of {desk.assignment} changed since submissions were graded in"
+                    f" {desk.output}: grade into another folder with --output"
+                ) from None
+            raise

@@ -1,0 +1,232 @@
+"""One Python process that runs cells, bounded in time and in output.
+
+Chapter: book/instructors/index.md
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from queue import Empty
+
+import psutil
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import KernelManager
+
+from lmcourse.grading.limits import Limits
+from lmcourse.grading.messages import plain
+
+_KEPT = ("text/plain", "image/png", "image/jpeg")
+_CUT = "[more output was cut]\n"
+
+
+class SessionError(RuntimeError):
+    """Python itself could not be started: nobody's fault who is being graded."""
+
+
+@dataclass(kw_only=True)
+class Ran:
+    """What became of one cell: `ok`, `error`, `timeout`, `died` (its process ended) or `unrun`."""
+
+    status: str
+    name: str = ""  # of the exception
+    message: str = ""
+    trace: list[str] = field(default_factory=list)
+    outputs: list[dict] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+class _ThisPython(KernelSpecManager):
+    """Whatever kernel a notebook names, it runs in the Python that runs the grader."""
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        return KernelSpec(argv=argv, display_name="Python 3", language="python")
+
+
+class Session:
+    """A kernel in `folder`, which it may fill with files; `close` ends it at once."""
+
+    def __init__(self, folder: Path, limits: Limits):
+        self._limits = limits
+        self._manager = KernelManager(kernel_spec_manager=_ThisPython(), kernel_name="python3")
+        self._client = None
+        try:
+            self._manager.start_kernel(
+                cwd=str(folder),
+                env=_environment(folder),
+                extra_arguments=["--HistoryManager.enabled=False"],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            self._client = self._manager.blocking_client()
+            self._client.start_channels()
+            self._client.wait_for_ready(timeout=limits.setup_seconds)
+        except (OSError, RuntimeError) as error:
+            self.close()
+            raise SessionError(f"Python could not be started ({plain(str(error), 200)})") from error
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """End the process and forget it."""
+        if self._client is not None:
+            self._client.stop_channels()
+        if self._manager.has_kernel:
+            self._manager.shutdown_kernel(now=True)
+        self._manager.cleanup_resources()
+
+    @property
+    def alive(self) -> bool:
+        return self._manager.is_alive()
+
+    def run(self, source: str, seconds: float, *, remember: bool = True) -> Ran:
+        """Run one cell.
+
+        Args:
+            seconds: of the processor's time.
+            remember: keep the source in the history (`In`) that later cells can read.
+        """
+        outputs = _Outputs(self._limits.output_chars)
+        clock = _Clock(self._manager.provisioner.pid)
+        request = self._client.execute(
+            source, store_history=remember, allow_stdin=False, stop_on_error=False
+        )
+        spent = partial(self._limits.spent, seconds)
+        finished = self._wait(request, outputs, lambda: spent(clock.processor(), clock.passed()))
+        if finished:
+            ran = self._reply(request)
+        elif self.alive:
+            ran = self._stop(request, outputs)
+        else:
+            ran = Ran(status="died")
+        ran.outputs, ran.seconds = outputs.kept, clock.passed()
+        return ran
+
+    def _wait(self, request: str, outputs: "_Outputs", spent: Callable[[], bool]) -> bool:
+        """Collect outputs until the cell is done; False if its time or its process is gone."""
+        while not spent():
+            try:
+                message = self._client.get_iopub_msg(timeout=0.25)
+            except Empty:
+                if not self.alive:
+                    return False
+                continue
+            if message["parent_header"].get("msg_id") != request:
+                continue
+            content = message["content"]
+            if message["msg_type"] == "status" and content.get("execution_state") == "idle":
+                return True
+            outputs.add(message["msg_type"], content)
+        return False
+
+    def _stop(self, request: str, outputs: "_Outputs") -> Ran:
+        """Interrupt the cell, and end the process if it does not listen."""
+        self._manager.interrupt_kernel()
+        end = time.monotonic() + self._limits.grace_seconds
+        ran = Ran(status="timeout")
+        if self._wait(request, outputs, lambda: time.monotonic() > end):
+            ran.trace = self._reply(request).trace
+        elif self.alive:
+            self._manager.shutdown_kernel(now=True)
+        return ran
+
+    def _reply(self, request: str) -> Ran:
+        deadline = time.monotonic() + self._limits.grace_seconds
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                message = self._client.get_shell_msg(timeout=left)
+            except Empty:
+                break
+            if message["parent_header"].get("msg_id") == request:
+                return _ran(message["content"])
+        return Ran(status="died")
+
+
+def _ran(reply: dict) -> Ran:
+    # `exit()` answers first and ends the process a moment later: the next cell would be blamed.
+    if any(part.get("source") == "ask_exit" for part in reply.get("payload") or []):
+        return Ran(status="died")
+    if reply.get("status") == "ok":
+        return Ran(status="ok")
+    trace = reply.get("traceback")
+    return Ran(
+        status="error",
+        name=plain(str(reply.get("ename", "")), 100),
+        message=plain(str(reply.get("evalue", "")), 4000),
+        trace=[plain(str(part), 8000) for part in trace[:20]] if isinstance(trace, list) else [],
+    )
+
+
+class _Clock:
+    """The time since it was made: that of the clock, and that of a process's processor."""
+
+    def __init__(self, pid: int):
+        self._started = time.monotonic()
+        try:
+            self._process = psutil.Process(pid)
+        except psutil.Error:
+            self._process = None
+        self._before = 0.0
+        self._before = self.processor()
+
+    def passed(self) -> float:
+        return time.monotonic() - self._started
+
+    def processor(self) -> float:
+        try:
+            times = self._process.cpu_times() if self._process else None
+        except psutil.Error:  # the process is gone, which others will notice
+            times = None
+        return times.user + times.system - self._before if times else 0.0
+
+
+class _Outputs:
+    """Outputs as plain data: text and still pictures only, up to a number of characters."""
+
+    def __init__(self, limit: int):
+        self.kept: list[dict] = []
+        self._left = limit
+
+    def add(self, kind: str, content: dict) -> None:
+        if kind == "stream":
+            text = str(content.get("text", ""))
+            name = "stderr" if content.get("name") == "stderr" else "stdout"
+            self._keep({"output_type": "stream", "name": name, "text": text}, len(text))
+        elif kind in ("display_data", "execute_result"):
+            data = content.get("data") or {}
+            kept = {kind: data[kind] for kind in _KEPT if isinstance(data.get(kind), str)}
+            if kept:
+                output = {"output_type": "display_data", "data": kept, "metadata": {}}
+                self._keep(output, sum(map(len, kept.values())))
+
+    def _keep(self, output: dict, size: int) -> None:
+        if self._left < 0:
+            return
+        self._left -= size
+        last = self.kept[-1] if self.kept else {}
+        if self._left < 0:
+            output = {"output_type": "stream", "name": "stdout", "text": _CUT}
+        if output["output_type"] == last.get("output_type") == "stream" and (
+            output["name"] == last["name"]
+        ):
+            last["text"] += output["text"]
+        else:
+            self.kept.append(output)
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """The grader's own, except for what one learner's code could leave behind for the next."""
+    removed = ("PYTHONSTARTUP", "PYTHONINSPECT")
+    kept = {name: value for name, value in os.environ.items() if name not in removed}
+    return {
+        "OMP_NUM_THREADS": "1",
+        **kept,
+        "IPYTHONDIR": str(folder / ".ipython"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }

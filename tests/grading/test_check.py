@@ -1,0 +1,167 @@
+"""The learner's verdict, on a notebook as it is handed out."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from notebook_edits import answer, claims, delete, double, insert
+from tiny_course import answered, solution
+
+from lmcourse.grading.check import BY_HAND, FAILS, HOLDS, OPEN, check, checksum
+from lmcourse.grading.errors import MisuseError
+from lmcourse.grading.limits import Limits
+from lmcourse.grading.notebooks import parse_cells
+from lmcourse.grading.plan import stated_plan
+from lmcourse.grading.repair import visible
+from lmcourse.grading.verdicts import verdict_lines
+
+LIMITS = Limits(cell_seconds=2.0, test_seconds=2.0)
+
+
+def handed_out() -> dict:
+    """A release made here by its rules: stubs, no hidden tests, checksums."""
+    nb = solution()
+    for cell in nb["cells"]:
+        own = cell["metadata"]["nbgrader"]
+        cell["source"] = visible(cell["source"])
+        if own["solution"]:
+            head = cell["source"].split("    ###")[0]
+            cell["source"] = head + "    raise NotImplementedError()" if "def" in head else "ANSWER"
+        (planned,) = stated_plan(parse_cells(json.dumps({"cells": [cell]}).encode()))
+        own["checksum"] = checksum(planned)
+    return nb
+
+
+@pytest.fixture
+def verdict_of(tmp_path):
+    def run(change=lambda nb: None, right=True):
+        nb = answered(handed_out()) if right else handed_out()
+        change(nb)
+        path = tmp_path / "tiny.ipynb"
+        path.write_text(json.dumps(nb))
+        before = path.read_bytes()
+        verdict = check(path, LIMITS)
+        assert path.read_bytes() == before
+        assert [entry.name for entry in tmp_path.iterdir()] == ["tiny.ipynb"]
+        return verdict, "\n".join(verdict_lines(verdict))
+
+    return run
+
+
+def states(verdict):
+    return [one.state for one in verdict.tasks]
+
+
+def test_right(verdict_of):
+    verdict, text = verdict_of()
+    assert states(verdict) == [HOLDS, HOLDS, BY_HAND]
+    assert (verdict.points, verdict.testable, verdict.by_hand, verdict.passed) == (5, 5, 1, True)
+    assert "5 of 5 points" in text
+    assert "Hidden tests" in text
+
+
+def test_blank(verdict_of):
+    verdict, text = verdict_of(right=False)
+    assert states(verdict) == [OPEN, OPEN, BY_HAND]
+    assert not verdict.passed
+    assert "not started" in text
+
+
+def test_wrong_says_why_and_what_to_read(verdict_of):
+    verdict, text = verdict_of(lambda nb: answer(nb, "double", "def double(x):\n    return x"))
+    assert states(verdict) == [FAILS, HOLDS, BY_HAND]
+    assert "double(2) must be 4. Did you multiply?" in text
+    assert "Read again: On Double" in text
+    assert "Traceback" not in text
+    assert "Cell In" not in text
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("def double(x)\n    return 2", "line 1: def double(x)"),
+        ("def double(x):\n    while True:\n        pass", "It was in double, line"),
+        ("while True:\n    pass", "stopped after 2 seconds"),
+        ("import os\nos._exit(1)", "ended the Python process"),
+        ("y = 1\ny / 0", "line 2: y / 0"),
+        ("", "Does the cell that defines it stand above"),
+    ],
+)
+def test_each_kind_of_failure_names_its_place(verdict_of, source, words):
+    verdict, text = verdict_of(lambda nb: answer(nb, "double", source))
+    assert states(verdict)[:2] == [FAILS, HOLDS]
+    assert words in text
+
+
+def test_what_is_wrong_with_the_cells_is_said(verdict_of):
+    verdict, text = verdict_of(lambda nb: delete(nb, "test_double"))
+    assert states(verdict)[0] == FAILS
+    assert "test cell of this task is missing" in text
+    _, text = verdict_of(lambda nb: answer(nb, "test_double", "pass"))
+    assert "locked cell test_double was edited" in text
+    _, text = verdict_of(lambda nb: double(nb, "test_square"))
+    assert "cell test_square is there 2 times" in text
+    assert "by a person" in text
+    verdict, text = verdict_of(lambda nb: claims(nb, "test_double").update(points=100))
+    assert "locked cell test_double was edited" in text
+
+
+def test_a_stray_error_outside_the_tasks_is_told_too(verdict_of):
+    _, text = verdict_of(lambda nb: insert(nb, "tiny-intro", "1 / 0"))
+    assert "cell number 1 (`1 / 0`) did not run: ZeroDivisionError" in text
+
+
+def test_markup_of_a_learner_stays_text(verdict_of):
+    _, text = verdict_of(lambda nb: answer(nb, "double", "raise ValueError('[red]\\x1b[31mx')"))
+    assert "\\[red]x" in text
+    assert "\x1b" not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "there is no such file"),
+        ("{", "JSON is broken"),
+        ("", "the file is empty"),
+        ('{"cells": []}', "no test cells, so it is no assignment"),
+    ],
+)
+def test_what_cannot_be_checked_is_misuse(tmp_path, text, words):
+    path = tmp_path / "a.ipynb"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(MisuseError, match=words):
+        check(path, LIMITS)
+
+
+def test_the_checksum_is_nbgraders(tmp_path):
+    """Computed by nbgrader in a process of its own, whose import warns of many things."""
+    nb = handed_out()
+    (tmp_path / "nb.json").write_text(json.dumps(nb))
+    theirs = "import json, nbformat\nfrom nbgrader.utils import compute_checksum\n"
+    theirs += "nb = nbformat.from_dict(json.load(open('nb.json')))\n"
+    theirs += "print(json.dumps([compute_checksum(cell) for cell in nb.cells]))"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", theirs],
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,
+    )
+    ours = [cell["metadata"]["nbgrader"]["checksum"] for cell in nb["cells"]]
+    assert json.loads(done.stdout) == ours
+
+
+def test_nbgrader_is_not_needed():
+    """`lmcourse check` must work, and start fast, with what a learner installs."""
+    code = "import sys\nimport lmcourse.grading.check, lmcourse.grading.verdicts\n"
+    code += "print([m for m in ('nbgrader', 'nbconvert', 'nbformat', 'torch') if m in sys.modules])"
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+    assert time.monotonic() - started < 30

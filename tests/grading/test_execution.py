@@ -1,0 +1,195 @@
+"""Real processes: what a cell does to its own costs that cell and no other."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from lmcourse.grading import session
+from lmcourse.grading.execution import Step, execute
+from lmcourse.grading.limits import Limits
+from lmcourse.grading.session import Session, SessionError
+
+LIMITS = Limits(cell_seconds=1.0, test_seconds=1.0, grace_seconds=3.0)
+DEAF = """
+import time
+while True:
+    try:
+        while True:
+            pass
+    except BaseException:
+        pass
+"""
+
+
+def run(*steps, limits=LIMITS, files=None):
+    steps = [step if isinstance(step, Step) else Step(source=step) for step in steps]
+    return execute(steps, limits, files)
+
+
+def test(source):
+    return Step(source=source, test=True)
+
+
+test.__test__ = False
+
+
+def test_cells_share_one_process_and_errors_stop_nobody():
+    rans = run("x = 1", "1 / 0", "def f(:\n  pass", "assert x == 1")
+    assert [ran.status for ran in rans] == ["ok", "error", "error", "ok"]
+    assert (rans[1].name, rans[1].message) == ("ZeroDivisionError", "division by zero")
+    assert rans[2].name == "SyntaxError"
+
+
+def test_a_loop_costs_its_cell_and_what_was_defined_stays():
+    rans = run("x = 1", "while True: pass", test("assert x == 1"))
+    assert [ran.status for ran in rans] == ["ok", "timeout", "ok"]
+
+
+def test_a_loop_that_ignores_interrupts_is_ended_and_the_rest_runs_again():
+    rans = run("x = 1", DEAF, "y = x + 1", test("assert y == 2"))
+    assert [ran.status for ran in rans] == ["ok", "timeout", "ok", "ok"]
+
+
+def test_a_sleeping_loop_is_stopped_too():
+    started = time.monotonic()
+    rans = run("import time\nwhile True: time.sleep(0.1)", "1")
+    assert [ran.status for ran in rans] == ["timeout", "ok"]
+    assert time.monotonic() - started < 60
+
+
+def test_a_function_that_does_not_end_is_found_by_name():
+    rans = run("def forever(x):\n    while x:\n        pass", test("forever(1)"), test("1"))
+    assert [ran.status for ran in rans] == ["ok", "timeout", "ok"]
+    assert any("forever" in part for part in rans[1].trace)
+
+
+@pytest.mark.parametrize("end", ["import os; os._exit(3)", "exit()", "quit"])
+def test_a_cell_that_ends_the_process_costs_itself_only(end):
+    rans = run("x = 1", f"y = 2\n{end}()" if end == "quit" else f"y = 2\n{end}", "z = x", test("z"))
+    assert [ran.status for ran in rans] == ["ok", "died", "ok", "ok"]
+
+
+def test_sys_exit_is_an_error_like_any_other():
+    rans = run("x = 1\nimport sys\nsys.exit(1)", test("assert x == 1"))
+    assert [ran.status for ran in rans] == ["error", "ok"]
+
+
+def test_a_test_that_ends_the_process_does_not_end_the_next():
+    rans = run("import os\ndef f(): os._exit(1)\ng = 2", test("f()"), test("assert g == 2"))
+    assert [ran.status for ran in rans] == ["ok", "died", "ok"]
+
+
+def test_a_test_is_not_blamed_for_what_ended_the_process_from_before():
+    """A thread of an earlier cell ends the process once, in the middle of the test."""
+    once = "import os, pathlib, threading\nflag = pathlib.Path('once')\nif not flag.exists():\n"
+    once += "    flag.touch()\n    threading.Timer(0.5, os._exit, [1]).start()"
+    rans = run(once, test("import time; time.sleep(1.5)"), limits=Limits())
+    assert [ran.status for ran in rans] == ["ok", "ok"]
+
+
+def test_warnings_and_prints_are_no_errors_and_are_kept():
+    (ran,) = run(
+        "import sys, warnings\nprint('a')\nprint('b', file=sys.stderr)\nwarnings.warn('c')"
+    )
+    assert ran.status == "ok"
+    kept = {output["name"]: output["text"] for output in ran.outputs}
+    assert kept["stdout"] == "a\n"
+    assert "b\n" in kept["stderr"]
+    assert "c" in kept["stderr"]
+
+
+def test_outputs_are_cut_and_only_still_pictures_and_text_are_kept():
+    limits = Limits(output_chars=1000)
+    html = "from IPython.display import HTML, display\ndisplay(HTML('<script>1</script>'))"
+    rans = run("print('x' * 10**7)", "for _ in range(10**4): print('y' * 100)", html, limits=limits)
+    for ran in rans[:2]:
+        assert ran.status == "ok"
+        assert sum(len(output["text"]) for output in ran.outputs) < 1200
+        assert "cut" in ran.outputs[-1]["text"]
+    (output,) = rans[2].outputs
+    assert set(output["data"]) == {"text/plain"}
+
+
+def test_a_test_stays_out_of_the_history():
+    rans = run("1", test("secret = 7"), "assert not any('sec' + 'ret' in cell for cell in In)")
+    assert [ran.status for ran in rans] == ["ok"] * 3
+
+
+def test_input_does_not_wait():
+    (ran,) = run("input()")
+    assert (ran.status, ran.name) == ("error", "StdinNotImplementedError")
+
+
+def test_the_whole_notebook_has_a_budget():
+    limits = Limits(cell_seconds=30.0, total_seconds=4.0)
+    rans = run("while True: pass", "1", test("1"), limits=limits)
+    assert rans[0].status in ("timeout", "unrun")  # on a busy machine Python alone takes as long
+    assert [ran.status for ran in rans[1:]] == ["unrun", "unrun"]
+    assert "used up its 4 seconds" in rans[2].message
+
+
+def test_the_authors_files_are_there_and_writing_stays_inside(tmp_path):
+    (tmp_path / "words.txt").write_text("here")
+    (tmp_path / "solution.ipynb").write_text("{}")
+    look = "import os\nassert open('words.txt').read() == 'here'\nopen('mine', 'w').close()\n"
+    (ran,) = run(look + "assert not os.path.exists('solution.ipynb')", files=tmp_path)
+    assert ran.status == "ok", ran.message
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["solution.ipynb", "words.txt"]
+
+
+def test_nothing_of_one_run_reaches_the_next(monkeypatch, tmp_path):
+    startup = "from IPython.paths import get_ipython_dir\nimport pathlib\n"
+    startup += "folder = pathlib.Path(get_ipython_dir(), 'profile_default', 'startup')\n"
+    startup += "folder.mkdir(parents=True, exist_ok=True)\n(folder / 'a.py').write_text('left = 1')"
+    assert run(startup)[0].status == "ok"
+    assert run("left")[0].name == "NameError"
+
+
+def test_if_python_cannot_start_nobody_gets_a_zero(monkeypatch):
+    def refuse(*args):
+        raise SessionError("Python could not be started (no memory)")
+
+    monkeypatch.setattr("lmcourse.grading.execution.Session", refuse)
+    rans = run("1", test("1"))
+    assert {ran.status for ran in rans} == {"unrun"}
+    assert "no memory" in rans[1].message
+
+
+def test_no_process_is_left_behind(tmp_path):
+    one = Session(tmp_path, LIMITS)
+    pid = int(one.run("import os; print(os.getpid())", 5.0).outputs[0]["text"])
+    one.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such signal")
+def test_ctrl_c_ends_the_learners_process_too(monkeypatch):
+    pids = []
+    start = session._Clock.__init__
+    monkeypatch.setattr(
+        session._Clock, "__init__", lambda self, pid: (pids.append(pid), start(self, pid))[1]
+    )
+    threading.Timer(4, os.kill, [os.getpid(), signal.SIGINT]).start()
+    with pytest.raises(KeyboardInterrupt):
+        run("while True: pass", limits=Limits(cell_seconds=600.0))
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)
+
+
+@pytest.mark.parametrize(
+    ("processor", "clock", "spent"),
+    [
+        (0.0, 5.0, False),
+        (9.9, 99.0, False),  # a busy machine
+        (10.0, 10.0, True),
+        (0.5, 20.0, True),  # asleep
+        (1.1, 20.0, False),  # slow, but at work
+        (9.0, 100.0, True),
+    ],
+)
+def test_time_is_the_processors(processor, clock, spent):
+    assert Limits().spent(10.0, processor, clock) is spent

@@ -1,0 +1,275 @@
+"""Release and grading of a small class by the real commands: files, exit codes, second runs."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+from notebook_edits import answer, double
+from tiny_course import POINTS, answered, make_course, solution
+
+
+def lmcourse(*arguments, cwd: Path, **options) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "lmcourse", *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False, **options
+    )
+
+
+def hand_in(course: Path, folder: Path, student: str, change=lambda nb: None) -> None:
+    nb = answered(json.loads((course / "exercises/tiny/tiny.ipynb").read_text("utf-8")))
+    change(nb)
+    path = folder / student / "tiny.ipynb"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(nb), "utf-8")
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory) -> Path:
+    root = make_course(tmp_path_factory.mktemp("course"))
+    done = lmcourse("release", "--zip", root / "zips", cwd=root)
+    assert done.returncode == 0, done.stderr
+    assert "tiny: 3 tasks, 6 points, written" in done.stdout
+    return root
+
+
+@pytest.fixture(scope="module")
+def graded(course) -> tuple[Path, subprocess.CompletedProcess]:
+    """Four submissions graded in the course's own folder."""
+    folder = course.parent / "in"
+    hand_in(course, folder, "ada")
+    hand_in(
+        course, folder, "ben", lambda nb: answer(nb, "double", "def double(x): return abs(2*x)")
+    )
+    hand_in(course, folder, "cleo", lambda nb: double(nb, "test_double"))
+    (folder / "dan").mkdir()
+    return folder, lmcourse("grade", folder, "-a", "tiny", "--seconds", "5", cwd=course)
+
+
+def rows(course: Path) -> dict[str, dict]:
+    with (course / "grades" / "tiny.csv").open(encoding="utf-8") as file:
+        return {row["student"]: row for row in csv.DictReader(file)}
+
+
+def test_the_release_holds_no_answer_and_is_the_same_from_run_to_run(course):
+    path = course / "exercises" / "tiny" / "tiny.ipynb"
+    text = path.read_text("utf-8")
+    for secret in ("SECRET", "return 2 * x", "math.pi", "Model answer", "BEGIN", "END"):
+        assert secret not in text
+    assert "NotImplementedError" in text
+    assert not (course / "gradebook.db").exists() or (course / "grades").exists()
+    archive = course / "zips" / "tiny.zip"
+    before = path.read_bytes(), archive.read_bytes()
+    shutil.rmtree(course / "exercises")
+    done = lmcourse("release", "tiny", "--zip", course / "zips", cwd=course)
+    assert done.returncode == 0
+    assert (path.read_bytes(), archive.read_bytes()) == before
+    with zipfile.ZipFile(archive) as opened:
+        names = ["tiny/README.md", "tiny/requirements.txt", "tiny/tiny.ipynb"]
+        assert opened.namelist() == names
+        assert opened.read("tiny/tiny.ipynb") == before[0]
+
+
+def test_a_stale_release_is_found(course, tmp_path):
+    copy = tmp_path / "course"
+    shutil.copytree(course, copy, ignore=shutil.ignore_patterns("*.db", "grades", "autograded"))
+    assert lmcourse("release", "--check", cwd=copy).returncode == 0
+    nb = solution()
+    answer(nb, "tiny-intro", "# Tiny, a second edition")
+    (copy / "solutions/tiny/tiny.ipynb").write_text(json.dumps(nb), "utf-8")
+    done = lmcourse("release", "--check", cwd=copy)
+    assert done.returncode == 1
+    assert "run lmcourse release" in done.stderr
+    assert "second edition" not in (copy / "exercises/tiny/tiny.ipynb").read_text("utf-8")
+
+
+def test_an_answer_that_would_be_given_away_stops_the_release(tmp_path):
+    root = make_course(tmp_path / "course")
+    nb = solution()
+    answer(nb, "tiny-task-1", "The answer is\n    return 2 * x\n    ")
+    (root / "solutions/tiny/tiny.ipynb").write_text(json.dumps(nb), "utf-8")
+    done = lmcourse("release", cwd=root)
+    assert done.returncode == 1
+    assert "the release still holds a part of double" in done.stderr
+    assert not (root / "exercises").exists()
+
+
+def test_a_source_that_nbgrader_refuses_is_one_line(tmp_path):
+    root = make_course(tmp_path / "course")
+    nb = solution()
+    answer(nb, "double", "### BEGIN SOLUTION\npass")
+    (root / "solutions/tiny/tiny.ipynb").write_text(json.dumps(nb), "utf-8")
+    done = lmcourse("release", cwd=root)
+    assert done.returncode == 1
+    assert re.fullmatch(r"lmcourse: tiny was not released: .*solution.*\n", done.stderr)
+
+
+def test_the_class_gets_what_it_deserves(course, graded):
+    _, done = graded
+    assert done.returncode == 1, done.stderr  # dan handed in nothing, cleo needs a person
+    assert "Traceback" not in done.stdout + done.stderr
+    scores = {student: row["total"] for student, row in rows(course).items()}
+    full = POINTS["test_double"] + POINTS["test_square"]
+    assert scores == {
+        "ada": f"{full}",
+        "ben": f"{POINTS['test_square']}",
+        "cleo": f"{POINTS['test_square']}",
+        "dan": "",
+    }
+    statuses = [row["status"] for row in rows(course).values()]
+    assert statuses == ["hand grading", "hand grading", "partly graded", "could not be graded"]
+    assert "4 submissions: 2 graded, 1 partly, 1 could not be graded." in done.stdout
+    assert "lmcourse formgrader" in done.stdout
+
+
+def test_the_feedback_tells_of_a_hidden_test_without_showing_it(course, graded):
+    page = (course / "feedback/ben/tiny/tiny.html").read_text("utf-8")
+    assert "A hidden test failed" in page
+    assert "negative numbers" in page
+    assert "SECRET" not in page
+    assert not (course / "feedback" / "dan").exists()
+
+
+@pytest.mark.slow
+def test_a_person_s_points_survive_a_second_run_of_the_same_notebook(course, graded):
+    folder, _ = graded
+    with sqlite3.connect(course / "gradebook.db") as db:
+        changed = db.execute(
+            "update grade set manual_score = 1, needs_manual_grade = 0 where id in ("
+            "select grade.id from grade join base_cell on base_cell.id = grade.cell_id"
+            " join submitted_notebook on submitted_notebook.id = grade.notebook_id"
+            " join submitted_assignment on"
+            " submitted_assignment.id = submitted_notebook.assignment_id"
+            " where base_cell.name = 'why' and submitted_assignment.student_id = 'ada')"
+        ).rowcount
+    assert changed == 1
+    done = lmcourse("report", "-a", "tiny", cwd=course)
+    assert done.returncode == 1
+    assert rows(course)["ada"]["total"] == "6"
+    assert rows(course)["dan"]["status"] == "could not be graded"
+    assert "Graded by a person: 1 of 1" in (course / "feedback/ada/tiny/tiny.html").read_text()
+
+    only_ada = folder.parent / "again"
+    hand_in(course, only_ada, "ada")
+    assert lmcourse("grade", only_ada, "-a", "tiny", cwd=course).returncode == 0
+    assert (rows(course)["ada"]["total"], rows(course)["ada"]["status"]) == ("6", "graded")
+    hand_in(course, only_ada, "ada", lambda nb: answer(nb, "why", "I changed my mind."))
+    assert lmcourse("grade", only_ada, "-a", "tiny", cwd=course).returncode == 0
+    assert rows(course)["ada"]["status"] == "hand grading"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is another thing there")
+def test_ctrl_c_leaves_a_gradebook_that_a_second_run_completes(course, tmp_path):
+    def endless(nb):
+        answer(nb, "double", "while True: pass")
+
+    folder, out = tmp_path / "in", tmp_path / "out"
+    hand_in(course, folder, "ada")
+    hand_in(course, folder, "ben", endless)
+    command = [sys.executable, "-m", "lmcourse", "grade", folder, "-a", "tiny", "--output", out]
+    running = subprocess.Popen(
+        [*map(str, command), "--seconds", "600"],
+        cwd=course,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    waited = time.monotonic() + 120
+    while not (out / "feedback/ada/tiny/tiny.html").exists() and time.monotonic() < waited:
+        time.sleep(0.2)
+    time.sleep(3)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 130, said
+    assert "stopped: 1 of 2 are graded" in said
+    assert "Traceback" not in said
+    assert not [path for path in out.iterdir() if path.name.startswith(".lmcourse")]
+    assert not (out / "autograded" / "ben").exists()
+    hand_in(course, folder, "ben")
+    done = lmcourse("grade", folder, "-a", "tiny", "--output", out, cwd=course)
+    assert done.returncode == 0, done.stderr
+    assert [row["total"] for row in rows(out).values()] == ["5", "5"]
+
+
+@pytest.mark.slow
+def test_other_cells_with_submissions_graded_is_one_line(course, graded, tmp_path):
+    folder, _ = graded
+    copy = tmp_path / "course"
+    shutil.copytree(course, copy)
+    nb = solution()
+    answer(nb, "tiny-task-3", "## Task 3 · Why (1 points)")
+    del nb["cells"][5]
+    (copy / "solutions/tiny/tiny.ipynb").write_text(json.dumps(nb), "utf-8")
+    done = lmcourse("grade", folder, "-a", "tiny", cwd=copy)
+    assert done.returncode == 1
+    assert "the cells of tiny changed since submissions were graded" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_plain_nbgrader_gives_the_same_points(course, tmp_path):
+    """`nbgrader autograde` with the course's nbgrader_config.py, and nothing else of ours."""
+    root = make_course(tmp_path / "course")
+    shutil.copytree(course / "exercises", root / "exercises")
+    submitted = root / "submitted"
+
+    def hand(student, change=lambda nb: None):
+        hand_in(course, submitted / student, "tiny", change)
+
+    def old(nb):
+        for cell in nb["cells"]:
+            cell["metadata"]["nbgrader"]["schema_version"] = 1
+
+    loop = "def double(x):\n    while True: pass"
+    warns = "import sys\ndef double(x):\n    print('careful', file=sys.stderr)\n    return 2 * x"
+    hand("ada")
+    hand("ben", lambda nb: answer(nb, "double", loop))
+    hand("cleo", lambda nb: double(nb, "double"))
+    hand("dan", lambda nb: answer(nb, "double", warns))
+    hand("eva", old)
+    hand("finn", lambda nb: double(nb, "test_double"))
+    hand("gil", lambda nb: answer(nb, "square", "import os; os._exit(1)"))
+    nbgrader = str(Path(sys.executable).with_name("nbgrader"))
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    path = str(Path(sys.executable).parent) + os.pathsep + environment.get("PATH", "")
+    for step in (
+        ["generate_assignment", "tiny", "--force"],
+        ["autograde", "tiny", "--Execute.test_seconds=3"],
+    ):
+        done = subprocess.run(
+            [nbgrader, *step],
+            cwd=root,
+            env={**environment, "PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    query = (
+        "select student_id, total(auto_score) from grade"
+        " join submitted_notebook on submitted_notebook.id = grade.notebook_id"
+        " join submitted_assignment on submitted_assignment.id = submitted_notebook.assignment_id"
+        " group by student_id"
+    )
+    with sqlite3.connect(root / "gradebook.db") as db:
+        scores = dict(db.execute(query))
+    full, square, twice = 5.0, 3.0, 2.0
+    assert scores == {
+        "ada": full,
+        "ben": square,
+        "cleo": full,
+        "dan": full,
+        "eva": full,
+        "finn": square,
+        "gil": twice,
+    }

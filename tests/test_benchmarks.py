@@ -1,0 +1,85 @@
+"""benchmarks: ratios that hold on a busy machine, and goals that can be missed."""
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks import __main__ as command
+from benchmarks import attention
+from benchmarks.runner import Measured, Row, compare, cpu_seconds, verdict
+
+
+def row(ours, peer, goal=1.0):
+    return Row(work="work", ours=ours, peer=peer, peer_name="peer", goal=goal)
+
+
+def spin(seconds):
+    def work():
+        end = time.process_time() + seconds
+        while time.process_time() < end:
+            pass
+
+    return work
+
+
+def test_half_the_time_is_twice_as_fast():
+    measured = compare(row(spin(0.002), spin(0.004)), n_rounds=3, at_least=0.01)
+    assert 1.7 < measured.speed < 2.3
+
+
+def test_sleep_is_not_work():
+    assert cpu_seconds(spin(0.001), 0.005) < 0.002
+    measured = compare(row(lambda: (time.sleep(0.01), spin(0.002)()), spin(0.002)), 3, 0.005)
+    assert 0.7 < measured.speed < 1.3
+
+
+def test_both_are_called_in_turn():
+    calls = []
+    compare(
+        row(lambda: (calls.append("o"), spin(0.001)()), lambda: (calls.append("p"), spin(0.001)())),
+        3,
+        1e-9,
+    )
+    assert "".join(calls) == "op" + "op" + "po" + "op"
+
+
+@pytest.mark.parametrize(
+    ("speed", "goal", "word"),
+    [(1.0, 1.0, "met"), (0.91, 1.0, "nearly"), (0.89, 1.0, "missed"), (0.1, None, "")],
+)
+def test_a_goal_may_be_missed_by_a_tenth(speed, goal, word):
+    measured = Measured(ours_ms=1.0, peer_ms=1.0, speed=speed)
+    assert verdict(row(lambda: None, lambda: None, goal), measured) == word
+
+
+def test_both_sides_of_a_row_compute_the_same():
+    for one in attention.rows():
+        assert one.ours() is None
+        assert one.peer() is None
+    heads = [torch.randn(2, 3, 5, 4) for _ in range(3)]
+    mask = attention.causal_mask(5)
+    torch.testing.assert_close(
+        attention.attention(*heads, mask)[0],
+        attention.F.scaled_dot_product_attention(*heads, is_causal=True),
+    )
+
+
+def test_operations_grow_with_the_square_of_the_length():
+    table = command.curve(attention.growth()[:3], at_least=1e-9)
+    growth = list(table.columns[2].cells)
+    assert growth == ["", "4.0", "4.0"]
+
+
+@pytest.mark.parametrize(("speed", "code"), [(2.0, 0), (0.1, 1)])
+def test_the_last_line_counts_the_goals(monkeypatch, capsys, speed, code):
+    fast, slow = spin(0.001), spin(0.001 * speed)
+    monkeypatch.setattr(attention, "rows", lambda: [row(fast, slow)])
+    monkeypatch.setattr(attention, "growth", lambda: attention_growth)
+    attention_growth = [(1, lambda: None)]
+    assert command.main(["--quick"]) == code
+    assert capsys.readouterr().out.splitlines()[-1] == f"goals met: {1 - code} of 1"

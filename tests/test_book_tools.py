@@ -1,0 +1,194 @@
+"""Building and checking: what fails is told in full, and a tiny book goes through every gate."""
+
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tools/ext")]
+
+import build_book  # noqa: E402
+import check  # noqa: E402
+from page_numbering import count_anew  # noqa: E402
+
+# ---------------------------------------------------------------- building and checking
+
+
+def test_figures_and_exercises_are_counted_anew_on_each_page():
+    env = SimpleNamespace(
+        toc_fignumbers={
+            "book/a": {"exercise": {"one": (1,), "two": (2,)}},
+            "book/b": {"exercise": {"x": (4,), "y": (3,), "z": (11,)}, "figure": {"f": (2,)}},
+        }
+    )
+    count_anew(None, env)
+    assert env.toc_fignumbers["book/a"] == {"exercise": {"one": (1,), "two": (2,)}}
+    assert env.toc_fignumbers["book/b"]["exercise"] == {"y": (1,), "x": (2,), "z": (3,)}
+    assert env.toc_fignumbers["book/b"]["figure"] == {"f": (1,)}
+
+
+def test_each_warning_is_kept_with_its_lines_and_noise_is_not(capsys):
+    stream = io.StringIO(
+        f"{build_book.NOISE} more\n\x1b[91m{ROOT}/book/a.md:3: WARNING: odd [myst]\x1b[39m\n"
+        "  of two lines\nbook/b.md: WARNING: worse\nTraceback (most recent call last):\n"
+        '  File "<string>", line 1, in <module>\nRuntimeError: there were warnings\n'
+    )
+    kept = []
+    build_book._follow_errors(stream, kept)
+    assert kept == ["book/a.md:3: WARNING: odd [myst]\n  of two lines", "book/b.md: WARNING: worse"]
+
+
+@pytest.fixture
+def step(tmp_path, monkeypatch):
+    monkeypatch.setattr(check, "LOGS", tmp_path)
+    monkeypatch.setattr(check, "ROOT", tmp_path)
+    return lambda name, code, **more: check.Step(name, [sys.executable, "-c", code], **more)
+
+
+def test_a_failing_step_is_shown_in_full_and_the_lane_goes_on(step, capsys):
+    bad = step("bad", "print('the reason'); raise SystemExit(3)")
+    after, other = step("after", "", needs="bad"), step("other", "print('quiet')")
+    check.run([[bad, after, other]])
+    assert [each.state for each in (bad, after, other)] == ["failed", "skipped", "passed"]
+    assert check.report([bad, after, other], 1.0) == 1
+    out = capsys.readouterr().out
+    assert "the reason" in out
+    assert "quiet" not in out
+    assert out.endswith("1 passed, 1 failed, 1 skipped\n")
+
+
+def test_all_passed_is_exit_status_0(step, capsys):
+    good = step("good", "")
+    check.run([[good]])
+    assert check.report([good], 1.0) == 0
+    assert capsys.readouterr().out.endswith("1 passed, 0 failed\n")
+
+
+def test_lanes_run_side_by_side(step):
+    # Each waits for a file that the other one writes: one after the other would fail.
+    code = (
+        "import pathlib, time\npathlib.Path({!r}).touch()\nend = time.time() + 60\n"
+        "while not pathlib.Path({!r}).exists():\n    assert time.time() < end"
+    )
+    a, b = str(check.LOGS / "a"), str(check.LOGS / "b")
+    lanes = [[step("a", code.format(a, b))], [step("b", code.format(b, a))]]
+    check.run(lanes)
+    assert [lane[0].state for lane in lanes] == ["passed", "passed"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="process groups are POSIX")
+def test_ending_a_step_ends_its_children(step, tmp_path):
+    child = tmp_path / "child"
+    code = (
+        "import subprocess, sys, pathlib, time\n"
+        "p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        f"pathlib.Path({str(child)!r}).write_text(str(p.pid))\ntime.sleep(60)"
+    )
+    long = step("long", code)
+    long.start()
+    while not (child.exists() and child.read_text()):
+        time.sleep(0.02)
+    long.end()
+    assert long.state == "stopped"
+    for _ in range(200):
+        state = Path(f"/proc/{child.read_text()}/stat")
+        if not state.exists() or state.read_text().split()[2] == "Z":
+            return
+        time.sleep(0.02)
+    os.kill(int(child.read_text()), signal.SIGKILL)
+    pytest.fail("the child was still running")
+
+
+# ---------------------------------------------------------------- a tiny book, for real
+
+PAGE = """---
+jupytext:
+  text_representation: {extension: .md, format_name: myst}
+kernelspec: {display_name: Python 3, language: python, name: python3}
+---
+
+# Tiny
+
+See {footcite:t}`one2020`, [the zip](assignments/tiny.zip), {glue:text}`tiny-number:.1f`.
+
+```{code-cell} ipython3
+from pathlib import Path
+from myst_nb import glue
+number = float(Path("THE FILE").read_text())
+glue("tiny-number", number, display=False)
+```
+
+```{footbibliography}
+```
+"""
+BIB = "@misc{one2020, author = {One, A.}, title = {T}, year = {2020}, howpublished = {P}}\n"
+
+
+@pytest.fixture(scope="module")
+def tiny_book(tmp_path_factory):
+    """A course of one page that shows a number of a file; with the real tools and settings."""
+    root = tmp_path_factory.mktemp("course")
+    ignored = shutil.ignore_patterns("__pycache__", "axe-core")
+    for folder in ("tools", "book/_static"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=ignored)
+    for name in ("_config.yml", "constraints.txt"):
+        shutil.copy(ROOT / name, root)
+    for folder in ("tests", "exercises/tiny"):
+        (root / folder).mkdir(parents=True)
+    empty = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (root / "exercises/tiny/tiny.ipynb").write_text(json.dumps(empty))
+    (root / "_toc.yml").write_text("format: jb-book\nroot: book/tiny\n")
+    (root / "number").write_text("2.0")
+    (root / "book/references.bib").write_text(BIB)
+    (root / "book/tiny.md").write_text(PAGE.replace("THE FILE", (root / "number").as_posix()))
+    return root
+
+
+def build_tiny(root, bands):
+    (root / "tests/bands.csv").write_text("page,name,low,high,seeds\n" + bands)
+    return run_tool(root, "build_book")
+
+
+def run_tool(root, name):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "LMCOURSE_DATA": "/nowhere"}
+    command = [sys.executable, str(root / f"tools/{name}.py")]
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.slow
+def test_a_tiny_book_is_built_and_its_numbers_are_checked_twice(tiny_book):
+    ran = run_tool(tiny_book, "nbval")
+    assert ran.returncode == 1
+    assert "run make book" in ran.stderr
+
+    ran = build_tiny(tiny_book, "tiny,tiny-number,3,4,1\n")
+    assert ran.returncode == 1
+    assert "tiny-number must lie between 3 and 4, got 2" in ran.stdout  # repeated at the end
+
+    ran = build_tiny(tiny_book, "tiny,tiny-number,1,3,1\n")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert re.search(r"1 pages in \d+ s", ran.stdout.splitlines()[-1])
+    html = (tiny_book / "_build/html/book/tiny.html").read_text()
+    assert "2.0" in html
+    assert "/blob/notebooks/book/tiny.ipynb" in html
+    assert "/notebooks?urlpath=lab/tree/book/tiny.ipynb" in html
+    assert 'href="../assignments/tiny.zip"' in html
+    assert (tiny_book / "_build/html/assignments/tiny.zip").is_file()
+    assert "thebe" not in html
+    assert "fontawesome.js" not in html
+
+    assert run_tool(tiny_book, "nbval").returncode == 0
+    (tiny_book / "number").write_text("2.25")  # as if the package computed something else
+    ran = run_tool(tiny_book, "nbval")
+    assert ran.returncode == 1
+    assert "2.25" in ran.stdout

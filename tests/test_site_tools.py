@@ -1,0 +1,224 @@
+"""The gates of the book find what they are for: each is shown something wrong in one way."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tools/ext")]
+
+import site_check  # noqa: E402
+from accessible_pages import repaired  # noqa: E402
+from notebook_links import notebook_address  # noqa: E402
+from number_bands import Band, complaints, glued_numbers, read_bands  # noqa: E402
+from offline_assets import foreign_assets  # noqa: E402
+from sealed_execution import inputs_digest, seal  # noqa: E402
+from site_links import check_html  # noqa: E402
+
+# ---------------------------------------------------------------- bands
+
+BAND = Band("attention", "attention-ratio", 1.5, 2.5)
+
+
+def test_a_number_inside_of_its_band_is_no_complaint():
+    for text in ("1.5", "2", "2.5"):
+        assert complaints({"attention": {"attention-ratio": text}}, [BAND]) == []
+
+
+@pytest.mark.parametrize(
+    ("glued", "words"),
+    [
+        ({"attention-ratio": "1.49"}, "between 1.5 and 2.5, got 1.49"),
+        ({"attention-ratio": "2.51"}, "between 1.5 and 2.5, got 2.51"),
+        ({"attention-ratio": "nan"}, "got nan"),
+        ({"attention-ratio": "inf"}, "got inf"),
+        ({"attention-ratio": "tensor(2.)"}, "plain number, got tensor"),
+        ({"attention-ratio": "2", "attention-other": "7"}, "attention-other must have a row"),
+        ({}, "attention-ratio must be glued by page attention"),
+    ],
+)
+def test_a_number_outside_without_band_or_not_glued_is_found(glued, words):
+    found = complaints({"attention": glued}, [BAND])
+    assert [page for page, _ in found] == ["attention"]
+    assert words in found[0][1]
+
+
+def test_a_band_of_another_page_does_not_count():
+    found = complaints({"positions": {"attention-ratio": "2"}}, [BAND])
+    assert {page for page, _ in found} == {"attention", "positions"}
+
+
+def test_a_doubled_row_is_found():
+    found = complaints({"attention": {"attention-ratio": "2"}}, [BAND, BAND])
+    assert "2 rows for 1 names" in found[0][1]
+
+
+def test_pictures_that_are_glued_need_no_band():
+    outputs = {
+        "a": {"data": {"text/plain": "0.5"}},
+        "b": {"data": {"text/plain": "Picture: …", "text/html": "<figure></figure>"}},
+    }
+    assert glued_numbers(outputs) == {"a": "0.5"}
+
+
+def test_the_table_is_read(tmp_path):
+    path = tmp_path / "bands.csv"
+    path.write_text("page,name,low,high,seeds\nattention,attention-ratio,1.5,2.5,8\n")
+    assert read_bands(path) == [BAND]
+    assert read_bands(tmp_path / "none.csv") == []
+
+
+# ---------------------------------------------------------------- small repairs and addresses
+
+
+def test_what_a_browser_would_fetch_elsewhere_is_found():
+    page = (
+        '<script src="https://cdn.example.org/a.js"></script><img src="//example.org/b.png">'
+        '<link rel="stylesheet" href="http://example.org/c.css"><script src="d.js"></script>'
+        '<a href="https://example.org/">a link</a><link rel="canonical" href="https://e.org/">'
+    )
+    assert len(foreign_assets(page)) == 3
+
+
+def test_launch_buttons_lead_to_the_executed_notebook():
+    name = "book/attention"
+    colab = "https://colab.research.google.com/github/main/main/blob/{}/book/attention.{}"
+    binder = "https://mybinder.org/v2/gh/o/r/{}?urlpath=lab/tree/book/attention.{}"
+    assert notebook_address(binder.format("main", "md"), name, "main") == binder.format(
+        "notebooks", "ipynb"
+    )
+    address = colab.replace("main/main", "o/r")
+    assert notebook_address(address.format("main", "md"), name, "main") == address.format(
+        "notebooks", "ipynb"
+    )
+    with pytest.raises(ValueError, match="must hold /main"):
+        notebook_address("https://host/other/book/attention.md", name, "main")
+
+
+def test_repairs_are_made_once():
+    page = '<div id="pst-primary-sidebar" class="x"><p id="exercise-content">a</p></div>'
+    once = repaired(page)
+    assert 'role="complementary"' in once
+    assert "exercise-content" not in once
+    assert repaired(once) == once
+
+
+def test_cells_see_no_data_of_a_person_and_one_thread(tmp_path):
+    environment = {"LMCOURSE_DATA": "/data", "OMP_NUM_THREADS": "8", "HOME": "/home/x"}
+    seal(environment, tmp_path)
+    assert "LMCOURSE_DATA" not in environment
+    assert environment["OMP_NUM_THREADS"] == "1"
+    assert environment["HOME"] == "/home/x"
+
+
+def test_the_cache_changes_with_the_package_and_not_with_a_test(tmp_path):
+    (tmp_path / "lmcourse").mkdir()
+    (tmp_path / "tests").mkdir()
+    module = tmp_path / "lmcourse/attention.py"
+    module.write_text("a = 1\n")
+    before = inputs_digest(tmp_path)
+    (tmp_path / "tests/test_attention.py").write_text("b = 1\n")
+    assert inputs_digest(tmp_path) == before
+    module.write_text("a = 2\n")
+    assert inputs_digest(tmp_path) != before
+
+
+# ---------------------------------------------------------------- the HTML of a site
+
+GOOD = """<!DOCTYPE html><html lang="en"><head><title>{title}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"></head><body><main>
+<article><h1 id="top">A page</h1><p>Words. <a href="other.html#here">Another page</a></p>
+{body}</article></main></body></html>"""
+
+
+def write_site(folder, **bodies):
+    pages = {"index": "", "other": '<p id="here">Here.</p>', **bodies}
+    for name, body in pages.items():
+        (folder / f"{name}.html").write_text(GOOD.format(title=name, body=body), encoding="utf-8")
+    return folder
+
+
+def test_a_good_site_has_no_problem_in_its_html(tmp_path):
+    body = """<img src="a.png" alt="a curve that falls"><svg aria-hidden="true"></svg>
+    <svg role="img" aria-label="a matrix"><rect/></svg><a href="#top">up</a>
+    <a href="https://arxiv.org/abs/1706.03762">a paper</a><a href="mailto:a@b.org">mail</a>"""
+    site = write_site(tmp_path, good=body)
+    (site / "a.png").touch()
+    assert set(check_html(site)) == {"good.html", "index.html", "other.html"}
+    assert not any(check_html(site).values())
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ('<img src="other.html">', "must have an alt text"),
+        ('<img src="other.html" alt="">', "must have an alt text"),
+        ('<img src="other.html" alt="other.html">', "must have an alt text"),
+        ('<svg viewBox="0 0 1 1"><rect/></svg>', "an svg must have"),
+        ('<p id="top">', "an id must be unique"),
+        ('<a href="gone.html">x</a>', "lead to a file"),
+        ('<a href="other.html#gone">x</a>', "other.html has no such id"),
+        ('<a href="#gone">x</a>', "bad.html has no such id"),
+        ('<a href="https://arxiv/abs">x</a>', "must name a host"),
+        ('<a href="https://arxiv.org/a b">x</a>', "no space"),
+        ('<a href="htps://arxiv.org/">x</a>', "begin with one of"),
+    ],
+)
+def test_what_is_wrong_in_html_is_found(tmp_path, body, words):
+    found = check_html(write_site(tmp_path, bad=body))
+    assert len(found["bad.html"]) == 1
+    assert words in found["bad.html"][0]
+    assert not found["index.html"]
+
+
+def test_a_missing_browser_and_a_missing_site_say_what_to_do(tmp_path, monkeypatch):
+    command = [sys.executable, "tools/site_check.py", str(write_site(tmp_path))]
+    environment = {**os.environ, "CHROMIUM": str(tmp_path / "none")}
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert "apt-get install chromium" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    command[-1] = str(tmp_path / "empty")
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert "run make book" in ran.stderr
+
+
+BAD_PAGES = {
+    "foreign": ('<script src="https://cdn.example.org/a.js"></script>', "from another host"),
+    "console": ('<script>console.error("odd")</script>', "console must be empty, got odd"),
+    "throws": ("<script>undefined.x</script>", "scripts must not fail"),
+    "gone": ('<img src="gone.png" alt="a picture">', "got 404"),
+    "wide": ('<div style="width: 1500px">wide</div>', "wider than the screen"),
+    "formula": ('<span class="math">\\(x\\)</span>', "1 formulas must be rendered, got 0"),
+    "pale": ('<p style="color: #bbb; background: #fff">pale</p>', "axe color-contrast"),
+    "nameless": ("<button></button>", "axe button-name"),
+}
+
+
+@pytest.fixture(scope="module")
+def visits(tmp_path_factory):
+    bodies = {name: body for name, (body, _) in BAD_PAGES.items()}
+    site = write_site(tmp_path_factory.mktemp("site"), **bodies)
+    names = [f"{name}.html" for name in ("index", "other", *BAD_PAGES)]
+    return site_check.visit_all(site, names)
+
+
+@pytest.mark.slow
+def test_the_browser_finds_nothing_wrong_with_a_good_page(visits):
+    good = [visit for visit in visits if visit.page in ("index.html", "other.html")]
+    assert len(good) == 6
+    assert [visit.problems for visit in good] == [[]] * 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BAD_PAGES)
+def test_the_browser_finds_what_is_wrong(visits, name):
+    mine = [visit for visit in visits if visit.page == f"{name}.html"]
+    assert [visit.mode for visit in mine] == ["light", "dark", "phone"]
+    for visit in mine:
+        if visit.mode != "dark":  # the page is not loaded again for it
+            assert any(BAD_PAGES[name][1] in problem for problem in visit.problems), visit
