@@ -162,7 +162,7 @@ def test_what_release_and_grade_refuse(course, tmp_path):
     here = ["--course", course]
     cases = [
         (["release", "nonsense", *here], "must be one of this course's (tiny), got 'nonsense'"),
-        (["release"], "no nbgrader_config.py"),
+        (["release"], "above it holds a nbgrader_config.py"),
         (["grade", handed.parent, "-a", "nonsense", *here], "must be one of this course's"),
         (["grade", tmp_path / "missing", "-a", "tiny", *here], "does not exist"),
         (["grade", blocked, "-a", "tiny", *here], "is a file"),

@@ -78,10 +78,8 @@ def find_course(folder: Path | None = None) -> Course:
     for candidate in candidates:
         if (candidate / CONFIG).is_file():
             return Course(root=candidate, config=_load(candidate))
-    where = f"{folder} holds" if folder else "neither this folder nor one above it holds"
-    raise MisuseError(
-        f"{where} no {CONFIG}: run this in the course's folder, or add --course FOLDER"
-    )
+    where = f"{folder} holds no" if folder else "neither this folder nor one above it holds a"
+    raise MisuseError(f"{where} {CONFIG}: run this in the course's folder, or add --course FOLDER")
 
 
 def _load(root: Path) -> Config:
@@ -93,7 +91,7 @@ def _load(root: Path) -> Config:
         ) from error
 
 
-def writable_folder(folder: Path) -> Path:
+def writable_folder(folder: Path, instead: str = "choose another with --output") -> Path:
     """`folder`, made if it was missing.
 
     Raises:
@@ -102,9 +100,11 @@ def writable_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise MisuseError(f"cannot make the folder {folder}: {error.strerror}") from error
+        raise MisuseError(
+            f"cannot make the folder {folder} ({error.strerror}): {instead}"
+        ) from error
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise MisuseError(f"cannot write to the folder {folder}: choose another with --output")
+        raise MisuseError(f"cannot write to the folder {folder}: {instead}")
     return folder
 
 

@@ -88,10 +88,7 @@ class _Run:
 
     def _attempt(self, index: int) -> Ran:
         if self._left() <= 0 or not self._ready(index):
-            return Ran(
-                status="unrun",
-                message=f"the notebook used up its {self._limits.total_seconds:g} seconds",
-            )
+            return Ran(status="unrun", message=self._used_up())
         return self._run(index)
 
     def _ready(self, index: int) -> bool:
@@ -109,11 +106,16 @@ class _Run:
 
     def _run(self, index: int) -> Ran:
         step = self._steps[index]
-        seconds = min(step.seconds(self._limits), self._left())
-        ran = self._session.run(step.source, seconds, remember=not step.test)
+        own, left = step.seconds(self._limits), self._left()
+        ran = self._session.run(step.source, min(own, left), remember=not step.test)
+        if ran.status == "timeout" and left < own:  # not its own limit: nobody's failure
+            ran = Ran(status="unrun", message=self._used_up())
         if ran.status == "died" or not self._session.alive:
             self.close()
         return ran
+
+    def _used_up(self) -> str:
+        return f"the notebook used up its {self._limits.total_seconds:g} seconds"
 
     def _left(self) -> float:
         return self._started + self._limits.total_seconds - time.monotonic()

@@ -35,6 +35,11 @@ def write_feedback(folder: Path, result: Result, tasks: list[Task]) -> Path:
     return path
 
 
+def drop_feedback(folder: Path) -> None:
+    """Remove what `write_feedback` left in `folder`."""
+    (folder / f"{folder.name}.html").unlink(missing_ok=True)
+
+
 def feedback(assignment: str, result: Result, tasks: list[Task]) -> str:
     """The page: a table of tasks, then each task's answer, its tests and what they said."""
     grades = {grade.name: grade for grade in result.grades}
@@ -94,7 +99,7 @@ def _task(task: Task, grades: dict[str, Grade], cells: list[dict]) -> str:
             parts += [_answer(cell) for cell in cells if _name(cell) == planned.name]
         grade = grades.get(planned.name)
         if grade is not None:
-            parts.append(_grade(grade))
+            parts += [_grade(grade), _comment(grade)]
     lost = any(grades[cell.name].lost for cell in task.graded if cell.name in grades)
     if task.section and lost:
         parts.append(f"<p>Read again: <em>{_text(task.section)}</em></p>")
@@ -122,7 +127,13 @@ def _grade(grade: Grade) -> str:
     if grade.waiting:
         reason = f" ({_text(grade.message)})" if grade.message else ""
         return f'<p class="waiting">Waits for a person{reason}: at most {grade.of:g} points.</p>'
+    if not grade.by_person:
+        return f"<p>Not answered: {points}.</p>"
     return f"<p>Graded by a person: {points}.</p>"
+
+
+def _comment(grade: Grade) -> str:
+    return f"<p>Comment:</p><pre>{_text(grade.comment)}</pre>" if grade.comment else ""
 
 
 def _notes(notes: list[str]) -> str:

@@ -9,10 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from nbgrader.api import MissingEntry
+
 from lmcourse.grading.course import Course, make_gradebook, quiet_log, writable_folder
 from lmcourse.grading.errors import FailureError, MisuseError
-from lmcourse.grading.feedback import write_feedback
-from lmcourse.grading.intake import Submission, collect
+from lmcourse.grading.feedback import drop_feedback, write_feedback
+from lmcourse.grading.intake import STUDENT, Submission, collect
 from lmcourse.grading.jobs import Desk, Result, grade_one, read_back
 from lmcourse.grading.limits import Limits
 from lmcourse.grading.notebooks import read_cells
@@ -49,6 +51,9 @@ class Grader:
             result = grade_one(self.desk, submission)
             if not result.problem:
                 write_feedback(self.desk.folder("feedback", result.student), result, self.tasks)
+            elif STUDENT.fullmatch(result.student):
+                # A page of an earlier hand-in would pass for this one's.
+                drop_feedback(self.desk.folder("feedback", result.student))
             results.append(result)
             on_done(result)
         return Class(
@@ -70,7 +75,8 @@ def recall(course: Course, assignment: str, output: Path | None) -> Class:
     before = output / "grades" / f"{assignment}.json"
     if not before.is_file():
         raise MisuseError(f"{before} is missing: run lmcourse grade first, or add --output")
-    rows = json.loads(before.read_text("utf-8"))["students"]
+    writable_folder(before.parent)
+    rows = _rows(before)
     desk = Desk(
         course=course, assignment=assignment, output=output, limits=Limits(), log=quiet_log()
     )
@@ -79,10 +85,28 @@ def recall(course: Course, assignment: str, output: Path | None) -> Class:
     for row in rows:
         problem = row["problem"]
         result = Result(student=row["student"], problem=problem) if problem else None
-        results.append(result or read_back(desk, row["student"]))
+        results.append(result or _read_back(desk, row["student"]))
         if not problem:
             write_feedback(desk.folder("feedback", row["student"]), results[-1], found)
     return Class(assignment=assignment, output=output, tasks=found, results=results)
+
+
+def _rows(before: Path) -> list[dict]:
+    try:
+        return json.loads(before.read_text("utf-8"))["students"]
+    except (ValueError, KeyError, TypeError):
+        raise MisuseError(f"{before} is damaged: run lmcourse grade again") from None
+
+
+def _read_back(desk: Desk, student: str) -> Result:
+    if desk.own_gradebook and not (desk.output / "gradebook.db").is_file():
+        raise MisuseError(f"{desk.output} holds no gradebook: run lmcourse grade again")
+    try:
+        return read_back(desk, student)
+    except (FileNotFoundError, MissingEntry):
+        raise MisuseError(
+            f"the graded notebook of {student} is missing in {desk.output}: grade again"
+        ) from None
 
 
 def prepare(
@@ -95,6 +119,8 @@ def prepare(
         FailureError: the author's notebook does not convert.
     """
     solution = course.solution(assignment)
+    if folder.resolve() in (course.root, course.solutions.resolve(), course.exercises.resolve()):
+        raise MisuseError(f"FOLDER must hold what learners handed in, but {folder} is the course's")
     submissions = collect(folder, assignment)
     output = writable_folder((output or course.root).resolve())
     log = quiet_log(writable_folder(output / "grades") / f"{assignment}.log")

@@ -40,6 +40,8 @@ class Grade:
     message: str = ""
     hidden: bool = False
     waiting: bool = False  # for a person
+    by_person: bool = False  # the points were given by one
+    comment: str = ""  # a person's
 
     @property
     def lost(self) -> bool:
@@ -218,12 +220,16 @@ def read_back(desk: Desk, student: str) -> Result:
     ours = nb.metadata.get("lmcourse", {})
     outcomes = ours.get("outcomes", {})
     with _notebook(desk, student) as notebook:
+        # Not `comment`, which holds nbgrader's own "No response." too.
+        comments = {comment.name: comment.manual_comment or "" for comment in notebook.comments}
         grades = [
             Grade(
                 name=grade.name,
                 points=float(grade.score),
                 of=float(grade.max_score),
                 waiting=bool(grade.needs_manual_grade),
+                by_person=grade.manual_score is not None,
+                comment=comments.get(grade.name, ""),
                 **outcomes.get(grade.name, {}),
             )
             for grade in notebook.grades

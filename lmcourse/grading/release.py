@@ -16,7 +16,7 @@ from nbgrader.converters import GenerateAssignment
 from nbgrader.converters.base import NbGraderException
 from traitlets.config import Config
 
-from lmcourse.grading.course import Course, quiet_log
+from lmcourse.grading.course import Course, quiet_log, writable_folder
 from lmcourse.grading.errors import FailureError
 from lmcourse.grading.notebooks import read_cells
 from lmcourse.grading.plan import Task, stated_plan, tasks
@@ -60,10 +60,19 @@ def release(course: Course, slug: str, *, write: bool = True) -> Released:
         _check(source, fresh / f"{slug}.ipynb")
         changed = _contents(fresh) != _contents(target)
         if write and changed:
-            shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(fresh, target)
+            writable_folder(target.parent, "make it writable")
+            _replace(target, fresh)
     plan = stated_plan(read_cells(source))
     return Released(slug=slug, folder=target, tasks=tasks(plan), changed=changed)
+
+
+def _replace(target: Path, fresh: Path) -> None:
+    """Put `fresh` in the place of `target`; the old release is whole until the new one is."""
+    with tempfile.TemporaryDirectory(prefix=".lmcourse-", dir=target.parent) as scratch:
+        shutil.copytree(fresh, Path(scratch) / "new")
+        if target.exists():
+            target.rename(Path(scratch) / "old")
+        (Path(scratch) / "new").rename(target)
 
 
 def convert(

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from lmcourse.grading.course import CONFIG, Course
-from lmcourse.grading.errors import MisuseError
+from lmcourse.grading.errors import FailureError, MisuseError
 
 _CONFIG = """\
 from pathlib import Path
@@ -31,6 +31,7 @@ def open_formgrader(course: Course, output: Path | None, port: int, options: lis
 
     Raises:
         MisuseError: nothing was graded there.
+        FailureError: Jupyter did not start.
     """
     root = (output or course.root).resolve()
     configured = course.config.CourseDirectory.get("db_url")
@@ -60,4 +61,6 @@ def open_formgrader(course: Course, output: Path | None, port: int, options: lis
                 filter(None, [folder, os.environ.get("JUPYTER_CONFIG_PATH")])
             ),
         }
-        subprocess.run(command, env=environment, cwd=root, check=False)
+        ended = subprocess.run(command, env=environment, cwd=root, check=False).returncode
+    if ended not in (0, 130, -2):  # Ctrl-C is how one leaves
+        raise FailureError(f"Jupyter ended with exit code {ended}: its last lines say why")

@@ -28,17 +28,29 @@ def answer_cell(source: str) -> dict:
     return {"source": source, "metadata": {"nbgrader": own}, "outputs": [error]}
 
 
-def result(student="ada", *, why_waits=True, **test_double) -> Result:
+def locked_cell(source: str) -> dict:
+    own = {"grade_id": "test_double", "grade": True, "locked": True}
+    return {"source": source, "metadata": {"nbgrader": own}, "outputs": []}
+
+
+def result(student="ada", *, why_waits=True, by_person=False, comment="", **test_double) -> Result:
     first = {"points": 2.0, "verdict": "passed", **test_double}
     return Result(
         student=student,
         grades=[
             Grade(name="test_double", of=2.0, **first),
             Grade(name="test_square", points=0.0, of=3.0, verdict="failed", message=EVIL),
-            Grade(name="why", points=0.0, of=1.0, waiting=why_waits),
+            Grade(
+                name="why",
+                points=0.0,
+                of=1.0,
+                waiting=why_waits,
+                by_person=by_person,
+                comment=comment,
+            ),
         ],
         notes=[f"the cell {EVIL} was missing"],
-        cells=[answer_cell(f"def double(x): return '{EVIL}'")],
+        cells=[answer_cell(f"def double(x): return '{EVIL}'"), locked_cell("SECRET = 7")],
     )
 
 
@@ -70,8 +82,20 @@ def test_feedback_shows_no_hidden_test():
 
 
 def test_after_grading_by_hand_the_person_s_points_are_shown():
-    page = feedback("tiny", result(why_waits=False), TASKS)
+    page = feedback("tiny", result(why_waits=False, by_person=True), TASKS)
     assert "Graded by a person: 0 of 1 points" in page
+    assert "Comment" not in page
+
+
+def test_a_person_s_comment_reaches_the_learner_as_text():
+    page = feedback("tiny", result(why_waits=False, by_person=True, comment=f"See {EVIL}"), TASKS)
+    assert "<p>Comment:</p><pre>See &lt;script&gt;" in page
+
+
+def test_what_nobody_answered_nobody_graded():
+    page = feedback("tiny", result(why_waits=False), TASKS)
+    assert "Not answered: 0 of 1 points" in page
+    assert "Graded by a person" not in page
 
 
 @pytest.mark.parametrize(

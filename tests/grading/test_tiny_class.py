@@ -140,6 +140,21 @@ def test_the_feedback_tells_of_a_hidden_test_without_showing_it(course, graded):
 
 
 @pytest.mark.slow
+def test_a_report_without_its_gradebook_says_what_to_do(course, graded, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(course, copy)
+    (copy / "gradebook.db").unlink()
+    done = lmcourse("report", "-a", "tiny", cwd=copy)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "holds no gradebook: run lmcourse grade again" in done.stderr
+    assert not (copy / "gradebook.db").exists()
+    (copy / "grades/tiny.json").write_text("{", "utf-8")
+    done = lmcourse("report", "-a", "tiny", cwd=copy)
+    assert done.returncode == 2
+    assert "tiny.json is damaged: run lmcourse grade again" in done.stderr
+
+
+@pytest.mark.slow
 def test_a_person_s_points_survive_a_second_run_of_the_same_notebook(course, graded):
     folder, _ = graded
     with sqlite3.connect(course / "gradebook.db") as db:
@@ -165,6 +180,18 @@ def test_a_person_s_points_survive_a_second_run_of_the_same_notebook(course, gra
     hand_in(course, only_ada, "ada", lambda nb: answer(nb, "why", "I changed my mind."))
     assert lmcourse("grade", only_ada, "-a", "tiny", cwd=course).returncode == 0
     assert rows(course)["ada"]["status"] == "hand grading"
+
+    # The page of an earlier hand-in must not pass for that of a broken one.
+    (only_ada / "ada" / "tiny.ipynb").write_text("{", "utf-8")
+    assert lmcourse("grade", only_ada, "-a", "tiny", cwd=course).returncode == 1
+    assert not (course / "feedback/ada/tiny/tiny.html").exists()
+
+
+def test_the_course_itself_is_no_class(course):
+    for folder in (course, course / "solutions"):
+        done = lmcourse("grade", folder, "-a", "tiny", cwd=course)
+        assert done.returncode == 2
+        assert "FOLDER must hold what learners handed in" in done.stderr
 
 
 @pytest.mark.slow
