@@ -5,6 +5,7 @@ Chapter: book/neurons.md
 
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn import functional as F
 
 
 def softmax(logits: Float[Tensor, "*shape"], dim: int = -1) -> Float[Tensor, "*shape"]:
@@ -54,3 +55,23 @@ def cross_entropy(
             f"targets must lie in 0…{vocab_size - 1}, got {worst}: logits have {vocab_size} classes"
         )
     return -log_probs.gather(-1, targets[..., None].long()).mean()
+
+
+def look_up(table: Float[Tensor, "V C"], ids: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch C"]:
+    """The rows of `table` that `ids` name: one_hot(ids) @ table, without the product.
+
+    Example:
+        >>> import torch
+        >>> look_up(torch.tensor([[0.0, 0.5], [1.0, 1.5]]), torch.tensor([1, 1, 0]))
+        tensor([[1.0000, 1.5000],
+                [1.0000, 1.5000],
+                [0.0000, 0.5000]])
+    """
+    try:
+        return F.embedding(ids, table)
+    except IndexError:
+        n_rows = table.shape[0]
+        worst = int(ids.max()) if int(ids.max()) >= n_rows else int(ids.min())
+        raise ValueError(
+            f"ids must lie in 0…{n_rows - 1}, got {worst}: were they made by another tokenizer?"
+        ) from None

@@ -1,0 +1,182 @@
+"""Generation: a language model gives the odds of the next token, and a rule of choice draws it.
+
+Chapter: book/generation.md
+"""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from lmcourse.metrics import LanguageModel
+
+
+def generate(
+    model: LanguageModel,
+    ids: Int[Tensor, "..."],
+    n_tokens: int,
+    temperature: float | int = 1.0,
+    top_k: int | None = None,
+    top_p: float | int | None = None,
+    use_cache: bool = True,
+    generator: torch.Generator | None = None,
+    mask: Bool[Tensor, "B T"] | None = None,
+    stop_ids: Collection[int] = (),
+) -> Int[Tensor, "B N"]:
+    """The ids, and after them up to `n_tokens` new ones, each drawn after all before it.
+
+    A model with a `context_length` is shown no more than the last so many ids. A model with
+    `new_cache` reads each id once, until its context is full; then every step reads it anew.
+
+    Args:
+        ids: the prompts, of shape (B, T).
+        temperature: divides the logits; above 1 the odds even out, at 0 the likeliest id is taken.
+        top_k: only the k likeliest ids may be drawn.
+        top_p: only the likeliest ids that together have this probability may be drawn.
+        use_cache: False reads all ids at every step: the same text, more slowly.
+        generator: where the random numbers come from; the same seed gives the same text.
+        mask: True where an id is real, for prompts of different lengths, padded on the left.
+        stop_ids: a text ends with the first of these; what follows repeats it, until all have
+            ended, and then fewer than n_tokens may have been added.
+
+    Raises:
+        ValueError: a rule that excludes every id, no ids to start from, or padding on the right.
+    """
+    _check_rules(temperature, top_k, top_p)
+    _check_prompts(ids, n_tokens, mask)
+    stops = torch.tensor(sorted(stop_ids), dtype=ids.dtype, device=ids.device)
+    ended = torch.zeros(len(ids), 1, dtype=torch.bool, device=ids.device)
+    with _evaluating(model), torch.inference_mode():
+        reader = _Reader(model, len(ids), use_cache)
+        for _ in range(n_tokens):
+            logits = reader.read(ids, mask)
+            new = sample(logits, temperature, top_k, top_p, generator)[:, None]
+            if mask is not None:
+                mask = torch.cat([mask, mask[:, -1:]], 1)
+            if stop_ids:
+                new = torch.where(ended, ids[:, -1:], new)
+                ended = ended | torch.isin(new, stops)
+            ids = torch.cat([ids, new], 1)
+            if stop_ids and ended.all():
+                break
+    return ids.clone()  # what inference mode makes may not be trained on; a copy may
+
+
+def sample(
+    logits: Float[Tensor, "B V"],
+    temperature: float | int = 1.0,
+    top_k: int | None = None,
+    top_p: float | int | None = None,
+    generator: torch.Generator | None = None,
+) -> Int[Tensor, "B"]:
+    """One id for each row, drawn from softmax(logits / temperature) among those that are kept."""
+    if temperature == 0:
+        return logits.argmax(-1)
+    logits = logits.float()
+    # Less the largest one, so that a temperature near 0 cannot overflow.
+    logits = (logits - logits.amax(-1, keepdim=True)) / temperature
+    if top_k is not None:
+        logits = keep_top_k(logits, top_k)
+    if top_p is not None:
+        logits = keep_top_p(logits, top_p)
+    return torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0]
+
+
+def keep_top_k(logits: Float[Tensor, "*batch V"], k: int) -> Float[Tensor, "*batch V"]:
+    """The logits, but −∞ for all except the k largest; softmax shares their mass among these.
+
+    Reference: Fan, Lewis and Dauphin (2018), https://arxiv.org/abs/1805.04833
+
+    Example:
+        >>> keep_top_k(torch.tensor([2.0, 0.0, 3.0, 1.0]), 2)
+        tensor([2., -inf, 3., -inf])
+    """
+    if k >= logits.shape[-1]:
+        return logits
+    # By place, not by value: of equal logits at the border no more than k in all may stay.
+    kept = logits.topk(k, -1).indices
+    return torch.full_like(logits, -torch.inf).scatter(-1, kept, logits.gather(-1, kept))
+
+
+def keep_top_p(logits: Float[Tensor, "*batch V"], p: float | int) -> Float[Tensor, "*batch V"]:
+    """The logits, but −∞ outside the nucleus: the fewest likeliest ids with probability p or more.
+
+    Reference: Holtzman et al. (2020), section 3.1, https://arxiv.org/abs/1904.09751
+
+    Example:
+        >>> keep_top_p(torch.tensor([0.1, 0.6, 0.3]).log(), 0.8).exp()
+        tensor([0.0000, 0.6000, 0.3000])
+    """
+    descending, order = logits.sort(dim=-1, descending=True, stable=True)
+    probs = descending.softmax(-1)
+    # An id stays if those before it have less than p: the likeliest one always does.
+    outside = probs.cumsum(-1) - probs >= p
+    outside[..., 0] = False
+    return logits.masked_fill(torch.empty_like(outside).scatter(-1, order, outside), -torch.inf)
+
+
+class _Reader:
+    """Gives the model the ids that it needs to see next: with a cache, those not yet read."""
+
+    def __init__(self, model: LanguageModel, batch_size: int, use_cache: bool):
+        self.model = model
+        self.window = getattr(model, "context_length", None)
+        cached = use_cache and hasattr(model, "new_cache")
+        self.cache = model.new_cache(batch_size) if cached else None
+        self.n_read = 0
+
+    def read(self, ids: Tensor, mask: Tensor | None) -> Float[Tensor, "B V"]:
+        """The logits of the id after the last."""
+        more: dict[str, Any] = {}
+        if self.window is not None and ids.shape[1] > self.window:
+            # Every id moves to another position in the window, so nothing cached would hold.
+            ids, self.cache = ids[:, -self.window :], None
+            mask = None if mask is None else mask[:, -self.window :]
+        if mask is not None:
+            more["mask"] = mask
+        if self.cache is not None:
+            more["cache"] = self.cache
+            ids, self.n_read = ids[:, self.n_read :], ids.shape[1]
+        return self.model(ids, **more)[:, -1]
+
+
+@contextmanager
+def _evaluating(model: LanguageModel) -> Iterator[None]:
+    """Without dropout, and afterwards as before."""
+    was_training = getattr(model, "training", False)
+    if was_training:
+        model.eval()
+    try:
+        yield
+    finally:
+        if was_training:
+            model.train()
+
+
+def _check_rules(temperature: float | int, top_k: int | None, top_p: float | int | None) -> None:
+    if temperature < 0:
+        raise ValueError(f"temperature must be at least 0, got temperature={temperature}")
+    if top_k is not None and top_k < 1:
+        raise ValueError(f"top_k must be at least 1, got top_k={top_k}: None keeps all ids")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ValueError(
+            f"top_p must be above 0 and at most 1, got top_p={top_p}: None keeps all ids"
+        )
+
+
+def _check_prompts(ids: Tensor, n_tokens: int, mask: Tensor | None) -> None:
+    if n_tokens < 0:
+        raise ValueError(f"n_tokens must be at least 0, got n_tokens={n_tokens}")
+    if ids.dim() != 2 or ids.shape[1] == 0:
+        raise ValueError(
+            f"ids must have the shape (B, T) with T at least 1, got {tuple(ids.shape)}: "
+            "a single prompt is ids[None], an empty one starts with an id of its own"
+        )
+    if mask is not None and not bool(mask[:, -1].all()):
+        raise ValueError(
+            "mask must be True in its last column: pad prompts on the left, "
+            "so that each new token stands right after its prompt"
+        )
