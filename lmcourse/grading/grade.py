@@ -9,14 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lmcourse.grading import sandbox, warm
 from lmcourse.grading.course import Course, make_gradebook, quiet_log, writable_folder
 from lmcourse.grading.errors import FailureError, MisuseError
 from lmcourse.grading.feedback import write_feedback
 from lmcourse.grading.intake import Submission, collect
-from lmcourse.grading.jobs import Desk, Result, grade_one, read_back
-from lmcourse.grading.limits import Limits
+from lmcourse.grading.jobs import Desk, Options, Result, grade_one, read_back
 from lmcourse.grading.notebooks import read_cells
 from lmcourse.grading.plan import Task, stated_plan, tasks
+from lmcourse.grading.preprocessors import UNSAFE
 from lmcourse.grading.release import convert
 
 
@@ -33,6 +34,11 @@ class Class:
     def points(self) -> float:
         return sum((task.points for task in self.tasks), 0.0)
 
+    @property
+    def unprotected(self) -> int:
+        """How many were graded without the sandbox: their points prove nothing."""
+        return sum(not result.problem and not result.sandbox for result in self.results)
+
 
 @dataclass(kw_only=True)
 class Grader:
@@ -44,19 +50,23 @@ class Grader:
 
     def grade(self, on_done: Callable[[Result], None] = lambda result: None) -> Class:
         """Grade all; `on_done` hears of each result as it comes."""
-        results = []
-        for submission in self.submissions:
-            result = grade_one(self.desk, submission)
-            if not result.problem:
-                write_feedback(self.desk.folder("feedback", result.student), result, self.tasks)
-            results.append(result)
-            on_done(result)
+        try:
+            results = [self._one(submission, on_done) for submission in self.submissions]
+        finally:
+            warm.close()
         return Class(
             assignment=self.desk.assignment,
             output=self.desk.output,
             tasks=self.tasks,
             results=results,
         )
+
+    def _one(self, submission: Submission, on_done: Callable[[Result], None]) -> Result:
+        result = grade_one(self.desk, submission)
+        if not result.problem:
+            write_feedback(self.desk.folder("feedback", result.student), result, self.tasks)
+        on_done(result)
+        return result
 
 
 def recall(course: Course, assignment: str, output: Path | None) -> Class:
@@ -72,7 +82,7 @@ def recall(course: Course, assignment: str, output: Path | None) -> Class:
         raise MisuseError(f"{before} is missing: run lmcourse grade first, or add --output")
     rows = json.loads(before.read_text("utf-8"))["students"]
     desk = Desk(
-        course=course, assignment=assignment, output=output, limits=Limits(), log=quiet_log()
+        course=course, assignment=assignment, output=output, options=Options(), log=quiet_log()
     )
     found = tasks(stated_plan(read_cells(solution)))
     results = []
@@ -86,29 +96,43 @@ def recall(course: Course, assignment: str, output: Path | None) -> Class:
 
 
 def prepare(
-    course: Course, assignment: str, folder: Path, output: Path | None, limits: Limits
+    course: Course, assignment: str, folder: Path, output: Path | None, options: Options
 ) -> Grader:
     """Look at everything that could be wrong with the call, then tell the gradebook the assignment.
 
     Raises:
-        MisuseError: no such assignment, no submissions, or the output cannot be written.
-        FailureError: the author's notebook does not convert.
+        MisuseError: no such assignment, no submissions, no good secret, or the output cannot be
+            written.
+        FailureError: there is no sandbox here, or the author's notebook does not convert.
     """
     solution = course.solution(assignment)
     submissions = collect(folder, assignment)
+    _require(options)
     output = writable_folder((output or course.root).resolve())
     log = quiet_log(writable_folder(output / "grades") / f"{assignment}.log")
     desk = Desk(
         course=course,
         assignment=assignment,
         output=output,
-        limits=limits,
+        options=options,
         log=log,
         keeps_submissions=folder.resolve() == output / "submitted",
     )
     _tell_gradebook(desk)
     plan = stated_plan(read_cells(solution))
     return Grader(desk=desk, tasks=tasks(plan), submissions=submissions)
+
+
+def _require(options: Options) -> None:
+    try:
+        if options.sandbox:
+            sandbox.require()
+        if options.secret is not None:
+            warm.course_secret(options.secret.parent, options.secret)
+    except sandbox.SandboxError as error:
+        raise FailureError(f"{error}. {UNSAFE}") from None
+    except ValueError as error:
+        raise MisuseError(str(error)) from None
 
 
 def _tell_gradebook(desk: Desk) -> None:
