@@ -47,8 +47,9 @@ def judged(kind: str, message: str, trace: str) -> str:
     Args:
         trace: of the learner's own code, where that raised.
     """
-    if kind in _SPEAKING:
-        return message.strip()
+    message = message.strip()
+    if kind in _SPEAKING or (kind == "NameError" and message.startswith("`")):
+        return message[:1].upper() + message[1:]
     places = _PLAIN_PLACE.findall(trace)
     where = f"\n(in {places[-1][1]}, line {places[-1][0]} of its cell)" if places else ""
     said = explain(kind, message)

@@ -34,6 +34,7 @@ def close(
     """
 
     def explain(figures: str) -> str:
+        figures = figures.removeprefix("Tensor-likes are not close!").strip()
         return f"{hint}\n\n{figures}" if hint else figures
 
     try:
