@@ -53,7 +53,8 @@ def judged(verdict: Verdict, source: str, doubt: str = "") -> Outcome:
 def _doubted(outcome: Outcome, doubt: str) -> Outcome:
     if not doubt or outcome.verdict == UNGRADED:
         return outcome
-    return Outcome(verdict=UNGRADED, message=f"{doubt}; run once, it {outcome.verdict}")
+    message = f"{doubt}; run once, it {outcome.verdict}"
+    return Outcome(verdict=UNGRADED, message=message, seed=outcome.seed)
 
 
 def _decide(ran: Ran, source: str, limits: Limits) -> Outcome:

@@ -48,7 +48,7 @@ def test_what_is_withheld_stands_in_the_notebook_s_metadata(notebook):
     nb["metadata"]["lmcourse"] = {"withheld": {"names": ["lmcourse.attention"]}}
     notebook.write_text(json.dumps(nb), "utf-8")
     assert withheld_from(notebook).names == ("lmcourse.attention",)
-    nb["metadata"]["lmcourse"] = {"withheld": {"nams": []}}
+    nb["metadata"]["lmcourse"] = {"withheld": {"colors": []}}
     notebook.write_text(json.dumps(nb), "utf-8")
     with pytest.raises(ValueError, match="withheld must hold nothing but"):
         withheld_from(notebook)
