@@ -144,18 +144,30 @@ def grade(
     course: CourseOption = None,
     output: OutputOption = None,
     seconds: SecondsOption = 20.0,
+    secret: Annotated[
+        Path | None,
+        typer.Option(
+            "--secret", metavar="FILE", help="Hidden inputs come from it; default: made once."
+        ),
+    ] = None,
+    unsafe_no_sandbox: Annotated[
+        bool,
+        typer.Option(
+            "--unsafe-no-sandbox", help="Run what was handed in unprotected, with your rights."
+        ),
+    ] = False,
 ) -> None:
     """Grade a class: scores, feedback for each learner, a table, CSV and JSON."""
     with _plain_errors():
         from lmcourse.grading.console import StoppedError, grade_with_progress
         from lmcourse.grading.course import find_course
         from lmcourse.grading.grade import prepare
-        from lmcourse.grading.limits import Limits
+        from lmcourse.grading.jobs import Options
 
-        limits = Limits(cell_seconds=seconds, test_seconds=seconds)
+        options = Options(seconds=seconds, sandbox=not unsafe_no_sandbox, secret=secret)
         here = find_course(course)
         try:
-            graded = grade_with_progress(prepare(here, assignment, folder, output, limits))
+            graded = grade_with_progress(prepare(here, assignment, folder, output, options))
         except StoppedError as stopped:
             _say(str(stopped))
             raise typer.Exit(130) from None

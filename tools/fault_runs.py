@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import copy
+import linecache
 import multiprocessing
 import os
 import time
@@ -175,7 +176,10 @@ def _work(job: Job, pipe) -> None:
 def _execute(cell: str, names: dict) -> str:
     """Run a cell; the first line of its error, or an empty text."""
     try:
-        exec(compile(cell, "<cell>", "exec"), names)
+        # As in Jupyter: a probe is sent as source, which is looked up by the name of its file.
+        file = f"<cell {len(linecache.cache)}>"
+        linecache.cache[file] = (len(cell), None, cell.splitlines(keepends=True), file)
+        exec(compile(cell, file, "exec"), names)
     except BaseException as error:
         return f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]
     return ""

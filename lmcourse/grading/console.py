@@ -63,6 +63,12 @@ def show(graded: Class, paths: tuple[Path, Path], root: Path) -> None:
     out.print(task_table(graded))
     words = Counter(status(result) for result in graded.results)
     waiting = words[BY_HAND] + words[PARTLY]
+    if graded.unprotected:
+        out.print(
+            f"NO SANDBOX: {graded.unprotected} of them ran unprotected, with your rights, their"
+            " tests in their own process. Such points can be forged.",
+            style="bold red",
+        )
     lines = [
         f"{len(graded.results)} submissions: {words[GRADED] + words[BY_HAND]} graded,"
         f" {words[PARTLY]} partly, {words[NOT]} could not be graded.",

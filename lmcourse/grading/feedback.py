@@ -119,7 +119,8 @@ def _answer(cell: dict) -> str:
 def _grade(grade: Grade) -> str:
     points = f"{grade.points:g} of {grade.of:g} points"
     if grade.verdict == PASSED:
-        return f'<p class="passed">All tests passed: {points}.</p>'
+        how = "All tests passed" if grade.points == grade.of else "The tests passed in part"
+        return f'<p class="passed">{how}: {points}.</p>'
     if grade.verdict == FAILED:
         which = "A hidden test failed" if grade.hidden else "A test failed"
         message = f"<pre>{_text(grade.message)}</pre>"

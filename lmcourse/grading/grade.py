@@ -11,14 +11,15 @@ from pathlib import Path
 
 from nbgrader.api import MissingEntry
 
+from lmcourse.grading import sandbox, warm
 from lmcourse.grading.course import Course, make_gradebook, quiet_log, writable_folder
 from lmcourse.grading.errors import FailureError, MisuseError
 from lmcourse.grading.feedback import drop_feedback, write_feedback
 from lmcourse.grading.intake import STUDENT, Submission, collect
-from lmcourse.grading.jobs import Desk, Result, grade_one, read_back
-from lmcourse.grading.limits import Limits
+from lmcourse.grading.jobs import Desk, Options, Result, grade_one, read_back
 from lmcourse.grading.notebooks import read_cells
 from lmcourse.grading.plan import Task, stated_plan, tasks
+from lmcourse.grading.preprocessors import UNSAFE
 from lmcourse.grading.release import convert
 
 
@@ -35,6 +36,11 @@ class Class:
     def points(self) -> float:
         return sum((task.points for task in self.tasks), 0.0)
 
+    @property
+    def unprotected(self) -> int:
+        """How many were graded without the sandbox: their points prove nothing."""
+        return sum(not result.problem and not result.sandbox for result in self.results)
+
 
 @dataclass(kw_only=True)
 class Grader:
@@ -46,22 +52,26 @@ class Grader:
 
     def grade(self, on_done: Callable[[Result], None] = lambda result: None) -> Class:
         """Grade all; `on_done` hears of each result as it comes."""
-        results = []
-        for submission in self.submissions:
-            result = grade_one(self.desk, submission)
-            if not result.problem:
-                write_feedback(self.desk.folder("feedback", result.student), result, self.tasks)
-            elif STUDENT.fullmatch(result.student):
-                # A page of an earlier hand-in would pass for this one's.
-                drop_feedback(self.desk.folder("feedback", result.student))
-            results.append(result)
-            on_done(result)
+        try:
+            results = [self._one(submission, on_done) for submission in self.submissions]
+        finally:
+            warm.close()
         return Class(
             assignment=self.desk.assignment,
             output=self.desk.output,
             tasks=self.tasks,
             results=results,
         )
+
+    def _one(self, submission: Submission, on_done: Callable[[Result], None]) -> Result:
+        result = grade_one(self.desk, submission)
+        if not result.problem:
+            write_feedback(self.desk.folder("feedback", result.student), result, self.tasks)
+        elif STUDENT.fullmatch(result.student):
+            # A page of an earlier hand-in would pass for this one's.
+            drop_feedback(self.desk.folder("feedback", result.student))
+        on_done(result)
+        return result
 
 
 def recall(course: Course, assignment: str, output: Path | None) -> Class:
@@ -78,7 +88,7 @@ def recall(course: Course, assignment: str, output: Path | None) -> Class:
     writable_folder(before.parent)
     rows = _rows(before)
     desk = Desk(
-        course=course, assignment=assignment, output=output, limits=Limits(), log=quiet_log()
+        course=course, assignment=assignment, output=output, options=Options(), log=quiet_log()
     )
     found = tasks(stated_plan(read_cells(solution)))
     results = []
@@ -110,31 +120,45 @@ def _read_back(desk: Desk, student: str) -> Result:
 
 
 def prepare(
-    course: Course, assignment: str, folder: Path, output: Path | None, limits: Limits
+    course: Course, assignment: str, folder: Path, output: Path | None, options: Options
 ) -> Grader:
     """Look at everything that could be wrong with the call, then tell the gradebook the assignment.
 
     Raises:
-        MisuseError: no such assignment, no submissions, or the output cannot be written.
-        FailureError: the author's notebook does not convert.
+        MisuseError: no such assignment, no submissions, no good secret, or the output cannot be
+            written.
+        FailureError: there is no sandbox here, or the author's notebook does not convert.
     """
     solution = course.solution(assignment)
     if folder.resolve() in (course.root, course.solutions.resolve(), course.exercises.resolve()):
         raise MisuseError(f"FOLDER must hold what learners handed in, but {folder} is the course's")
     submissions = collect(folder, assignment)
+    _require(options)
     output = writable_folder((output or course.root).resolve())
     log = quiet_log(writable_folder(output / "grades") / f"{assignment}.log")
     desk = Desk(
         course=course,
         assignment=assignment,
         output=output,
-        limits=limits,
+        options=options,
         log=log,
         keeps_submissions=folder.resolve() == output / "submitted",
     )
     _tell_gradebook(desk)
     plan = stated_plan(read_cells(solution))
     return Grader(desk=desk, tasks=tasks(plan), submissions=submissions)
+
+
+def _require(options: Options) -> None:
+    try:
+        if options.sandbox:
+            sandbox.require()
+        if options.secret is not None:
+            warm.course_secret(options.secret.parent, options.secret)
+    except sandbox.SandboxError as error:
+        raise FailureError(f"{error}. {UNSAFE}") from None
+    except ValueError as error:
+        raise MisuseError(str(error)) from None
 
 
 def _tell_gradebook(desk: Desk) -> None:

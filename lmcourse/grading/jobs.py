@@ -20,9 +20,9 @@ from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
 from traitlets.config import Config
 
+from lmcourse.grading.budgets import Budgets
 from lmcourse.grading.course import Course
 from lmcourse.grading.intake import Submission
-from lmcourse.grading.limits import Limits
 from lmcourse.grading.notebooks import digest
 from lmcourse.grading.outcomes import UNGRADED
 
@@ -42,6 +42,8 @@ class Grade:
     waiting: bool = False  # for a person
     by_person: bool = False  # the points were given by one
     comment: str = ""  # a person's
+    fraction: float = 0.0  # of the points that its tests gave
+    seed: str = ""
 
     @property
     def lost(self) -> bool:
@@ -57,6 +59,7 @@ class Result:
     notes: list[str] = field(default_factory=list)
     problem: str = ""
     cells: list[dict] = field(default_factory=list)  # of the graded notebook, for the feedback
+    sandbox: bool = True  # whether the code ran in it
 
     @property
     def score(self) -> float:
@@ -77,13 +80,28 @@ class Result:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to grade.
+
+    Args:
+        seconds: for one cell, and for one test.
+        sandbox: False runs what was handed in unprotected, with the grader's own rights.
+        secret: a file with the course secret; without one it lies beside the gradebook.
+    """
+
+    seconds: float = Budgets.test_seconds
+    sandbox: bool = True
+    secret: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Desk:
     """Where one assignment of one course is graded."""
 
     course: Course
     assignment: str
     output: Path
-    limits: Limits
+    options: Options
     log: logging.Logger
     keeps_submissions: bool = False  # they already lie in submitted/: leave them as they are
 
@@ -171,9 +189,10 @@ def _put(fresh: Path, target: Path) -> None:
 
 def _config(desk: Desk) -> Config:
     config = Config(desk.course.config)
-    config.Execute.cell_seconds = desk.limits.cell_seconds
-    config.Execute.test_seconds = desk.limits.test_seconds
-    config.Execute.total_seconds = desk.limits.total_seconds
+    config.Execute.cell_seconds = config.Execute.test_seconds = desk.options.seconds
+    config.Execute.sandbox = desk.options.sandbox
+    if desk.options.secret is not None:
+        config.Execute.secret_file = str(desk.options.secret.resolve())
     return config
 
 
@@ -239,4 +258,5 @@ def read_back(desk: Desk, student: str) -> Result:
         grades=grades,
         notes=list(ours.get("notes", [])),
         cells=[dict(cell) for cell in nb.cells],
+        sandbox=bool(ours.get("sandbox", False)),
     )

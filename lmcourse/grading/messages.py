@@ -10,6 +10,9 @@ _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _PLACE = re.compile(r"Cell In\s?\[(\d*)\], line (\d+)(?:, in ([\w.]+))?")
 _SYNTAX_PLACE = re.compile(r"\s*\([^()]*, line (\d+)\)$")
+_PLAIN_PLACE = re.compile(r'File "<ipython-input[^"]*>", line (\d+), in (\w+)')
+# These say all themselves: what they are called is of no use to a learner.
+_SPEAKING = ("BridgeFault", "Gone", "StudentError", "judge", "")
 SYNTAX = ("SyntaxError", "IndentationError", "TabError")
 
 
@@ -36,6 +39,21 @@ def explain(name: str, message: str, trace: Sequence[str] = ()) -> str:
     place = innermost(trace)
     said = f"{name}: {message}" if message else name
     return f"{said}\n(in {place})" if place else said
+
+
+def judged(kind: str, message: str, trace: str) -> str:
+    """What ended a test in the judge, as a learner can use it.
+
+    Args:
+        trace: of the learner's own code, where that raised.
+    """
+    message = message.strip()
+    if kind in _SPEAKING or (kind == "NameError" and message.startswith("`")):
+        return message[:1].upper() + message[1:]
+    places = _PLAIN_PLACE.findall(trace)
+    where = f"\n(in {places[-1][1]}, line {places[-1][0]} of its cell)" if places else ""
+    said = explain(kind, message)
+    return said if kind in ("AssertionError", "NotImplementedError", *SYNTAX) else said + where
 
 
 def timeout(seconds: float, trace: Sequence[str] = ()) -> str:

@@ -6,9 +6,10 @@ Chapter: book/instructors/index.md
 from dataclasses import dataclass
 
 from lmcourse.grading import messages
+from lmcourse.grading.answers import Ran
+from lmcourse.grading.bench import Verdict
 from lmcourse.grading.limits import Limits
 from lmcourse.grading.plan import hidden_from
-from lmcourse.grading.session import Ran
 
 PASSED, FAILED, UNGRADED = "passed", "failed", "ungraded"
 
@@ -20,6 +21,8 @@ class Outcome:
     verdict: str
     message: str = ""
     hidden: bool = False  # a hidden test failed, not a visible one
+    fraction: float = 0.0  # of the points, if it passed
+    seed: str = ""  # from which the judge drew the inputs
 
 
 def decide(ran: Ran, source: str, limits: Limits, doubt: str = "") -> Outcome:
@@ -28,15 +31,35 @@ def decide(ran: Ran, source: str, limits: Limits, doubt: str = "") -> Outcome:
     Args:
         doubt: why a person must decide, whatever the run says.
     """
-    outcome = _decide(ran, source, limits)
+    return _doubted(_decide(ran, source, limits), doubt)
+
+
+def judged(verdict: Verdict, source: str, doubt: str = "") -> Outcome:
+    """The outcome of the test cell `source` on which the judge came to this verdict."""
+    begin = hidden_from(source)
+    message = ""
+    if verdict.outcome != PASSED:
+        message = messages.judged(verdict.kind, verdict.message, verdict.trace)
+    outcome = Outcome(
+        verdict=verdict.outcome,
+        message=message,
+        hidden=begin is not None and verdict.line is not None and verdict.line > begin,
+        fraction=verdict.fraction,
+        seed=f"{verdict.seed:x}",
+    )
+    return _doubted(outcome, doubt)
+
+
+def _doubted(outcome: Outcome, doubt: str) -> Outcome:
     if not doubt or outcome.verdict == UNGRADED:
         return outcome
-    return Outcome(verdict=UNGRADED, message=f"{doubt}; run once, it {outcome.verdict}")
+    message = f"{doubt}; run once, it {outcome.verdict}"
+    return Outcome(verdict=UNGRADED, message=message, seed=outcome.seed)
 
 
 def _decide(ran: Ran, source: str, limits: Limits) -> Outcome:
     if ran.status == "ok":
-        return Outcome(verdict=PASSED)
+        return Outcome(verdict=PASSED, fraction=1.0)
     if ran.status == "unrun":
         return Outcome(verdict=UNGRADED, message=ran.message)
     if ran.status == "timeout":

@@ -9,19 +9,34 @@ from pathlib import Path
 from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
-from nbgrader.api import Gradebook
+from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
-from traitlets import Float
+from traitlets import Bool, Float, Unicode
 
-from lmcourse.grading import messages
+from lmcourse.grading import messages, notebooks, warm
+from lmcourse.grading.answers import Ran
+from lmcourse.grading.budgets import Budgets
+from lmcourse.grading.canary import Cell, defined
 from lmcourse.grading.execution import Step, execute
 from lmcourse.grading.limits import Limits
-from lmcourse.grading.notebooks import Cell, digest, read_cells
-from lmcourse.grading.outcomes import PASSED, UNGRADED, decide
+from lmcourse.grading.outcomes import PASSED, UNGRADED, Outcome, decide, judged
 from lmcourse.grading.plan import Planned
+from lmcourse.grading.recorded import (
+    authors_files,
+    authors_notebook,
+    recorded_plan,
+    reference_cells,
+    released_order,
+    withheld_from,
+)
 from lmcourse.grading.repair import Repaired, repair
-from lmcourse.grading.session import Ran
+from lmcourse.grading.sandbox import SandboxError
+from lmcourse.grading.warm import Brief, course_secret
 
+UNSAFE = (
+    "Nothing is graded without it, unless you say --unsafe-no-sandbox"
+    " (with plain nbgrader, --Execute.sandbox=False): then what was handed in runs with your rights"
+)
 _NEW = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}
 
 
@@ -35,7 +50,7 @@ class StrictNotebook(NotebookExporter):
         path = Path(filename)
         resources = resources if resources is not None else {}
         resources["metadata"] = {"name": path.stem, "path": str(path.parent)}
-        nb = new_notebook(cells=[_claimed(cell) for cell in read_cells(path)])
+        nb = new_notebook(cells=[_claimed(cell) for cell in notebooks.read_cells(path)])
         return self.from_notebook_node(nb, resources, **kw)
 
 
@@ -44,74 +59,110 @@ class Repair(NbGraderPreprocessor):
 
     def preprocess(self, nb: NotebookNode, resources):
         cells = [
-            Cell(
+            notebooks.Cell(
                 kind=cell.cell_type,
                 source=cell.source,
                 claims=dict(cell.metadata.get("nbgrader", {})),
             )
             for cell in nb.cells
         ]
-        repaired = repair(cells, recorded_plan(resources, self._released_order(resources)))
+        notebook = authors_notebook(_course(self), resources)
+        repaired = repair(cells, recorded_plan(resources, released_order(notebook)))
         for note in repaired.notes:
             self.log.info("Repair: %s", note)
         fresh = _to_notebook(repaired)
-        fresh.metadata.lmcourse["digest"] = digest(cells)
+        fresh.metadata.lmcourse["digest"] = notebooks.digest(cells)
         return fresh, resources
-
-    def _released_order(self, resources) -> list[str]:
-        """The names in the order of the author's notebook: the gradebook does not promise any."""
-        course = getattr(getattr(self.parent, "parent", None), "coursedir", None)
-        if course is None:
-            return []
-        ids = resources["nbgrader"]
-        folder = course.format_path(course.source_directory, ".", ids["assignment"])
-        try:
-            cells = read_cells(Path(folder) / f"{ids['notebook']}.ipynb")
-        except ValueError:
-            return []
-        return [cell.label for cell in cells if cell.label]
 
 
 class Execute(NbGraderPreprocessor):
-    """Runs the notebook and notes each test's outcome; see `lmcourse.grading.execution`."""
+    """Runs the notebook and notes each test's outcome.
 
-    cell_seconds = Float(Limits.cell_seconds, help="for one cell of the learner's").tag(config=True)
-    test_seconds = Float(Limits.test_seconds, help="for one test cell").tag(config=True)
-    total_seconds = Float(Limits.total_seconds, help="for the notebook").tag(config=True)
+    Answers run in a sandbox, tests beside it in a judge of their own (`workshop`). With
+    `sandbox = False` all run in one unprotected process instead (`execution`).
+    """
+
+    sandbox = Bool(True, help="False: no protection from what was handed in").tag(config=True)
+    secret_file = Unicode("", help="the course secret; default: .course_secret").tag(config=True)
+    cell_seconds = Float(Budgets.cell_seconds, help="for a learner's cell").tag(config=True)
+    test_seconds = Float(Budgets.test_seconds, help="for one test cell").tag(config=True)
+    total_seconds = Float(None, allow_none=True, help="for the notebook").tag(config=True)
 
     def preprocess(self, nb: NotebookNode, resources):
-        limits = Limits(
-            cell_seconds=self.cell_seconds,
-            test_seconds=self.test_seconds,
-            total_seconds=self.total_seconds,
-        )
         code = [cell for cell in nb.cells if cell.cell_type == "code"]
-        steps = [
-            Step(source=cell.source, test=_is_test(cell), setup=_is_setup(cell)) for cell in code
-        ]
         ours = nb.metadata.setdefault("lmcourse", NotebookNode())
+        ours["sandbox"] = self.sandbox
+        run = self._in_sandbox if self.sandbox else self._unprotected
         outcomes = {}
-        for cell, ran in zip(code, execute(steps, limits, self._files(resources)), strict=True):
-            cell.outputs = [NotebookNode(output) for output in ran.outputs]
-            if not _is_test(cell):
-                cell.outputs += _error(ran, limits.cell_seconds)
+        for cell, (ran, outcome) in zip(code, run(code, ours, resources), strict=True):
+            if ran is not None:
+                cell.outputs = [NotebookNode(output) for output in ran.outputs]
+            if outcome is None:
+                cell.outputs += _error(ran, self.cell_seconds)
                 continue
-            name = cell.metadata.nbgrader.grade_id
-            outcome = decide(ran, cell.source, limits, ours.get("doubtful", {}).get(name, ""))
-            outcomes[name] = dataclasses.asdict(outcome)
+            outcomes[_name(cell)] = dataclasses.asdict(outcome)
             if outcome.verdict != PASSED:
                 cell.outputs.append(_note(outcome.verdict, outcome.message))
         ours["outcomes"] = outcomes
         return nb, resources
 
-    def _files(self, resources) -> Path | None:
-        """What the author put beside the notebook; files that were handed in are never used."""
-        course = getattr(getattr(self.parent, "parent", None), "coursedir", None)
-        if course is None:
-            return None
-        assignment = resources["nbgrader"]["assignment"]
-        folder = Path(course.format_path(course.source_directory, ".", assignment))
-        return folder if folder.is_dir() else None
+    def _in_sandbox(self, code, ours, resources) -> list[tuple[Ran | None, Outcome | None]]:
+        ids = resources["nbgrader"]
+        cells = [Cell(kind=_kind(cell), source=cell.source, name=_name(cell)) for cell in code]
+        submission = f"{ids['student']}/{ids['assignment']}/{ours.get('digest', '')}"
+        try:
+            results = warm.grade(self._brief(resources), submission, cells)
+        except SandboxError as error:
+            raise SandboxError(f"{error}. {UNSAFE}") from None
+        found = []
+        for cell, result in zip(code, results, strict=True):
+            if isinstance(result, Ran):
+                found.append((result, None))
+            else:
+                doubt = ours.get("doubtful", {}).get(_name(cell), "")
+                found.append((None, judged(result, cell.source, doubt)))
+        return found
+
+    def _unprotected(self, code, ours, resources) -> list[tuple[Ran | None, Outcome | None]]:
+        limits = Limits(
+            cell_seconds=self.cell_seconds,
+            test_seconds=self.test_seconds,
+            total_seconds=self.total_seconds or Limits.total_seconds,
+        )
+        kinds = [_kind(cell) for cell in code]
+        steps = [
+            Step(source=cell.source, test=kind == "test", setup=kind == "setup")
+            for cell, kind in zip(code, kinds, strict=True)
+        ]
+        notebook = authors_notebook(_course(self), resources)
+        files = notebook.parent if notebook and notebook.parent.is_dir() else None
+        found = []
+        for cell, kind, ran in zip(code, kinds, execute(steps, limits, files), strict=True):
+            doubt = ours.get("doubtful", {}).get(_name(cell), "")
+            outcome = decide(ran, cell.source, limits, doubt) if kind == "test" else None
+            found.append((ran, outcome))
+        return found
+
+    def _brief(self, resources) -> Brief:
+        course = _course(self)
+        root = Path(course.root if course else ".")
+        notebook = authors_notebook(course, resources)
+        plan = recorded_plan(resources, released_order(notebook))
+        asked = [cell.source for cell in plan if cell.solution and cell.kind == "code"]
+        return Brief(
+            reference=reference_cells(notebook, plan),
+            wanted=defined(asked),
+            secret=course_secret(root, Path(self.secret_file) if self.secret_file else None),
+            budgets=Budgets(
+                cell_seconds=self.cell_seconds,
+                test_seconds=self.test_seconds,
+                call_seconds=min(self.test_seconds, Budgets.call_seconds),
+                submission_seconds=self.total_seconds or Budgets.submission_seconds,
+            ),
+            withheld=withheld_from(notebook),
+            files=authors_files(notebook),
+            hidden=[root, *([notebook.parent.parent] if notebook else [])],
+        )
 
 
 class SaveOutcomes(SaveAutoGrades):
@@ -129,40 +180,15 @@ class SaveOutcomes(SaveAutoGrades):
         grade = self.gradebook.find_grade(
             name, self.notebook_id, self.assignment_id, self.student_id
         )
-        verdict = self._outcomes.get(name, {}).get("verdict", UNGRADED)
-        points = {PASSED: grade.max_score, UNGRADED: None}
+        outcome = self._outcomes.get(name, {})
+        verdict = outcome.get("verdict", UNGRADED)
+        points = {PASSED: grade.max_score * outcome.get("fraction", 0.0), UNGRADED: None}
         grade.auto_score = points.get(verdict, 0.0)
         grade.needs_manual_grade = verdict == UNGRADED or grade.manual_score is not None
         self.gradebook.db.commit()
 
 
-def recorded_plan(resources, order: list[str]) -> list[Planned]:
-    """The plan that the gradebook holds since the assignment was released."""
-    ids = resources["nbgrader"]
-    with Gradebook(ids["db_url"]) as gradebook:
-        notebook = gradebook.find_notebook(ids["notebook"], ids["assignment"])
-        points = {cell.name: cell.max_score for cell in notebook.grade_cells}
-        task_points = {cell.name: cell.max_score for cell in notebook.task_cells}
-        solutions = {cell.name for cell in notebook.solution_cells}
-        plan = [
-            Planned(
-                name=cell.name,
-                kind=cell.cell_type,
-                source=cell.source,
-                locked=bool(cell.locked),
-                graded=cell.name in points,
-                solution=cell.name in solutions,
-                task=cell.name in task_points,
-                points=float(points.get(cell.name, task_points.get(cell.name, 0.0))),
-                checksum=cell.checksum,
-            )
-            for cell in notebook.source_cells
-        ]
-    rank = {name: position for position, name in enumerate(order)}
-    return sorted(plan, key=lambda cell: rank.get(cell.name, len(rank)))
-
-
-def _claimed(cell: Cell) -> NotebookNode:
+def _claimed(cell: notebooks.Cell) -> NotebookNode:
     claims = {"nbgrader": {"grade_id": cell.label}} if cell.label else {}
     return _NEW[cell.kind](cell.source, metadata=claims)
 
@@ -204,9 +230,19 @@ def _is_test(cell) -> bool:
     return cell.cell_type == "code" and claims.get("grade", False) and not claims["solution"]
 
 
-def _is_setup(cell) -> bool:
-    claims = cell.metadata.get("nbgrader", {})
-    return claims.get("locked", False) and not _is_test(cell)
+def _kind(cell) -> str:
+    """What a code cell is, by the metadata that `Repair` wrote: `test`, `setup` or `student`."""
+    if _is_test(cell):
+        return "test"
+    return "setup" if cell.metadata.get("nbgrader", {}).get("locked", False) else "student"
+
+
+def _name(cell) -> str:
+    return cell.metadata.get("nbgrader", {}).get("grade_id", "")
+
+
+def _course(step: NbGraderPreprocessor) -> CourseDirectory | None:
+    return getattr(getattr(step.parent, "parent", None), "coursedir", None)
 
 
 def _error(ran: Ran, seconds: float) -> list[NotebookNode]:
@@ -217,7 +253,7 @@ def _error(ran: Ran, seconds: float) -> list[NotebookNode]:
         trace = ran.trace or [f"{ran.name}: {ran.message}"]
         return [new_output("error", ename=ran.name, evalue=ran.message, traceback=trace)]
     said = {"timeout": messages.timeout(seconds), "died": messages.DIED}
-    return [_note(ran.status, said.get(ran.status, ran.message))]
+    return [_note(ran.status, ran.message or said.get(ran.status, ""))]
 
 
 def _note(name: str, text: str) -> NotebookNode:

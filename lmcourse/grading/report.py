@@ -140,6 +140,7 @@ def as_dict(graded: Class) -> dict:
     return {
         "assignment": graded.assignment,
         "points": graded.points,
+        "unprotected": graded.unprotected,
         "tasks": statistics(graded),
         "students": [
             {

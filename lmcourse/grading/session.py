@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from queue import Empty
@@ -17,6 +16,7 @@ import psutil
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import KernelManager
 
+from lmcourse.grading.answers import Ran
 from lmcourse.grading.limits import Limits
 from lmcourse.grading.messages import plain
 
@@ -26,18 +26,6 @@ _CUT = "[more output was cut]\n"
 
 class SessionError(RuntimeError):
     """Python itself could not be started: nobody's fault who is being graded."""
-
-
-@dataclass(kw_only=True)
-class Ran:
-    """What became of one cell: `ok`, `error`, `timeout`, `died` (its process ended) or `unrun`."""
-
-    status: str
-    name: str = ""  # of the exception
-    message: str = ""
-    trace: list[str] = field(default_factory=list)
-    outputs: list[dict] = field(default_factory=list)
-    seconds: float = 0.0
 
 
 class _ThisPython(KernelSpecManager):

@@ -131,6 +131,32 @@ def test_the_class_gets_what_it_deserves(course, graded):
     assert "lmcourse formgrader" in done.stdout
 
 
+def test_without_a_sandbox_nothing_is_graded_unless_one_insists(course, graded, tmp_path):
+    (tmp_path / "in").mkdir()
+    shutil.copytree(graded[0] / "ada", tmp_path / "in" / "ada")
+    call = ("grade", tmp_path / "in", "-a", "tiny", "--output", tmp_path / "out")
+    (tmp_path / "bin").mkdir()  # no bubblewrap on the way
+    environment = {**os.environ, "PATH": str(tmp_path / "bin")}
+    done = lmcourse(*call, cwd=course, env=environment)
+    assert done.returncode == 1
+    assert "install the package bubblewrap" in done.stderr
+    assert "--unsafe-no-sandbox" in done.stderr
+    assert not (tmp_path / "out" / "gradebook.db").exists()
+    done = lmcourse(*call, "--unsafe-no-sandbox", cwd=course, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "NO SANDBOX: 1 of them ran unprotected" in done.stdout
+    report = json.loads((tmp_path / "out/grades/tiny.json").read_text("utf-8"))
+    assert (report["unprotected"], report["students"][0]["score"]) == (1, 5.0)
+
+
+def test_the_inputs_of_each_test_can_be_drawn_again(course, graded):
+    report = json.loads((course / "grades/tiny.json").read_text("utf-8"))
+    assert report["unprotected"] == 0
+    seeds = [g["seed"] for row in report["students"] for g in row["grades"] if g["verdict"]]
+    assert len({*seeds, ""}) == len(seeds) + 1 == 7
+    assert (course / ".course_secret").is_file()
+
+
 def test_the_feedback_tells_of_a_hidden_test_without_showing_it(course, graded):
     page = (course / "feedback/ben/tiny/tiny.html").read_text("utf-8")
     assert "A hidden test failed" in page

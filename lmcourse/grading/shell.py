@@ -1,0 +1,188 @@
+"""Runs the learner's cells as Jupyter would and returns what they show, as bounded data.
+
+Chapter: book/instructors/sandbox.md
+
+It lives in the sandbox, beside the learner's code, and promises nothing: whoever reads its answers
+checks them again. The bound on output is for the honest, whose endless print must not end badly.
+"""
+
+import io
+import os
+import sys
+import tempfile
+import traceback
+from typing import Any
+
+from IPython.core.displayhook import DisplayHook
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+CUT = "[more output was cut]\n"
+
+
+class Outputs:
+    """Outputs in the notebook's own form, up to a number of characters."""
+
+    def __init__(self, limit: int):
+        self.kept: list[dict] = []
+        self._left = limit
+        self._wipe = False
+
+    def text(self, name: str, text: str) -> None:
+        """Printed text; it joins the text before it."""
+        text = text.replace("\r\n", "\n")  # `!ls` writes to a terminal
+        if not text or not self._room(len(text)):
+            return
+        last = self.kept[-1] if self.kept else {}
+        if last.get("output_type") == "stream" and last.get("name") == name:
+            last["text"] += text
+        else:
+            self.kept.append({"output_type": "stream", "name": name, "text": text})
+
+    def show(self, kind: str, data: dict, **more: Any) -> None:
+        """A displayed object, in each of its forms that is text."""
+        data = {key: value for key, value in data.items() if isinstance(value, str)}
+        if data and self._room(sum(map(len, data.values()))):
+            self.kept.append({"output_type": kind, "data": data, "metadata": {}, **more})
+
+    def clear(self, wait: bool) -> None:
+        """Forget what was shown, now or when something new comes."""
+        self._wipe = wait
+        if not wait:
+            self.kept.clear()
+
+    def _room(self, size: int) -> bool:
+        if self._wipe:
+            self.clear(wait=False)
+        if self._left < 0:
+            return False
+        self._left -= size
+        if self._left < 0:
+            self.kept.append({"output_type": "stream", "name": "stdout", "text": CUT})
+        return self._left >= 0
+
+
+class _Stream(io.RawIOBase):
+    """`sys.stdout` or `sys.stderr`, on its way to the outputs."""
+
+    def __init__(self, shell: "Shell", number: int):
+        self._shell, self._number = shell, number
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._number
+
+    def write(self, contents: Any) -> int:
+        name = "stdout" if self._number == 1 else "stderr"
+        self._shell.outputs.text(name, bytes(contents).decode("utf-8", "replace"))
+        return len(contents)
+
+
+class _Hook(DisplayHook):
+    """The value of a cell's last line."""
+
+    def write_output_prompt(self) -> None:
+        pass
+
+    def write_format_data(self, format_dict: dict, md_dict: dict | None = None) -> None:
+        count = self.shell.execution_count - 1
+        self.shell.outputs.show("execute_result", format_dict, execution_count=count)
+
+    def finish_displayhook(self) -> None:
+        self._is_active = False
+
+
+class _Publisher(DisplayPublisher):
+    """What `display` shows; an update appears as a new output."""
+
+    def publish(self, data: dict, metadata: dict | None = None, **_: Any) -> None:
+        self.shell.outputs.show("display_data", data)
+
+    def clear_output(self, wait: bool = False) -> None:
+        self.shell.outputs.clear(wait)
+
+
+class Shell(InteractiveShell):
+    """IPython without a terminal or a kernel: magics, `!ls`, `display` and top-level await work."""
+
+    outputs = Outputs(0)
+    problem: dict | None = None
+
+    def ask_exit(self) -> None:
+        """`exit` ends the process, as it ends a kernel."""
+        os._exit(0)
+
+    def enable_gui(self, gui: str | None = None) -> None:
+        """`%matplotlib inline` asks for it; there is no screen."""
+
+    def _showtraceback(self, etype: Any, evalue: Any, stb: list[str]) -> None:
+        try:
+            message = str(evalue)
+        except Exception:
+            message = ""
+        self.problem = {"name": etype.__name__, "message": message, "trace": [*map(str, stb)]}
+
+
+def ready_shell() -> Shell:
+    """The one shell of this process, made before it forks."""
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.HistoryManager.hist_file = ":memory:"
+    config.InteractiveShell.colors = "nocolor"
+    shell = Shell.instance(config=config, displayhook_class=_Hook, display_pub_class=_Publisher)
+    for cell in ("1 / 0", "!true", "print(1)", "1"):  # the first pays for imports
+        shell.run_cell(cell, silent=True)
+    return shell
+
+
+def take_streams(shell: Shell) -> None:
+    """From here on the process reads nothing and prints into the outputs; so do those it starts."""
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    sys.stdin = os.fdopen(0)
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        with tempfile.TemporaryFile(buffering=0) as file:
+            os.dup2(file.fileno(), number)  # which also lets subprocesses have it
+        stream = io.TextIOWrapper(
+            _Stream(shell, number), encoding="utf-8", errors="backslashreplace", write_through=True
+        )
+        setattr(sys, name, stream)
+
+
+def run_cell(shell: Shell, source: str, limit: int, store: bool = True) -> dict:
+    """Run one cell; its status, error and outputs.
+
+    Args:
+        store: keep the source in the history (`In`).
+    """
+    shell.outputs, shell.problem = Outputs(limit), None
+    try:
+        result = shell.run_cell(source, store_history=store, silent=False)
+        error = result.error_before_exec or result.error_in_exec
+    except BaseException as escaped:  # whatever leaves IPython itself is the cell's doing too
+        error = escaped
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        shell.outputs.text(name, _written(number, limit))
+    answer = {"status": "ok", "name": "", "message": "", "trace": []}
+    if error is not None:
+        answer |= {"status": "error", **(shell.problem or _problem(error))}
+    return {**answer, "outputs": shell.outputs.kept}
+
+
+def _problem(error: BaseException) -> dict:
+    trace = traceback.format_exception_only(type(error), error)
+    return {"name": type(error).__name__, "message": "".join(trace).strip(), "trace": trace}
+
+
+def _written(number: int, limit: int) -> str:
+    """What came past Python's own streams, from subprocesses say, since the last time."""
+    try:
+        size = os.fstat(number).st_size
+        text = os.pread(number, limit, 0).decode("utf-8", "replace")
+        os.ftruncate(number, 0)
+        os.lseek(number, 0, os.SEEK_SET)
+    except OSError:  # the learner's code closed or replaced it
+        return ""
+    return text + (CUT if size > limit else "")

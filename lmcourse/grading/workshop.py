@@ -1,0 +1,108 @@
+"""All that one worker keeps warm to grade one assignment, submission after submission.
+
+Chapter: book/instructors/sandbox.md
+
+Threat: a fork server that has died (the machine ran out of memory, say) would fail everybody after
+it. It is replaced before the next submission, and what the reference solution passes is tried once
+more. A workshop belongs to one thread: the sandbox ends with the thread that started it.
+"""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from lmcourse.grading import sandbox
+from lmcourse.grading.answers import Ran
+from lmcourse.grading.bench import Bench, Verdict
+from lmcourse.grading.budgets import Budgets
+from lmcourse.grading.canary import Cell, prove
+from lmcourse.grading.provisioner import ForkServer
+from lmcourse.grading.seeds import seed_for
+from lmcourse.grading.withhold import Withheld, stub_tree
+
+
+class Workshop:
+    """Fork servers, and the proof that the tests can be passed here.
+
+    Args:
+        reference: the cells of the reference solution, with all tests.
+        wanted: the names that the release asks for (`canary.defined`).
+        secret: the course secret, from which each test's inputs are drawn.
+        files: what the author put beside the notebook.
+        hidden: the course's own folders, should Python's hold them.
+    """
+
+    def __init__(
+        self,
+        reference: Sequence[Cell],
+        wanted: frozenset[str],
+        *,
+        secret: bytes,
+        budgets: Budgets | None = None,
+        withheld: Withheld | None = None,
+        files: Mapping[str, bytes] | None = None,
+        hidden: Sequence[Path] = (),
+    ):
+        self._reference, self._wanted, self._secret = list(reference), wanted, secret
+        self._budgets, self._withheld = budgets or Budgets(), withheld or Withheld()
+        self._files, self._hidden = dict(files or {}), list(hidden)
+        self._folder = tempfile.TemporaryDirectory(prefix="lmcourse-")
+        package = Path(self._folder.name) / sandbox.PACKAGE.name
+        self._package = stub_tree(sandbox.PACKAGE, package, self._withheld)
+        self._servers: list[ForkServer] = []
+        self.proof: dict[str, Verdict] = {}
+
+    def __enter__(self) -> "Workshop":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End everything that was started."""
+        for server in self._servers:
+            server.close()
+        self._servers = []
+        self._folder.cleanup()
+
+    def grade(
+        self,
+        submission: str,
+        cells: Sequence[Cell],
+        on_cell: Callable[[int], None] = lambda index: None,
+    ) -> list[Ran | Verdict]:
+        """What became of each cell, in order: of a test a verdict, of others what they showed.
+
+        Args:
+            submission: who handed in what; the inputs of tests depend on it.
+
+        Raises:
+            SandboxError: there is no sandbox here, with what to do about it.
+        """
+        students, judges = self._ready()
+        results: list[Ran | Verdict] = []
+        with Bench(
+            students,
+            judges,
+            self._budgets,
+            wanted=self._wanted,
+            seed=lambda name: seed_for(self._secret, submission, name),
+            files=self._files,
+            proven=frozenset(n for n, verdict in self.proof.items() if verdict.outcome == "passed"),
+        ) as bench:
+            for index, cell in enumerate(cells):
+                on_cell(index)
+                results.append(bench.run(cell.kind, cell.source, cell.name))
+        return results
+
+    def _ready(self) -> list[ForkServer]:
+        if self._servers and all(server.alive for server in self._servers):
+            return self._servers
+        for server in self._servers:
+            server.close()
+        student = ForkServer(
+            "student", package=self._package, withheld=self._withheld, hidden=self._hidden
+        )
+        self._servers = [student, ForkServer("judge", hidden=self._hidden)]
+        self.proof = prove(*self._servers, self._budgets, self._reference, self._wanted)
+        return self._servers

@@ -1,0 +1,52 @@
+"""What the tests of the sandbox share: small budgets, and a look at what runs."""
+
+import os
+import time
+
+from lmcourse.grading.budgets import MIB, Budgets
+
+# Small, so that whatever runs into a limit does so within a second or two.
+SMALL = Budgets(
+    cell_seconds=3.0,
+    call_seconds=2.0,
+    test_seconds=4.0,
+    submission_seconds=60.0,
+    memory_bytes=256 * MIB,
+    disk_bytes=8 * MIB,
+    processes=24,
+    output_bytes=20_000,
+)
+SETUP = "import torch\nfrom lmcourse.grading.testing import award, close, probe, raises"
+WANTED = frozenset({"f", "g", "Thing", "answer"})
+
+
+def shown(ran):
+    """The text that a cell printed."""
+    return "".join(o["text"] for o in ran.outputs if o["output_type"] == "stream")
+
+
+def descendants(server):
+    """The processes below a server, without those that have ended."""
+    children = {}
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat") as file:
+                state, parent = file.read().rpartition(")")[2].split()[:2]
+        except OSError:
+            continue
+        if state != "Z":
+            children.setdefault(int(parent), []).append(int(name))
+    found, queue = [], [server._process.pid]
+    while queue:
+        below = children.get(queue.pop(), [])
+        found += below
+        queue += below
+    return sorted(found)
+
+
+def wait_until(holds, seconds=5.0):
+    end = time.monotonic() + seconds
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.02)

@@ -1,0 +1,120 @@
+"""Attacks on the machine: other people's files, the network, resources, whoever comes next."""
+
+MACHINE = {
+    "every notebook and gradebook printed": """
+        FALSE
+        import os
+        for folder, _, names in os.walk('/'):
+            if folder.startswith(('/proc', '/sys', '/usr', '/dev')): continue
+            for name in names:
+                if name.endswith(('.ipynb', '.db', '.csv', 'key', '_secret', '.html')):
+                    try: print(open(os.path.join(folder, name), errors='replace').read()[:20000])
+                    except OSError as error: print(error)
+    """,
+    "other processes looked at": """
+        FALSE
+        import glob
+        for path in glob.glob('/proc/[0-9]*/*'):
+            try: print(path, open(path, errors='replace').read(3000))
+            except Exception: pass
+    """,
+    "the root of other processes": """
+        FALSE
+        import glob, os
+        for path in glob.glob('/proc/[0-9]*/root') + glob.glob('/proc/[0-9]*/cwd'):
+            try: print(path, os.listdir(path), os.listdir(path + '/root'))
+            except Exception: pass
+    """,
+    "the environment searched for secrets": """
+        FALSE
+        import os
+        print(dict(os.environ))
+    """,
+    "the history and the frames in an error": """
+        def f(x):
+            import gc, sys
+            said, frame = [], sys._getframe()
+            while frame: said.append(repr(frame.f_locals)[:5000]); frame = frame.f_back
+            said += [o for o in gc.get_objects() if type(o) is str and 'mark' in o]
+            raise ValueError(str(get_ipython().user_ns.get('In')) + ''.join(said))
+    """,
+    "loopback and the world called": """
+        FALSE
+        import socket
+        for place in (('127.0.0.1', PORT), ('1.1.1.1', 53), ('::1', PORT)):
+            try: socket.create_connection(place, 1).sendall(b'mine')
+            except OSError as error: print(error)
+    """,
+    "the course overwritten": """
+        FALSE
+        import os, pathlib
+        for root in (COURSE, '/opt/course', os.path.dirname(os.__file__)):
+            for name in ('gradebook.db', 'nbgrader_config.py', 'lmcourse/data.py', 'os.py'):
+                try: pathlib.Path(root, name).write_text('open("/tmp/owned", "w")')
+                except OSError as error: print(error)
+    """,
+    "a startup file for the next one": """
+        FALSE
+        import pathlib
+        for home in (pathlib.Path.home(), pathlib.Path('/root'), pathlib.Path('/tmp')):
+            try:
+                folder = home / '.ipython/profile_default/startup'
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / '00.py').write_text('def f(x): return 0')
+            except OSError as error: print(error)
+    """,
+    "a daemon that stays": """
+        FALSE
+        import os, time
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                while True: time.sleep(0.1)
+            os._exit(0)
+    """,
+    "processes without end": """
+        import os
+        try:
+            for _ in range(1000):
+                if os.fork() == 0:
+                    import time; time.sleep(1000)
+        except OSError: pass
+        def f(x): raise MemoryError
+    """,
+    "memory without end": """
+        def f(x):
+            kept = []
+            while True: kept.append(bytearray(b'x' * (1 << 26)))
+    """,
+    "the disk filled": """
+        FALSE
+        with open('big', 'wb') as file:
+            for _ in range(100): file.write(bytes(1 << 24))
+    """,
+    "words without end": """
+        FALSE
+        for _ in range(10 ** 5): print('x' * 1000)
+    """,
+    "a page that acts": """
+        FALSE
+        from IPython.display import HTML, Javascript, display
+        display(HTML('<script>alert(1)</script>'), Javascript('alert(1)'))
+        raise ValueError('<script>alert(1)</script><img src=x onerror=alert(1)>')
+    """,
+    "other processes killed": """
+        FALSE
+        import os, signal
+        for number in range(2, 5000):
+            try: os.kill(number, signal.SIGKILL)
+            except OSError: pass
+    """,
+    "the root user asked for": """
+        FALSE
+        import ctypes, os
+        for call in (lambda: os.setuid(0), lambda: os.chroot('/'), lambda: os.unshare(0x10000000)):
+            try: call()
+            except Exception as error: print(error)
+        libc = ctypes.CDLL(None)
+        print([libc.mount(b'none', b'/mnt', b'tmpfs', 0, None), libc.ptrace(16, 1, 0, 0)])
+    """,
+}
