@@ -1,7 +1,7 @@
 """Hostile submissions, each between two good ones, through `lmcourse grade`.
 
 Every one of them deserves 0 points. None may get a point, see or change what is not its own, reach
-the network, or cost a neighbor anything; see tests/hostile for what each one tries.
+the network, or cost a neighbor anything; see tests/attacks for what each one tries.
 
     python tools/hostile.py [WORD]...     only the attacks whose names hold a WORD
 """
@@ -24,8 +24,8 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/grading")]
 
-from hostile import ATTACKS, FALSE, RIGHT, SETUP, TESTS, source  # noqa: E402
-from hostile.notebooks import NOTEBOOKS  # noqa: E402
+from attacks import ATTACKS, FALSE, RIGHT, SETUP, TESTS, source  # noqa: E402
+from attacks.notebooks import NOTEBOOKS  # noqa: E402
 from notebook_edits import answer  # noqa: E402
 from tiny_course import CONFIG, cell  # noqa: E402
 

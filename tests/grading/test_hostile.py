@@ -1,7 +1,7 @@
 """Whatever a learner's code does to its own process, it gets no point that it does not deserve."""
 
 import pytest
-from hostile import ATTACKS, RIGHT, TESTS, source
+from attacks import ATTACKS, RIGHT, TESTS, source
 from sandboxed import SETUP, SMALL
 
 

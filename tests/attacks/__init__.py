@@ -7,8 +7,8 @@ test of TESTS; then it tries to have it otherwise.
 import re
 import textwrap
 
-from hostile.answers import ANSWERS
-from hostile.machine import MACHINE
+from attacks.answers import ANSWERS
+from attacks.machine import MACHINE
 
 SETUP = "import torch\nfrom lmcourse.grading.testing import award, close, probe, raises"
 RIGHT = """
