@@ -1,10 +1,16 @@
 """What holds for every test: one thread, no network but loopback, shapes checked as annotated."""
 
 import os
+import signal
 import socket
 
 # The threads of two test processes on two cores would fight; and results must not depend on them.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+# A shell that starts the suite in the background has it ignore Ctrl-C, and so would every command
+# that the tests start and then interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest
 from hypothesis import settings
