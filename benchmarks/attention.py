@@ -28,7 +28,7 @@ def rows() -> list[Row]:
             ours=lambda: step(ours(x, mask=mask)[0]),
             peer=lambda: step(theirs(x, x, x, attn_mask=~mask, average_attn_weights=False)[0]),
             peer_name="nn.MultiheadAttention with weights",
-            goal=0.5,
+            goal=0.8,  # not met yet: softmax, written out in three steps, takes most of the time
         ),
         # No goal: the peer is one fused kernel, which never stores the weights that ours returns.
         # The ratio is the price of code that can be read, and of weights that can be seen.

@@ -29,11 +29,9 @@ def run(*steps, limits=LIMITS, files=None):
     return execute(steps, limits, files)
 
 
-def test(source):
+def checked(source):
+    """A step that is a test cell."""
     return Step(source=source, test=True)
-
-
-test.__test__ = False
 
 
 def test_cells_share_one_process_and_errors_stop_nobody():
@@ -44,12 +42,12 @@ def test_cells_share_one_process_and_errors_stop_nobody():
 
 
 def test_a_loop_costs_its_cell_and_what_was_defined_stays():
-    rans = run("x = 1", "while True: pass", test("assert x == 1"))
+    rans = run("x = 1", "while True: pass", checked("assert x == 1"))
     assert [ran.status for ran in rans] == ["ok", "timeout", "ok"]
 
 
 def test_a_loop_that_ignores_interrupts_is_ended_and_the_rest_runs_again():
-    rans = run("x = 1", DEAF, "y = x + 1", test("assert y == 2"))
+    rans = run("x = 1", DEAF, "y = x + 1", checked("assert y == 2"))
     assert [ran.status for ran in rans] == ["ok", "timeout", "ok", "ok"]
 
 
@@ -61,24 +59,26 @@ def test_a_sleeping_loop_is_stopped_too():
 
 
 def test_a_function_that_does_not_end_is_found_by_name():
-    rans = run("def forever(x):\n    while x:\n        pass", test("forever(1)"), test("1"))
+    rans = run("def forever(x):\n    while x:\n        pass", checked("forever(1)"), checked("1"))
     assert [ran.status for ran in rans] == ["ok", "timeout", "ok"]
     assert any("forever" in part for part in rans[1].trace)
 
 
 @pytest.mark.parametrize("end", ["import os; os._exit(3)", "exit()", "quit"])
 def test_a_cell_that_ends_the_process_costs_itself_only(end):
-    rans = run("x = 1", f"y = 2\n{end}()" if end == "quit" else f"y = 2\n{end}", "z = x", test("z"))
+    rans = run(
+        "x = 1", f"y = 2\n{end}()" if end == "quit" else f"y = 2\n{end}", "z = x", checked("z")
+    )
     assert [ran.status for ran in rans] == ["ok", "died", "ok", "ok"]
 
 
 def test_sys_exit_is_an_error_like_any_other():
-    rans = run("x = 1\nimport sys\nsys.exit(1)", test("assert x == 1"))
+    rans = run("x = 1\nimport sys\nsys.exit(1)", checked("assert x == 1"))
     assert [ran.status for ran in rans] == ["error", "ok"]
 
 
 def test_a_test_that_ends_the_process_does_not_end_the_next():
-    rans = run("import os\ndef f(): os._exit(1)\ng = 2", test("f()"), test("assert g == 2"))
+    rans = run("import os\ndef f(): os._exit(1)\ng = 2", checked("f()"), checked("assert g == 2"))
     assert [ran.status for ran in rans] == ["ok", "died", "ok"]
 
 
@@ -86,7 +86,7 @@ def test_a_test_is_not_blamed_for_what_ended_the_process_from_before():
     """A thread of an earlier cell ends the process once, in the middle of the test."""
     once = "import os, pathlib, threading\nflag = pathlib.Path('once')\nif not flag.exists():\n"
     once += "    flag.touch()\n    threading.Timer(0.5, os._exit, [1]).start()"
-    rans = run(once, test("import time; time.sleep(1.5)"), limits=Limits())
+    rans = run(once, checked("import time; time.sleep(1.5)"), limits=Limits())
     assert [ran.status for ran in rans] == ["ok", "ok"]
 
 
@@ -114,7 +114,7 @@ def test_outputs_are_cut_and_only_still_pictures_and_text_are_kept():
 
 
 def test_a_test_stays_out_of_the_history():
-    rans = run("1", test("secret = 7"), "assert not any('sec' + 'ret' in cell for cell in In)")
+    rans = run("1", checked("secret = 7"), "assert not any('sec' + 'ret' in cell for cell in In)")
     assert [ran.status for ran in rans] == ["ok"] * 3
 
 
@@ -125,7 +125,7 @@ def test_input_does_not_wait():
 
 def test_the_whole_notebook_has_a_budget():
     limits = Limits(cell_seconds=30.0, total_seconds=4.0)
-    rans = run("while True: pass", "1", test("1"), limits=limits)
+    rans = run("while True: pass", "1", checked("1"), limits=limits)
     assert rans[0].status in ("timeout", "unrun")  # on a busy machine Python alone takes as long
     assert [ran.status for ran in rans[1:]] == ["unrun", "unrun"]
     assert "used up its 4 seconds" in rans[2].message
@@ -153,7 +153,7 @@ def test_if_python_cannot_start_nobody_gets_a_zero(monkeypatch):
         raise SessionError("Python could not be started (no memory)")
 
     monkeypatch.setattr("lmcourse.grading.execution.Session", refuse)
-    rans = run("1", test("1"))
+    rans = run("1", checked("1"))
     assert {ran.status for ran in rans} == {"unrun"}
     assert "no memory" in rans[1].message
 
