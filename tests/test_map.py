@@ -9,6 +9,7 @@ from pages import BOOK, ROOT, chapters, read_page
 # Chapters whose modules have other names; those with none show other people's code or no code.
 MODULES_OF = {
     "lstm": {"recurrent"},
+    "training": {"training", "batching", "runs", "surroundings", "updates"},
     "pretraining": {"training", "distributed"},
     "bias_and_privacy": {"privacy"},
     "cost": {"cost", "quantization"},
