@@ -26,6 +26,8 @@ A module imports only from those that stand before it in this list:
     surroundings  random numbers, mode, Ctrl-C
     training      one loop for every model
     generation    from logits to text
+    pretrained    a language model in a folder
+    pretraining   a GPT from a text to a folder
 
     grading     assignments: release, check, grade (the only part that knows nbgrader)
     doctor      is this machine ready?

@@ -5,6 +5,7 @@ Chapter: book/training.md
 
 import errno
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -108,9 +109,10 @@ def _opened(path: Path) -> safe_open:
 
 
 def _reason(error: Exception) -> str:
-    # safetensors tells of a full disk in words alone: "… Os { code: 28, kind: StorageFull …".
-    codes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    if getattr(error, "errno", None) in codes or any(f"code: {c}," in str(error) for c in codes):
+    # safetensors tells of a full disk in words alone: "… No space left on device (os error 28)".
+    told = re.search(r"os error (\d+)", str(error))
+    code = int(told[1]) if told else getattr(error, "errno", None)
+    if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return "the disk is full, free some space"
     return str(error) or type(error).__name__
 

@@ -3,9 +3,9 @@
 Chapter: book/training.md
 """
 
+import atexit
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import torch
 from torch import distributed, nn
@@ -29,17 +29,12 @@ def own_device(device: torch.device) -> torch.device:
     return device
 
 
-@contextmanager
-def process_group() -> Iterator[None]:
-    """While it lasts the processes of torchrun can talk; alone, or inside another one, nothing."""
-    if n_processes() == 1 or distributed.is_initialized():
-        yield
-        return
-    distributed.init_process_group(backend=_backend())
-    try:
-        yield
-    finally:
-        distributed.destroy_process_group()
+def join() -> None:
+    """Lets the processes of torchrun talk, from now to their end; alone it does nothing."""
+    # Left and joined again, they would read the addresses of the first time, and wait for ever.
+    if n_processes() > 1 and not distributed.is_initialized():
+        distributed.init_process_group(backend=_backend())
+        atexit.register(distributed.destroy_process_group)
 
 
 def _backend() -> str:

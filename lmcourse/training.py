@@ -103,7 +103,8 @@ def evaluate(
     """
     source = source_of(model, data, collate, context_length)
     device = next(model.parameters()).device
-    with distributed.process_group(), mode(model, training=False):
+    distributed.join()
+    with mode(model, training=False):
         return mean_loss(WithLoss(model, loss, precision), source.once(batch_size), device)
 
 
@@ -148,7 +149,8 @@ def train(
     ]
     device = distributed.own_device(torch.device(device or default_device()))
     where = None if folder is None else Path(folder)
-    with distributed.process_group(), own_dice(device), late_signals() as asked:
+    distributed.join()
+    with own_dice(device), late_signals() as asked:
         run = Run(where, asdict(config), writes=distributed.rank() == 0)
         loop = _Loop(model.to(device), sources, config, loss, run, device)
         try:
@@ -292,5 +294,5 @@ class _Loop:
         self.run.save(self.model, self.updater.optimizer, self.at)
         distributed.wait_for_all()
         where = self.run.folder
-        kept = "nothing was saved" if where is None else f"saved in {where}, resume=True goes on"
+        kept = "nothing was saved" if where is None else f"saved in {where}, resume goes on there"
         raise TrainingInterrupted(f"stopped after step {self.at.step}: {kept}")
