@@ -2,13 +2,15 @@
 
 A module imports only from those that stand before it in this list:
 
-    devices     where tensors live
-    neurons     softmax, cross-entropy, look-up of rows
-    tokenizers  text to ids and back
-    corpora     generated texts
-    data        real data sets, splits, batches
-    metrics     what a number about a model means
-    plots       figures that carry their own description
+    devices            where tensors live
+    neurons            softmax, cross-entropy, look-up of rows
+    byte_pairs         words of a text; merges of neighbors, learned and applied
+    simple_tokenizers  an id for each character, or for each word
+    tokenizers         text to ids and back: characters, words, byte pairs
+    corpora            generated texts
+    data               real data sets, splits, batches, padding
+    metrics            what a number about a model means
+    plots              figures that carry their own description
 
     recurrent   RNN, LSTM and GRU: cells, layers, a language model, a classifier
     attention   scaled dot-product, additive and multi-head attention

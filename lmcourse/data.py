@@ -13,11 +13,11 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import pooch
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 from tqdm import tqdm
 
@@ -263,3 +263,32 @@ def batches(
     targets = ids[1 : n_windows * context_length + 1].view(n_windows, context_length)
     order = torch.randperm(n_windows, generator=torch.Generator().manual_seed(seed))
     return ((windows[chosen], targets[chosen]) for chosen in order.split(batch_size))
+
+
+def pad_batch(
+    sequences: Sequence[Sequence[int]], pad_id: int = 0, side: Literal["right", "left"] = "right"
+) -> tuple[Int[Tensor, "B T"], Bool[Tensor, "B T"]]:
+    """The sequences as rows of equal length, and the mask: True where an id is real.
+
+    The rows' lengths are `mask.sum(1)`; attention takes `mask[:, None]`.
+
+    Args:
+        pad_id: fills up; what it is does not matter where the mask is obeyed.
+        side: where to fill up: right to read, left to go on writing.
+
+    Example:
+        >>> pad_batch([[5, 3], [7, 2, 4]])[0].tolist()
+        [[5, 3, 0], [7, 2, 4]]
+    """
+    if not sequences or not any(sequences):
+        raise ValueError(f"sequences must have at least one id, got {len(sequences)} without any")
+    if side not in ("right", "left"):
+        raise ValueError(f"side must be 'right' or 'left', got side={side!r}")
+    n = max(map(len, sequences))
+    ids = torch.full((len(sequences), n), pad_id)
+    mask = torch.zeros(len(sequences), n, dtype=torch.bool)
+    for row, sequence in enumerate(sequences):
+        place = slice(0, len(sequence)) if side == "right" else slice(n - len(sequence), n)
+        ids[row, place] = torch.tensor(sequence, dtype=ids.dtype)
+        mask[row, place] = True
+    return ids, mask

@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmcourse import data
+from lmcourse.attention import padding_mask
 from lmcourse.data import DatasetError, batches, load_dataset, pydoc_text, split
 
 # ---------------------------------------------------------------- downloads
@@ -344,3 +345,51 @@ def test_batches_refuse_a_text_that_is_too_short():
     message = "got 5 ids, context_length=5: give a longer text or a smaller context_length"
     with pytest.raises(ValueError, match=message):
         batches(list(range(5)), 2, 5)
+
+
+# ---------------------------------------------------------------- padded batches
+
+
+@given(
+    rows=st.lists(st.lists(st.integers(0, 99), max_size=7), min_size=1, max_size=5).filter(any),
+    pad_id=st.integers(0, 99),
+)
+def test_a_padded_batch_holds_the_rows_and_says_where(rows, pad_id):
+    ids, mask = data.pad_batch(rows, pad_id)
+    assert ids.shape == mask.shape == (len(rows), max(map(len, rows)))
+    assert ids.dtype == torch.int64
+    assert mask.dtype == torch.bool
+    assert mask.sum(1).tolist() == [len(row) for row in rows]
+    assert [row[real].tolist() for row, real in zip(ids, mask, strict=True)] == rows
+    assert (ids[~mask] == pad_id).all()
+    flipped, _ = data.pad_batch([row[::-1] for row in rows], pad_id, side="left")
+    assert torch.equal(flipped, ids.flip(1))
+
+
+def test_a_padded_batch_is_that_of_torch():
+    rows = [[5, 3], [7, 2, 4, 1], [6]]
+    tensors = [torch.tensor(row) for row in rows]
+    ids, mask = data.pad_batch(rows, pad_id=9)
+    expected = torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True, padding_value=9)
+    assert torch.equal(ids, expected)
+    left, left_mask = data.pad_batch(rows, pad_id=9, side="left")
+    assert torch.equal(
+        left,
+        torch.nn.utils.rnn.pad_sequence(
+            tensors, batch_first=True, padding_value=9, padding_side="left"
+        ),
+    )
+    assert left_mask[2].tolist() == [False, False, False, True]
+    lengths = mask.sum(1)
+    assert torch.equal(mask[:, None], padding_mask(lengths, 4))
+
+
+@pytest.mark.parametrize("rows", [[], [[], []]])
+def test_a_batch_of_nothing_is_refused(rows):
+    with pytest.raises(ValueError, match=rf"at least one id, got {len(rows)} without any"):
+        data.pad_batch(rows)
+
+
+def test_a_batch_is_filled_up_on_one_side():
+    with pytest.raises(ValueError, match=r"side must be 'right' or 'left', got side='middle'"):
+        data.pad_batch.__wrapped__([[1]], side="middle")

@@ -10,6 +10,7 @@ from pages import BOOK, ROOT, chapters, read_page
 MODULES_OF = {
     "data": {"data", "corpora"},
     "lstm": {"recurrent"},
+    "tokenizers": {"tokenizers", "simple_tokenizers", "byte_pairs"},
     "pretraining": {"training", "distributed"},
     "bias_and_privacy": {"privacy"},
     "cost": {"cost", "quantization"},
