@@ -22,7 +22,15 @@ A module imports only from those that stand before it in this list:
 
     optimization  SGD, Adam, AdamW, a schedule, clipping
     checkpoints   weights in files that hold no code
+    distributed   several processes that train one model
+    batching      which examples a step sees
+    updates       from a batch to a gradient and new weights
+    runs          the folder of a training
+    surroundings  random numbers, mode, Ctrl-C
+    training      one loop for every model
     generation    from logits to text
+    pretrained    a language model in a folder
+    pretraining   a GPT from a text to a folder
 
     grading     assignments: release, check, grade (the only part that knows nbgrader)
     doctor      is this machine ready?

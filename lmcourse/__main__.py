@@ -1,18 +1,18 @@
-"""The command `lmcourse`: doctor and check for learners; release, grade, report, formgrader.
+"""The command `lmcourse`: doctor, check, train; for instructors release, grade and more.
 
 Chapter: book/setup.md
 """
 
-import contextlib
+import inspect
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lmcourse.grading.errors import FailureError, MisuseError
+from lmcourse.grading.terminal import mark, plain_errors, say, show_line, waiting
 
 # What a command needs is imported when it runs: `lmcourse --help` must not wait for torch.
 
@@ -41,6 +41,14 @@ SecondsOption = Annotated[
 ]
 
 
+def _model(text: str) -> typer.models.OptionInfo:
+    return typer.Option(help=text, rich_help_panel="The model")
+
+
+def _training(text: str) -> typer.models.OptionInfo:
+    return typer.Option(help=text, rich_help_panel="The training")
+
+
 def main() -> None:
     """Run the command; whatever goes wrong, one line says what to do."""
     try:
@@ -48,8 +56,8 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("LMCOURSE_DEBUG"):
             raise
-        _say(f"unexpected {type(error).__name__}: {error}")
-        _say("this is a defect of lmcourse; LMCOURSE_DEBUG=1 shows where, please report it")
+        say(f"unexpected {type(error).__name__}: {error}")
+        say("this is a defect of lmcourse; LMCOURSE_DEBUG=1 shows where, please report it")
         sys.exit(1)
 
 
@@ -62,11 +70,11 @@ def doctor() -> None:
 
     rows = list(report())
     for row in rows:
-        _print(f"{_mark(row.ok)} {escape(str(row.name)):<22} {escape(str(row.value))}")
+        show_line(f"{mark(row.ok)} {escape(str(row.name)):<22} {escape(str(row.value))}")
         if row.hint and not row.ok:
-            _print(f"    [yellow]{escape(str(row.hint))}[/yellow]")
+            show_line(f"    [yellow]{escape(str(row.hint))}[/yellow]")
     missing = sum(not row.ok for row in rows)
-    _print("Ready." if not missing else f"{missing} to mend: see the hints above.")
+    show_line("Ready." if not missing else f"{missing} to mend: see the hints above.")
     raise typer.Exit(1 if missing else 0)
 
 
@@ -76,20 +84,79 @@ def check(
     seconds: SecondsOption = 20.0,
 ) -> None:
     """How does my notebook stand? Runs its visible tests in a clean Python, task by task."""
-    with _plain_errors():
+    with plain_errors():
         from lmcourse.grading.check import check as run_check
         from lmcourse.grading.limits import Limits
         from lmcourse.grading.verdicts import verdict_lines
 
-        with _status("starting Python") as status:
+        with waiting("starting Python") as status:
             verdict = run_check(
                 notebook,
                 Limits(cell_seconds=seconds, test_seconds=seconds),
                 lambda name: status.update(name),
             )
         for line in verdict_lines(verdict):
-            _print(line)
+            show_line(line)
         raise typer.Exit(0 if verdict.passed else 1)
+
+
+@app.command(
+    epilog="Examples: [bold]lmcourse train[/bold] (a few minutes), [bold]lmcourse train my.txt"
+    " --out mine --n-steps 2000[/bold], [bold]lmcourse train --resume --out mine[/bold]. With two"
+    " processes: [bold]torchrun --nproc-per-node 2 -m lmcourse train[/bold]."
+)
+def train(
+    text: Annotated[
+        str, typer.Argument(metavar="[TEXT]", help="A file, a data set or pydoc: Python's help.")
+    ] = "pydoc",
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where the model is left.")
+    ] = Path("trained"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with what the folder holds, as it was set.")
+    ] = False,
+    tokenizer: Annotated[str, _model("chars: a token for each character.")] = "chars",
+    n_layers: Annotated[int, _model("Blocks, one after another.")] = 4,
+    n_heads: Annotated[int, _model("Heads of attention in a block.")] = 4,
+    d_model: Annotated[int, _model("The width: numbers for each token.")] = 128,
+    context_length: Annotated[int, _model("Tokens that it can look back.")] = 64,
+    dropout: Annotated[float, _model("The share of numbers set to zero.")] = 0.0,
+    n_steps: Annotated[int, _training("How often the weights change.")] = 1000,
+    batch_size: Annotated[int, _training("Windows of the text in a step.")] = 12,
+    n_accumulate: Annotated[int, _training("Pieces of a batch, to save memory.")] = 1,
+    learning_rate: Annotated[float, _training("The highest one.")] = 1e-3,
+    n_warmup: Annotated[int, _training("Steps until it is reached.")] = 50,
+    weight_decay: Annotated[float, _training("How strongly matrices shrink.")] = 0.1,
+    validate_every: Annotated[int, _training("Steps between validations, saves.")] = 250,
+    patience: Annotated[int | None, _training("Validations without a best; then it ends.")] = None,
+    precision: Annotated[str, _training("fp32, or bf16: faster on some CPUs.")] = "fp32",
+    seed: Annotated[int, _training("Another one gives another model.")] = 0,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda or mps; default: a GPU if there is one.")
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="What the sample at the end begins with.")
+    ] = None,
+) -> None:
+    """Train a GPT on a text: a folder with weights, tokenizer and metrics, and a sample.
+
+    The last tenth of the text is held out; the weights that stay are those with the lowest loss on
+    it. Ctrl-C saves and ends, --resume goes on exactly there.
+    """
+    options = dict(locals())
+    with plain_errors():
+        from lmcourse.pretraining import run
+
+        defaults = {
+            name: option.default for name, option in inspect.signature(train).parameters.items()
+        }
+        chosen = {name for name, value in options.items() if value != defaults[name]}
+        try:
+            run(options, chosen, typer.echo)
+        except (ValueError, FileNotFoundError) as error:
+            raise MisuseError(str(error)) from error
+        except (OSError, ArithmeticError) as error:
+            raise FailureError(str(error)) from error
 
 
 @app.command(
@@ -110,7 +177,7 @@ def release(
     course: CourseOption = None,
 ) -> None:
     """Make exercises/ from solutions/: answers and hidden tests removed, and checked."""
-    with _plain_errors():
+    with plain_errors():
         from lmcourse.grading.course import find_course, writable_folder
         from lmcourse.grading.release import release as run_release
         from lmcourse.grading.release import write_zip
@@ -126,9 +193,9 @@ def release(
             done = run_release(here, name, write=not only_check)
             stale += done.changed
             state = ("out of date" if only_check else "written") if done.changed else "up to date"
-            _print(f"{name}: {len(done.tasks)} tasks, {done.points:g} points, {state}")
+            show_line(f"{name}: {len(done.tasks)} tasks, {done.points:g} points, {state}")
             if zip_folder is not None and not only_check:
-                _print(f"  {write_zip(done, writable_folder(zip_folder))}")
+                show_line(f"  {write_zip(done, writable_folder(zip_folder))}")
         if only_check and stale:
             raise FailureError("exercises/ is not what solutions/ gives: run lmcourse release")
 
@@ -158,7 +225,7 @@ def grade(
     ] = False,
 ) -> None:
     """Grade a class: scores, feedback for each learner, a table, CSV and JSON."""
-    with _plain_errors():
+    with plain_errors():
         from lmcourse.grading.console import StoppedError, grade_with_progress
         from lmcourse.grading.course import find_course
         from lmcourse.grading.grade import prepare
@@ -169,7 +236,7 @@ def grade(
         try:
             graded = grade_with_progress(prepare(here, assignment, folder, output, options))
         except StoppedError as stopped:
-            _say(str(stopped))
+            say(str(stopped))
             raise typer.Exit(130) from None
         _report(graded, here.root)
 
@@ -183,7 +250,7 @@ def report(
     output: OutputOption = None,
 ) -> None:
     """Write the table, the feedback, CSV and JSON anew from the gradebook; runs no code."""
-    with _plain_errors():
+    with plain_errors():
         from lmcourse.grading.course import find_course
         from lmcourse.grading.grade import recall
 
@@ -203,7 +270,7 @@ def formgrader(
     port: Annotated[int, typer.Option(help="On this machine only.")] = 8888,
 ) -> None:
     """Open nbgrader's screen for grading by hand, on this machine only."""
-    with _plain_errors():
+    with plain_errors():
         from lmcourse.grading.course import find_course
         from lmcourse.grading.screen import open_formgrader
 
@@ -217,50 +284,6 @@ def _report(graded, root: Path) -> None:
     show(graded, write_reports(graded), root)
     complete = all(result.complete for result in graded.results)
     raise typer.Exit(0 if complete else 1)
-
-
-@contextlib.contextmanager
-def _plain_errors() -> Iterator[None]:
-    """One line instead of a traceback: exit code 2 for a wrong call, 1 for work that failed."""
-    try:
-        yield
-    except (MisuseError, FailureError) as error:
-        _say(str(error))
-        raise typer.Exit(2 if isinstance(error, MisuseError) else 1) from None
-    except ModuleNotFoundError as error:
-        extra = "learn" if sys.argv[1:2] == ["check"] else "learn,grading"
-        _say(
-            f"{error.name} is missing; in the course's folder:"
-            f' python -m pip install -c constraints.txt -e ".[{extra}]"'
-        )
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        _say("stopped")
-        raise typer.Exit(130) from None
-
-
-def _say(text: str) -> None:
-    from lmcourse.grading.messages import plain
-
-    typer.echo(f"lmcourse: {plain(text)}", err=True)
-
-
-def _print(text: str) -> None:
-    _console().print(text, soft_wrap=True)
-
-
-def _console(stderr: bool = False):
-    from rich.console import Console
-
-    return Console(stderr=stderr, highlight=False)
-
-
-def _mark(ok: bool) -> str:
-    return "[green]✓[/green]" if ok else "[red]✗[/red]"
-
-
-def _status(text: str):
-    return _console(stderr=True).status(text)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,9 @@
 Chapter: book/training.md
 """
 
+import errno
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,14 +27,44 @@ def save(model: nn.Module, path: str | Path, notes: Mapping[str, str] | None = N
     Reference: https://huggingface.co/docs/safetensors. A pickle, what torch.save writes, can run
         any code when it is read; this cannot.
     """
+    save_tensors(_weights(model), path, notes)
+
+
+def save_tensors(
+    tensors: Mapping[str, Tensor], path: str | Path, notes: Mapping[str, str] | None = None
+) -> None:
+    """Writes tensors by name, as `save` does the weights of a model.
+
+    Raises:
+        OSError: the file could not be written, and why; a file that was there is still whole.
+    """
     path = Path(path)
     written = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        weights = {name: weight.contiguous() for name, weight in _weights(model).items()}
-        save_file(weights, written, metadata=dict(notes or {}))
+        whole = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+        written.touch()
+        rights = written.stat().st_mode  # the usual ones; safetensors' are for the owner alone
+        save_file(whole, written, metadata=dict(notes or {}))
+        written.chmod(rights)
+        with written.open("rb") as file:
+            os.fsync(file.fileno())  # on the disk before it takes the name of the last one
         os.replace(written, path)
+    except (OSError, SafetensorError) as error:
+        kept = "; the last one is still whole" if path.exists() else ""
+        raise OSError(f"{path} could not be written: {_reason(error)}{kept}") from error
     finally:
         written.unlink(missing_ok=True)
+
+
+def load_tensors(path: str | Path) -> dict[str, Tensor]:
+    """The tensors that `save_tensors` wrote, on the CPU.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is no checkpoint.
+    """
+    with _opened(Path(path)) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
 def load(model: nn.Module, path: str | Path) -> None:
@@ -43,7 +75,7 @@ def load(model: nn.Module, path: str | Path) -> None:
         ValueError: the file is no checkpoint, or of another model: the first weight that is
             missing, unknown or of another shape is named.
     """
-    own, found = _weights(model), _read(Path(path))
+    own, found = _weights(model), load_tensors(path)
     for name in sorted(own.keys() | found.keys()):
         _check(name, own.get(name), found.get(name), path)
     with torch.no_grad():
@@ -76,9 +108,13 @@ def _opened(path: Path) -> safe_open:
         ) from error
 
 
-def _read(path: Path) -> dict[str, Tensor]:
-    with _opened(path) as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+def _reason(error: Exception) -> str:
+    # safetensors tells of a full disk in words alone: "… No space left on device (os error 28)".
+    told = re.search(r"os error (\d+)", str(error))
+    code = int(told[1]) if told else getattr(error, "errno", None)
+    if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "the disk is full, free some space"
+    return str(error) or type(error).__name__
 
 
 def _check(name: str, own: Tensor | None, found: Tensor | None, path: str | Path) -> None:

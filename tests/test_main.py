@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from lmcourse.__main__ import app
 from lmcourse.grading.errors import FailureError, MisuseError
 
-COMMANDS = ["doctor", "check", "release", "grade", "report", "formgrader"]
+COMMANDS = ["doctor", "check", "train", "release", "grade", "report", "formgrader"]
 
 
 def lmcourse(*arguments, cwd: Path | None = None) -> subprocess.CompletedProcess:

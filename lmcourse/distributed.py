@@ -1,0 +1,66 @@
+"""Several processes that train one model: which one this is, and what they add up.
+
+Chapter: book/training.md
+"""
+
+import atexit
+import os
+from collections.abc import Sequence
+
+import torch
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+
+def rank() -> int:
+    """The number of this process, 0 to `n_processes()` − 1, as torchrun gave it; 0 if alone."""
+    return int(os.environ.get("RANK", 0))
+
+
+def n_processes() -> int:
+    """How many processes torchrun started; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", 1))
+
+
+def own_device(device: torch.device) -> torch.device:
+    """The device of this process: of several GPUs its own, otherwise `device` itself."""
+    if device.type == "cuda" and device.index is None and n_processes() > 1:
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    return device
+
+
+def join() -> None:
+    """Lets the processes of torchrun talk, from now to their end; alone it does nothing."""
+    # Left and joined again, they would read the addresses of the first time, and wait for ever.
+    if n_processes() > 1 and not distributed.is_initialized():
+        distributed.init_process_group(backend=_backend())
+        atexit.register(distributed.destroy_process_group)
+
+
+def _backend() -> str:
+    # Numbers are added up on the CPU, gradients where they are.
+    return "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+
+
+def shared(module: nn.Module, device: torch.device) -> nn.Module:
+    """The module, but the gradients of `backward()` become the mean over all processes.
+
+    Its first process gives its weights to the others. Alone it is the module itself.
+    """
+    if n_processes() == 1:
+        return module
+    return DistributedDataParallel(module, device_ids=[device] if device.type == "cuda" else None)
+
+
+def add_up(numbers: Sequence[float]) -> list[float]:
+    """The sums over all processes, the same in each of them."""
+    if n_processes() == 1:
+        return list(numbers)
+    sums = torch.tensor(numbers, dtype=torch.float64)
+    distributed.all_reduce(sums)
+    return sums.tolist()
+
+
+def wait_for_all() -> None:
+    """Goes on when every process has come here."""
+    add_up([0.0])

@@ -1,0 +1,298 @@
+"""Training: one loop for every model that has parameters.
+
+Chapter: book/training.md
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from lmcourse import distributed
+from lmcourse.batching import Batch, Collate, Source, source_of
+from lmcourse.devices import default_device
+from lmcourse.optimization import cosine_schedule
+from lmcourse.runs import DivergenceError, Progress, Row, Run, why_it_diverged
+from lmcourse.surroundings import TrainingInterrupted, late_signals, mode, own_dice, seed_all
+from lmcourse.updates import Loss, Precision, Updater, WithLoss, mean_loss, target_losses
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How to train; the same for every model.
+
+    Args:
+        n_steps: how often the weights change, at most.
+        batch_size: examples, or windows of a text, in each step, of all processes together.
+        n_accumulate: the pieces that a batch is cut into when it does not fit into memory; the
+            gradient is the same.
+        learning_rate: the highest. It rises on a line for n_warmup steps and falls on a cosine to
+            a tenth at the last step.
+        weight_decay: of matrices; biases and norms are left alone.
+        max_norm: longer gradients are clipped to it; None clips nothing.
+        precision: "bf16" computes products in bfloat16; weights and optimizer stay in float32.
+        validate_every: the steps from one validation, and from one save, to the next.
+        patience: end after so many validations in a row without a new best; None never does.
+        context_length: the length of the windows of a text; the model's own if None.
+    """
+
+    n_steps: int
+    batch_size: int = 32
+    n_accumulate: int = 1
+    learning_rate: float = 1e-3
+    n_warmup: int = 0
+    weight_decay: float = 0.1
+    max_norm: float | None = 1.0
+    precision: Precision = "fp32"
+    validate_every: int = 100
+    patience: int | None = None
+    seed: int = 0
+    context_length: int | None = None
+
+    def __post_init__(self):
+        least = {"weight_decay": 0, "n_steps": 1, "batch_size": 1, "n_accumulate": 1}
+        for name, lowest in (least | {"validate_every": 1, "patience": 1}).items():
+            value = getattr(self, name)
+            if value is not None and value < lowest:
+                raise ValueError(f"{name} must be at least {lowest}, got {name}={value}")
+        for name in ("learning_rate", "max_norm"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(f"{name} must be above 0 and finite, got {name}={value}")
+        if self.precision not in ("fp32", "bf16"):
+            raise ValueError(f"precision must be fp32 or bf16, got precision={self.precision!r}")
+        cosine_schedule(0, self.n_steps, self.learning_rate, n_warmup=self.n_warmup)  # checks it
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingResult:
+    """What a training did.
+
+    Args:
+        history: a row for each step.
+        best_step: the step whose weights the model has now: that of the lowest validation loss,
+            the last one without a validation.
+        best_loss: that validation loss; None without a validation.
+    """
+
+    history: list[Row]
+    best_step: int
+    best_loss: float | None
+
+
+def evaluate(
+    model: nn.Module,
+    data: Any,
+    *,
+    loss: Loss = target_losses,
+    collate: Collate | None = None,
+    batch_size: int = 32,
+    context_length: int | None = None,
+    precision: Precision = "fp32",
+) -> float:
+    """The mean loss over all predictions in `data`, each counted once; the model stays as it is.
+
+    Args:
+        data, loss, collate: as in `train`.
+    """
+    source = source_of(model, data, collate, context_length)
+    device = next(model.parameters()).device
+    distributed.join()
+    with mode(model, training=False):
+        return mean_loss(WithLoss(model, loss, precision), source.once(batch_size), device)
+
+
+def train(
+    model: nn.Module,
+    data: Any,
+    config: TrainingConfig,
+    *,
+    validation: Any = None,
+    loss: Loss = target_losses,
+    collate: Collate | None = None,
+    folder: str | Path | None = None,
+    resume: bool = False,
+    device: torch.device | str | None = None,
+    progress: bool | None = None,
+) -> TrainingResult:
+    """Trains the model, which ends with the weights of the lowest validation loss, and tells how.
+
+    With the same seed the same happens, whatever came before. A training that was stopped or killed
+    goes on with resume=True as if nothing had been. Under torchrun the processes share the work of
+    each batch.
+
+    Args:
+        data: the ids of a text, for language models; or examples, anything with a length and an
+            index, which `collate` makes batches of.
+        validation: the same for what is never trained on; without it the last weights stay.
+        loss: gives the losses of all predictions in a batch, whose mean is made small; a single
+            number counts as the mean over the examples.
+        collate: from a list of examples to a batch; stacks their tensors if None.
+        folder: where to keep weights and metrics, see `runs.Run`; nothing is kept if None.
+        resume: go on from what the folder holds, or start if it holds nothing.
+        device: `default_device()` if None.
+        progress: show a bar; only in a terminal if None.
+
+    Raises:
+        DivergenceError: the loss became no number; what was saved before is whole.
+        TrainingInterrupted: Ctrl-C; with a folder all was saved.
+    """
+    sources = [
+        None if part is None else source_of(model, part, collate, config.context_length)
+        for part in (data, validation)
+    ]
+    device = distributed.own_device(torch.device(device or default_device()))
+    where = None if folder is None else Path(folder)
+    distributed.join()
+    with own_dice(device), late_signals() as asked:
+        run = Run(where, asdict(config), writes=distributed.rank() == 0)
+        loop = _Loop(model.to(device), sources, config, loss, run, device)
+        try:
+            with mode(model, training=True):
+                loop.prepare(resume)
+                loop.go(asked, progress)
+        finally:
+            run.close()
+    best_loss = loop.at.best_loss if validation is not None else None
+    return TrainingResult(history=run.history, best_step=loop.at.best_step, best_loss=best_loss)
+
+
+class _Loop:
+    """The steps of one training, and where it stands."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        sources: list[Source | None],
+        config: TrainingConfig,
+        loss: Loss,
+        run: Run,
+        device: torch.device,
+    ):
+        self.model, self.config, self.run, self.device = model, config, run, device
+        self.source, self.held_out = sources
+        self.at, self.n_pieces = Progress(), distributed.n_processes() * config.n_accumulate
+        if config.batch_size % self.n_pieces:
+            raise ValueError(
+                "batch_size must be a multiple of n_accumulate times the number of processes, got"
+                f" batch_size={config.batch_size}, n_accumulate={config.n_accumulate},"
+                f" {distributed.n_processes()} processes"
+            )
+        self.losses = WithLoss(model, loss, config.precision)
+        self.updater = Updater(self.losses, config.weight_decay, config.max_norm, device)
+
+    def prepare(self, resume: bool) -> None:
+        """From the start, or from where the folder says."""
+        if resume and self.run.exists:
+            self.at = self.run.resume(self.model, self.updater.optimizer)
+        else:
+            self.run.start()
+        distributed.wait_for_all()
+
+    def go(self, asked: list[int], progress: bool | None) -> None:
+        """All steps that are left; then the best weights."""
+        shown = distributed.rank() == 0 and progress is not False
+        bar = tqdm(
+            desc="training",
+            total=self.config.n_steps,
+            initial=self.at.step,
+            unit="step",
+            disable=(False if progress else None) if shown else True,
+        )
+        with bar:
+            while self.at.step < self.config.n_steps and not self._is_patience_over():
+                row, stop = self._step(asked)
+                bar.update()
+                if not bar.disable:
+                    self._tell(bar, row)
+                if stop and row.step < self.config.n_steps:
+                    self._stop()
+        distributed.wait_for_all()
+        self.run.load_best(self.model)
+
+    def _step(self, asked: list[int]) -> tuple[Row, bool]:
+        """One update, and a validation where one is due."""
+        start, config, step = time.perf_counter(), self.config, self.at.step
+        rate = cosine_schedule(
+            step, config.n_steps, config.learning_rate, config.learning_rate / 10, config.n_warmup
+        )
+        seed_all(f"{config.seed} {step} {distributed.rank()}")
+        gradient = self.updater.fill_gradients(self._pieces(step), asked)
+        if not math.isfinite(gradient.loss) or not math.isfinite(gradient.norm):
+            self._give_up("loss and gradient norm", f"{gradient.loss} and {gradient.norm}")
+        self.updater.step(rate)
+        self.at.step = step + 1
+        due = self.at.step % config.validate_every == 0 or self.at.step == config.n_steps
+        validation_loss = self._validate() if due else None
+        self.at.seconds += time.perf_counter() - start
+        row = Row(
+            step=self.at.step,
+            loss=gradient.loss,
+            validation_loss=validation_loss,
+            learning_rate=rate,
+            gradient_norm=gradient.norm,
+            n_predictions=gradient.n_predictions,
+            seconds=round(self.at.seconds, 3),
+        )
+        self.run.add(row)
+        if due:
+            self.run.save(self.model, self.updater.optimizer, self.at)
+        return row, gradient.stop
+
+    def _pieces(self, step: int) -> Iterator[tuple[Batch, int]]:
+        """This process's pieces of the batch, which all processes draw alike."""
+        places = self.source.draw(self.config.batch_size, step, self.config.seed)
+        size = self.config.batch_size // self.n_pieces
+        first = distributed.rank() * self.config.n_accumulate
+        for piece in range(first, first + self.config.n_accumulate):
+            yield self.source.batch(places[piece * size : (piece + 1) * size]), size
+
+    def _validate(self) -> float | None:
+        """The validation loss; what is the best so far is kept."""
+        found = None
+        if self.held_out is not None:
+            seed_all(f"{self.config.seed} validation")  # the same masks, say, each time
+            size = max(self.config.batch_size // self.n_pieces, 1)
+            with mode(self.model, training=False):
+                found = mean_loss(self.losses, self.held_out.once(size), self.device)
+            if not math.isfinite(found):
+                self._give_up("the validation loss", str(found))
+        if found is None or found < self.at.best_loss:
+            self.at.best_step, self.at.n_worse = self.at.step, 0
+            self.at.best_loss = self.at.best_loss if found is None else found
+            self.run.keep_best(self.model)
+        else:
+            self.at.n_worse += 1
+        return found
+
+    def _is_patience_over(self) -> bool:
+        return self.config.patience is not None and self.at.n_worse >= self.config.patience
+
+    def _tell(self, bar: tqdm, row: Row) -> None:
+        """The rate since the start of the bar, and the losses last measured, beside it."""
+        n_steps, elapsed = row.step - bar.initial, bar.format_dict["elapsed"]
+        words = {"loss": f"{row.loss:.3f}"}
+        if self.held_out is not None and self.at.best_step:
+            words["best"] = f"{self.at.best_loss:.3f}"
+        words["predictions/s"] = f"{row.n_predictions * n_steps / max(elapsed, 1e-9):,.0f}"
+        bar.set_postfix(words, refresh=False)
+
+    def _give_up(self, name: str, found: str) -> None:
+        why = why_it_diverged(self.run.history, self.model)
+        kept = f"; {self.run.folder} holds the last save" if self.run.exists else ""
+        raise DivergenceError(
+            f"{name} must be finite, got {found} at step {self.at.step + 1}: {why}{kept}"
+        )
+
+    def _stop(self) -> None:
+        self.run.save(self.model, self.updater.optimizer, self.at)
+        distributed.wait_for_all()
+        where = self.run.folder
+        kept = "nothing was saved" if where is None else f"saved in {where}, resume goes on there"
+        raise TrainingInterrupted(f"stopped after step {self.at.step}: {kept}")

@@ -1,0 +1,169 @@
+"""One update: from a batch to a gradient, over pieces and processes, and to new weights.
+
+Chapter: book/training.md
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
+from typing import Any, Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lmcourse import distributed
+from lmcourse.batching import Batch, to_device
+from lmcourse.optimization import clip_gradients
+
+IGNORED = -100  # a target that is none: padding, or a prompt that is not to be learned
+BETAS = (0.9, 0.99)  # small batches are noisy: a longer memory than 0.95, a shorter one than 0.999
+
+Loss = Callable[[nn.Module, Batch], Tensor]
+Precision = Literal["fp32", "bf16"]
+
+
+def target_losses(model: nn.Module, batch: Sequence[Any]) -> Float[Tensor, "N"]:
+    """−log p of every target in the batch (*inputs, targets), with p = softmax(model(*inputs)).
+
+    It serves whatever gives logits for classes: language models with (ids, targets), classifiers
+    with (ids, mask, targets), encoder–decoders with (source, target, source_mask, targets).
+
+    Args:
+        batch: targets that are `IGNORED` are left out.
+    """
+    *inputs, targets = batch
+    logits = model(*inputs)
+    if targets.is_floating_point() or targets.shape != logits.shape[:-1]:
+        raise ValueError(
+            f"targets must be ids of the shape {tuple(logits.shape[:-1])}, one for each row of "
+            f"logits, got {targets.dtype}, {tuple(targets.shape)}"
+        )
+    kept = targets != IGNORED
+    try:
+        losses = F.cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction="none")
+    except IndexError:
+        found = targets[kept]
+        raise ValueError(
+            f"targets must lie in 0…{logits.shape[-1] - 1} or be {IGNORED}, "
+            f"got {int(found.min())}…{int(found.max())}"
+        ) from None
+    return losses[kept.flatten()]
+
+
+def decay_matrices(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """The parameters in two groups for an optimizer: matrices with decay, biases and norms without.
+
+    A bias or the scale of a norm has no direction to prefer, and small ones do not fit less.
+    """
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if not parameters:
+        raise ValueError(f"model must have parameters to train, got none in {type(model).__name__}")
+    groups = (
+        ([p for p in parameters if p.dim() >= 2], weight_decay),
+        ([p for p in parameters if p.dim() < 2], 0.0),
+    )
+    return [{"params": group, "weight_decay": decay} for group, decay in groups if group]
+
+
+class WithLoss(nn.Module):
+    """Model and loss as one module: from a batch to the sum of its losses, and their number."""
+
+    def __init__(self, model: nn.Module, loss: Loss, precision: Precision):
+        super().__init__()
+        self.model, self.loss, self.precision = model, loss, precision
+
+    def forward(self, batch: Batch, n_examples: int, device: torch.device) -> tuple[Tensor, int]:
+        bf16 = self.precision == "bf16"
+        with torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext():
+            losses = self.loss(self.model, to_device(batch, device))
+        losses = losses.float()
+        if losses.dim() == 0:  # a mean over the examples
+            return losses * n_examples, n_examples
+        return losses.sum(), losses.numel()
+
+
+class Gradient(NamedTuple):
+    """What was measured on the way: of all pieces and processes, the gradient before clipping."""
+
+    loss: float
+    norm: float
+    n_predictions: int
+    stop: bool
+
+
+class Updater:
+    """Fills gradients, and takes steps with AdamW.
+
+    Args:
+        losses: of the model to train.
+        max_norm: longer gradients are clipped to it; None clips nothing.
+    """
+
+    def __init__(
+        self, losses: WithLoss, weight_decay: float, max_norm: float | None, device: torch.device
+    ):
+        groups = decay_matrices(losses.model, weight_decay)
+        # One kernel for all parameters; the same arithmetic as `optimization.AdamW`.
+        self.optimizer = torch.optim.AdamW(groups, betas=BETAS, fused=True)
+        self.parameters = [parameter for group in groups for parameter in group["params"]]
+        self.losses, self.device = distributed.shared(losses, device), device
+        self.max_norm = float("inf") if max_norm is None else max_norm
+
+    def fill_gradients(
+        self, pieces: Iterable[tuple[Batch, int]], asked: Sequence[int] = ()
+    ) -> Gradient:
+        """The gradient of the mean loss over all predictions of all pieces, in `parameter.grad`.
+
+        Sums are added up and divided once at the end. The mean of the means of the pieces would be
+        another number as soon as one piece has fewer predictions, say because of its padding.
+
+        Args:
+            pieces: batches and the number of their examples.
+            asked: not empty as soon as this process shall stop; `stop` tells if any of them shall.
+        """
+        self.optimizer.zero_grad()
+        pieces, total, count = list(pieces), 0.0, 0
+        for i, (batch, n_examples) in enumerate(pieces):
+            with self._alone() if i < len(pieces) - 1 else nullcontext():
+                loss, n = self.losses(batch, n_examples, self.device)
+                loss.backward()
+            total, count = total + loss.item(), count + n
+        total, count, n_asking = distributed.add_up([total, float(count), float(bool(asked))])
+        # Over several processes `backward` has left the mean of their sums.
+        scale = distributed.n_processes() / max(count, 1.0)
+        for parameter in self.parameters:
+            if parameter.grad is not None:
+                parameter.grad.mul_(scale)
+        norm = clip_gradients(self.parameters, self.max_norm).item()
+        return Gradient(total / max(count, 1.0), norm, int(count), n_asking > 0)
+
+    def _alone(self):
+        """Gradients of a piece that is not the last need not travel yet."""
+        return getattr(self.losses, "no_sync", nullcontext)()
+
+    def step(self, learning_rate: float) -> None:
+        """Changes the weights."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self.optimizer.step()
+
+
+@torch.no_grad()
+def mean_loss(
+    losses: WithLoss, batches: Iterable[tuple[Batch, int]], device: torch.device
+) -> float:
+    """The mean over all predictions of all batches, whichever process looks at which batch.
+
+    Args:
+        batches: the same ones in all processes.
+    """
+    total, count = 0.0, 0.0
+    for i, (batch, n_examples) in enumerate(batches):
+        if i % distributed.n_processes() == distributed.rank():
+            loss, n = losses(batch, n_examples, device)
+            total, count = total + loss.item(), count + n
+    total, count = distributed.add_up([total, count])
+    if count == 0:
+        raise ValueError("data must hold at least one target, got none")
+    return total / count

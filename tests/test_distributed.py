@@ -1,0 +1,113 @@
+"""lmcourse.distributed: alone it does nothing; under torchrun two processes are as one."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from lmcourse import distributed
+from lmcourse.runs import read_metrics
+
+WORKER = """
+import sys, torch
+from lmcourse import distributed
+from lmcourse.gpt import GPT, GPTConfig
+from lmcourse.training import TrainingConfig, evaluate, train
+
+torch.set_num_threads(1)
+folder, n_accumulate, scenario = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+torch.manual_seed(distributed.rank() if scenario == "different starts" else 0)
+model = GPT(GPTConfig(vocab_size=7, context_length=8, d_model=12, n_heads=2, n_layers=1))
+ids = torch.randint(7, (400,), generator=torch.Generator().manual_seed(1))
+if scenario == "examples":
+    lengths = [1 + k % 5 for k in range(30)]  # a different number of predictions in each
+
+    def collate(starts):
+        rows = torch.stack([ids[k : k + 9] for k in starts])
+        targets = rows[:, 1:].clone()
+        for row, start in enumerate(starts):
+            targets[row, lengths[start] :] = -100
+        return rows[:, :-1], targets
+
+    data, held_out = list(range(30)), list(range(7))
+else:
+    collate, data, held_out = None, ids, ids[:61]
+config = TrainingConfig(
+    n_steps=12, batch_size=8, n_accumulate=n_accumulate, n_warmup=2, validate_every=4
+)
+result = train(model, data, config, validation=held_out, collate=collate, folder=folder)
+again = evaluate(model, held_out, collate=collate, batch_size=2)
+assert abs(again - result.best_loss) < 1e-5, (again, result.best_loss)
+total = sum(p.double().sum().item() for p in model.parameters())
+print(distributed.rank(), "of", distributed.n_processes(), round(total, 4))
+"""
+
+
+def run_worker(n_processes, folder, n_accumulate=1, scenario="windows"):
+    script = folder.with_suffix(".py")
+    script.write_text(WORKER)
+    start = [sys.executable]
+    if n_processes > 1:
+        start += ["-m", "torch.distributed.run", "--standalone"]
+        start += ["--nproc-per-node", str(n_processes)]
+    done = subprocess.run(
+        [*start, str(script), str(folder), str(n_accumulate), scenario],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(distributed.__file__).parents[1])},
+    )
+    assert done.returncode == 0, done.stderr
+    return sorted(line for line in done.stdout.splitlines() if " of " in line)
+
+
+# ---------------------------------------------------------------- alone
+
+
+def test_alone_nothing_is_shared_and_no_group_is_made():
+    model = nn.Linear(2, 2)
+    assert (distributed.rank(), distributed.n_processes()) == (0, 1)
+    assert distributed.shared(model, torch.device("cpu")) is model
+    assert distributed.add_up([1.5, 2.0]) == [1.5, 2.0]
+    distributed.join()
+    assert not torch.distributed.is_initialized()
+    distributed.wait_for_all()
+
+
+def test_of_several_gpus_each_process_has_its_own(monkeypatch):
+    gpu = torch.device("cuda")
+    assert distributed.own_device(gpu) == gpu
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert distributed.own_device(gpu) == torch.device("cuda:3")
+    assert distributed.own_device(torch.device("cuda:1")) == torch.device("cuda:1")
+    assert distributed.own_device(torch.device("cpu")) == torch.device("cpu")
+
+
+# ---------------------------------------------------------------- two processes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("n_accumulate", "scenario"), [(1, "windows"), (2, "examples"), (1, "different starts")]
+)
+def test_two_processes_train_as_one(n_accumulate, scenario, tmp_path):
+    """Same losses, same weights in both, one table; also if each began with weights of its own."""
+    alone = run_worker(1, tmp_path / "one", 1, scenario)
+    both = run_worker(2, tmp_path / "two", n_accumulate, scenario)
+    assert [line.split()[:3] for line in both] == [["0", "of", "2"], ["1", "of", "2"]]
+    sums = [float(line.split()[3]) for line in alone + both]
+    assert sums == pytest.approx([sums[0]] * 3, abs=1e-3)
+    rows = read_metrics(tmp_path / "one"), read_metrics(tmp_path / "two")
+    assert len(rows[0]) == len(rows[1]) == 12
+    for one, two in zip(*rows, strict=True):
+        assert two.loss == pytest.approx(one.loss, abs=1e-5)
+        assert two.gradient_norm == pytest.approx(one.gradient_norm, abs=1e-4)
+        assert two.n_predictions == one.n_predictions
+        if one.validation_loss is not None:
+            assert two.validation_loss == pytest.approx(one.validation_loss, abs=1e-5)

@@ -1,0 +1,161 @@
+"""lmcourse.runs: what a training leaves behind, whole at any moment."""
+
+import os
+import re
+import resource
+import subprocess
+import sys
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from lmcourse.runs import BEST, LAST, METRICS, Progress, Row, Run, read_metrics, why_it_diverged
+
+numbers = st.floats(allow_nan=False, width=64)
+rows = st.builds(
+    Row,
+    step=st.integers(1, 10**6),
+    loss=numbers,
+    validation_loss=st.none() | numbers,
+    learning_rate=numbers,
+    gradient_norm=numbers,
+    n_predictions=st.integers(1, 10**9),
+    seconds=numbers,
+)
+ROW = Row(1, 0.1, None, 1e-3, 2.5, 768, 0.25)
+
+
+def model_and_optimizer(n_steps=0):
+    torch.manual_seed(0)
+    model = nn.Linear(3, 2)
+    optimizer = torch.optim.AdamW(model.parameters(), fused=True)
+    for _ in range(n_steps):
+        optimizer.zero_grad()
+        model(torch.ones(3)).square().sum().backward()
+        optimizer.step()
+    return model, optimizer
+
+
+@given(written=st.lists(rows, max_size=5))
+def test_every_number_comes_back_to_the_bit(written, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    run = Run(folder, {})
+    run.start()
+    for row in written:
+        run.add(row)
+    run.close()
+    assert read_metrics(folder) == run.history == written
+
+
+def test_a_row_is_on_the_disk_before_the_next_step(tmp_path):
+    run = Run(tmp_path, {})
+    run.start()
+    run.add(ROW)
+    assert read_metrics(tmp_path) == [ROW]
+    run.close()
+
+
+def test_model_optimizer_and_progress_come_back(tmp_path):
+    model, optimizer = model_and_optimizer(n_steps=3)
+    run = Run(tmp_path, {"seed": 5})
+    run.start()
+    for step in (1, 2, 3, 4):
+        run.add(ROW._replace(step=step))
+    at = Progress(step=3, best_step=2, best_loss=0.5, n_worse=1, seconds=7.5)
+    run.save(model, optimizer, at)
+    run.close()
+    other, its_optimizer = model_and_optimizer()
+    again = Run(tmp_path, {"seed": 5})
+    assert again.resume(other, its_optimizer) == at
+    again.close()
+    assert [row.step for row in again.history] == [1, 2, 3]
+    for one, two in zip(model.parameters(), other.parameters(), strict=True):
+        assert torch.equal(one, two)
+        for key, value in optimizer.state[one].items():
+            assert torch.equal(value, its_optimizer.state[two][key])
+    again.close()
+    with pytest.raises(ValueError, match=r"seed must be 5 as in .*, got seed=6: go on with the sa"):
+        Run(tmp_path, {"seed": 6}).resume(other, its_optimizer)
+
+
+def test_without_a_folder_the_best_weights_stay_in_memory():
+    model, optimizer = model_and_optimizer()
+    run = Run(None, {})
+    run.start()
+    run.add(ROW)
+    run.keep_best(model)
+    best = model.weight.detach().clone()
+    with torch.no_grad():
+        model.weight.add_(1)
+    run.save(model, optimizer, Progress())
+    assert not run.exists
+    run.load_best(model)
+    assert torch.equal(model.weight, best)
+
+
+def test_one_process_writes_and_the_others_read(tmp_path):
+    model, optimizer = model_and_optimizer()
+    reader = Run(tmp_path / "run", {}, writes=False)
+    reader.start()
+    reader.add(ROW)
+    reader.keep_best(model)
+    reader.save(model, optimizer, Progress())
+    assert not (tmp_path / "run").exists()
+
+
+FULL_DISK = """
+import resource, sys, torch
+from pathlib import Path
+from torch import nn
+from lmcourse.runs import Progress, Run
+folder = Path(sys.argv[1])
+model = nn.Linear(300, 300)
+optimizer = torch.optim.AdamW(model.parameters())
+run = Run(folder, {})
+run.start()
+run.keep_best(model)
+run.save(model, optimizer, Progress(step=1))
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+for write in (lambda: run.keep_best(model), lambda: run.save(model, optimizer, Progress(step=2))):
+    try:
+        write()
+    except OSError as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE"), reason="no limits here")
+def test_a_full_disk_is_named_and_the_last_save_is_whole(tmp_path):
+    """Files of more than 100 kB cannot be written; the system answers as it does when full."""
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said = done.stdout.splitlines()
+    assert len(said) == 2
+    for line, name in zip(said, (BEST, LAST), strict=True):
+        assert f"{name} could not be written: the disk is full, free some space" in line
+        assert "the last one is still whole" in line
+    model = nn.Linear(300, 300)
+    run = Run(tmp_path, {})
+    assert run.resume(model, torch.optim.AdamW(model.parameters())) == Progress(step=1)
+    run.close()
+    assert sorted(os.listdir(tmp_path)) == [METRICS, BEST, LAST]
+
+
+@pytest.mark.parametrize(
+    ("losses", "words"),
+    [
+        ([], "at the first step, so the step size is not to blame"),
+        ([2.0, 1.5, 1.4], "the loss was 1.4 one step before, so one batch must be unlike"),
+        ([2.0, 1.5, 9.0], "had been 1.5 and rose to 9, the steps are too long: try .*=0.00033"),
+    ],
+)
+def test_a_cause_is_read_off_the_steps_before(losses, words):
+    history = [ROW._replace(step=k, loss=loss) for k, loss in enumerate(losses, 1)]
+    assert re.search(words, why_it_diverged(history, nn.Linear(2, 2)))

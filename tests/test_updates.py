@@ -1,0 +1,138 @@
+"""lmcourse.updates: one gradient, however the batch was cut; decay where it belongs."""
+
+import itertools
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional as F
+
+from lmcourse.gpt import GPT, GPTConfig
+from lmcourse.optimization import AdamW
+from lmcourse.updates import (
+    BETAS,
+    IGNORED,
+    Updater,
+    WithLoss,
+    decay_matrices,
+    mean_loss,
+    target_losses,
+)
+
+CPU = torch.device("cpu")
+
+
+def bigram_model():
+    torch.manual_seed(3)
+    return nn.Embedding(7, 7).double()
+
+
+def updater(model, loss=target_losses, max_norm=None):
+    return Updater(WithLoss(model, loss, "fp32"), 0.1, max_norm, CPU)
+
+
+# ---------------------------------------------------------------- the loss
+
+
+@given(shape=st.sampled_from([(5,), (2, 5), (2, 3, 5)]), seed=st.integers(0, 99))
+def test_losses_are_those_of_torch_without_what_is_ignored(shape, seed):
+    generator = torch.Generator().manual_seed(seed)
+    ids = torch.randint(7, shape, generator=generator)
+    targets = torch.randint(7, shape, generator=generator)
+    targets[torch.rand(shape, generator=generator) < 0.3] = IGNORED
+    model = bigram_model()
+    losses = target_losses(model, (ids, targets))
+    assert losses.shape == ((targets != IGNORED).sum(),)
+    if len(losses):
+        expected = F.cross_entropy(model(ids).flatten(0, -2), targets.flatten())
+        torch.testing.assert_close(losses.mean(), expected)
+
+
+# ---------------------------------------------------------------- pieces
+
+
+@given(cuts=st.sets(st.integers(1, 5)), seed=st.integers(0, 99))
+def test_uneven_pieces_give_the_gradient_of_the_whole(cuts, seed):
+    """A piece with little to predict counts for little: the mean of means would be wrong."""
+    generator = torch.Generator().manual_seed(seed)
+    ids = torch.randint(7, (6, 4), generator=generator)
+    targets = torch.randint(7, (6, 4), generator=generator)
+    targets[torch.rand(6, 4, generator=generator) < 0.5] = IGNORED
+    targets[0, 0] = 1
+    model = bigram_model()
+    expected = F.cross_entropy(model(ids).flatten(0, 1), targets.flatten())
+    (gradient,) = torch.autograd.grad(expected, [model.weight])
+    edges = [0, *sorted(cuts), 6]
+    pieces = [((ids[a:b], targets[a:b]), b - a) for a, b in itertools.pairwise(edges)]
+    measured = updater(model).fill_gradients(pieces)
+    torch.testing.assert_close(model.weight.grad, gradient, rtol=1e-6, atol=1e-7)
+    assert measured.loss == pytest.approx(expected.item(), rel=1e-6)
+    assert measured.norm == pytest.approx(gradient.norm().item(), rel=1e-6)
+    assert measured.n_predictions == int((targets != IGNORED).sum())
+
+
+def test_gradients_of_the_step_before_are_forgotten_and_long_ones_clipped():
+    model = bigram_model()
+    update = updater(model, max_norm=0.01)
+    piece = (torch.tensor([1, 2]), torch.tensor([3, 4])), 2
+    first = update.fill_gradients([piece])
+    assert first.norm > 0.01
+    assert model.weight.grad.norm().item() == pytest.approx(0.01, rel=1e-5)
+    assert update.fill_gradients([piece]) == first
+
+
+def test_a_wish_to_stop_is_passed_on():
+    piece = (torch.tensor([1, 2]), torch.tensor([3, 4])), 2
+    assert not updater(bigram_model()).fill_gradients([piece]).stop
+    assert updater(bigram_model()).fill_gradients([piece], asked=[2]).stop
+
+
+# ---------------------------------------------------------------- the step
+
+
+def test_a_step_is_that_of_our_adamw_with_decay_on_matrices_alone():
+    torch.manual_seed(0)
+    model = GPT(GPTConfig(vocab_size=7, context_length=5, d_model=6, n_heads=2, n_layers=1))
+    twin = GPT(model.config)
+    twin.load_state_dict(model.state_dict())
+    matrices = AdamW([p for p in twin.parameters() if p.dim() == 2], 0.01, BETAS, 1e-8, 0.1)
+    vectors = AdamW([p for p in twin.parameters() if p.dim() == 1], 0.01, BETAS)
+    update = updater(model)
+    for step in range(4):
+        ids = torch.randint(7, (3, 6), generator=torch.Generator().manual_seed(step))
+        batch = ids[:, :-1], ids[:, 1:]
+        update.fill_gradients([(batch, 3)])
+        update.step(0.01)
+        twin.zero_grad()
+        target_losses(twin, batch).mean().backward()
+        matrices.step(), vectors.step()
+    for one, two in zip(model.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-5)
+
+
+def test_decay_is_for_matrices_and_frozen_weights_are_left_out():
+    model = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 2))
+    model[2].weight.requires_grad = False
+    with_decay, without = decay_matrices(model, 0.1)
+    assert [p.shape for p in with_decay["params"]] == [(4, 3)]
+    assert [tuple(p.shape) for p in without["params"]] == [(4,), (4,), (4,), (2,)]
+    assert (with_decay["weight_decay"], without["weight_decay"]) == (0.1, 0.0)
+    with pytest.raises(ValueError, match="model must have parameters to train, got none in ReLU"):
+        decay_matrices(nn.ReLU(), 0.1)
+
+
+# ---------------------------------------------------------------- the mean
+
+
+def test_the_mean_is_over_predictions_not_over_batches():
+    model = bigram_model()
+    ids = torch.tensor([1, 2, 3, 4])
+    targets = torch.tensor([2, IGNORED, IGNORED, 0])
+    batches = [((ids[:1], targets[:1]), 1), ((ids[1:], targets[1:]), 3)]
+    expected = F.cross_entropy(model(ids), targets).item()
+    losses = WithLoss(model, target_losses, "fp32")
+    assert mean_loss(losses, batches, CPU) == pytest.approx(expected, rel=1e-6)
+    with pytest.raises(ValueError, match="data must hold at least one target, got none"):
+        mean_loss(losses, [((ids, torch.full((4,), IGNORED)), 4)], CPU)
