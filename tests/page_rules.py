@@ -13,7 +13,7 @@ from pages import BOOK, Page
 ALLOWED_NUMBERS: dict[tuple[str, str], str] = {}
 
 # Chapters whose tasks stand in the assignment of another chapter.
-TASKS_ELSEWHERE = {"positions": "transformer"}
+TASKS_ELSEWHERE = {"gpt": "generation", "positions": "transformer"}
 
 # A section, a version and an identifier are names, not numbers.
 NAMES = re.compile(
