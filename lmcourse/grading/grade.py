@@ -1,26 +1,41 @@
-"""A whole class: each submission graded in turn, none of them able to stop the others.
+"""A whole class: many graded at a time, one who writes, none able to stop the others.
 
 Chapter: book/instructors/index.md
 """
 
+import contextlib
 import json
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nbgrader.api import MissingEntry
+from traitlets.config import Config
 
-from lmcourse.grading import sandbox, warm
-from lmcourse.grading.course import Course, make_gradebook, quiet_log, writable_folder
+from lmcourse.grading import crew, lock, sandbox, warm
+from lmcourse.grading.cache import Cache
+from lmcourse.grading.course import (
+    Course,
+    fill_database,
+    make_gradebook,
+    quiet_log,
+    writable_folder,
+)
+from lmcourse.grading.crew import Crew
 from lmcourse.grading.errors import FailureError, MisuseError
 from lmcourse.grading.feedback import drop_feedback, write_feedback
-from lmcourse.grading.intake import STUDENT, Submission, collect
-from lmcourse.grading.jobs import Desk, Options, Result, grade_one, read_back
+from lmcourse.grading.gradebook import Recorder
+from lmcourse.grading.intake import STUDENT, Entry, Submission, entries
+from lmcourse.grading.jobs import Desk, Options, Result
 from lmcourse.grading.notebooks import read_cells
 from lmcourse.grading.plan import Task, stated_plan, tasks
-from lmcourse.grading.preprocessors import UNSAFE
+from lmcourse.grading.preprocessors import Execute
+from lmcourse.grading.recorded import recorded_plan, released_order
 from lmcourse.grading.release import convert
+from lmcourse.grading.work import UNSAFE, Answer, Kit
+
+NOT_YET = "not graded yet: the run was stopped, and the same command goes on"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,23 +54,54 @@ class Class:
     @property
     def unprotected(self) -> int:
         """How many were graded without the sandbox: their points prove nothing."""
-        return sum(not result.problem and not result.sandbox for result in self.results)
+        return sum(
+            not (result.problem or result.pending or result.sandbox) for result in self.results
+        )
+
+    @property
+    def kept(self) -> int:
+        """How many an earlier run had graded."""
+        return sum(result.kept for result in self.results)
 
 
 @dataclass(kw_only=True)
 class Grader:
-    """What `grade` needs to know before the first submission runs."""
+    """What `grade` needs to know before the first submission runs, and what is done so far."""
 
     desk: Desk
     tasks: list[Task]
-    submissions: list[Submission]
+    entries: list[Entry]
+    kit: Kit
+    crew: Crew
+    done: dict[Entry, Result] = field(default_factory=dict)
 
     def grade(self, on_done: Callable[[Result], None] = lambda result: None) -> Class:
-        """Grade all; `on_done` hears of each result as it comes."""
-        try:
-            results = [self._one(submission, on_done) for submission in self.submissions]
-        finally:
-            warm.close()
+        """Grade all; `on_done` hears of each result as it comes.
+
+        Interrupted, it leaves what is graded in the gradebook and in `so_far`.
+        """
+        cache = Cache(self.desk.own_folder / self.desk.assignment, self.kit)
+        with Recorder(self.desk) as recorder:
+            waiting = []
+            for entry in self.entries:
+                result = self._known(entry, cache, recorder)
+                if result is None:
+                    waiting.append(entry)
+                else:
+                    self._finish(entry, result, on_done)
+            team = replace(self.crew, workers=max(1, min(self.crew.workers, len(waiting))))
+            by_student = {entry.student: entry for entry in waiting}
+            for submission, answer in team.grade(self.kit, waiting) if waiting else ():
+                result = self._answered(submission, answer, cache, recorder)
+                self._finish(by_student[submission.student], result, on_done)
+        return self.so_far()
+
+    def so_far(self) -> Class:
+        """The class as it is now; who was not reached has a row that says so."""
+        results = [
+            self.done.get(entry) or Result(student=entry.student, problem=NOT_YET, pending=True)
+            for entry in self.entries
+        ]
         return Class(
             assignment=self.desk.assignment,
             output=self.desk.output,
@@ -63,15 +109,46 @@ class Grader:
             results=results,
         )
 
-    def _one(self, submission: Submission, on_done: Callable[[Result], None]) -> Result:
-        result = grade_one(self.desk, submission)
+    def _known(self, entry: Entry, cache: Cache, recorder: Recorder) -> Result | None:
+        """What can be said without running anything."""
+        submission = entry.read()
+        if submission.problem:
+            return Result(student=submission.student, problem=submission.problem)
+        if self.desk.options.anew:
+            return None
+        notebook = cache.find(entry.student, cache.key(entry.student, submission.cells))
+        if notebook is None:
+            return None
+        return replace(self._recorded(submission, notebook, recorder), kept=True)
+
+    def _answered(
+        self, submission: Submission, answer: Answer, cache: Cache, recorder: Recorder
+    ) -> Result:
+        if answer.log:
+            self.desk.log.error("%s: %s\n%s", submission.student, answer.problem, answer.log)
+        if answer.problem:
+            return Result(student=submission.student, problem=answer.problem)
+        if answer.lasting:
+            key = cache.key(submission.student, submission.cells)
+            cache.keep(submission.student, key, answer.notebook)
+        return self._recorded(submission, answer.notebook, recorder)
+
+    def _recorded(self, submission: Submission, notebook: str, recorder: Recorder) -> Result:
+        try:
+            return recorder.record(submission, notebook)
+        except Exception as error:
+            self.desk.log.exception("%s could not be recorded", submission.student)
+            why = f"it could not be written down ({type(error).__name__}); the log says more"
+            return Result(student=submission.student, problem=why)
+
+    def _finish(self, entry: Entry, result: Result, on_done: Callable[[Result], None]) -> None:
         if not result.problem:
             write_feedback(self.desk.folder("feedback", result.student), result, self.tasks)
         elif STUDENT.fullmatch(result.student):
             # A page of an earlier hand-in would pass for this one's.
             drop_feedback(self.desk.folder("feedback", result.student))
+        self.done[entry] = replace(result, cells=[])  # a class of notebooks need not be in memory
         on_done(result)
-        return result
 
 
 def recall(course: Course, assignment: str, output: Path | None) -> Class:
@@ -79,6 +156,7 @@ def recall(course: Course, assignment: str, output: Path | None) -> Class:
 
     Raises:
         MisuseError: the class was not graded there.
+        FailureError: a run is going on there.
     """
     solution = course.solution(assignment)
     output = (output or course.root).resolve()
@@ -90,15 +168,26 @@ def recall(course: Course, assignment: str, output: Path | None) -> Class:
     desk = Desk(
         course=course, assignment=assignment, output=output, options=Options(), log=quiet_log()
     )
+    if desk.own_gradebook and not (output / "gradebook.db").is_file():
+        raise MisuseError(f"{output} holds no gradebook: run lmcourse grade again")
     found = tasks(stated_plan(read_cells(solution)))
-    results = []
-    for row in rows:
-        problem = row["problem"]
-        result = Result(student=row["student"], problem=problem) if problem else None
-        results.append(result or _read_back(desk, row["student"]))
-        if not problem:
-            write_feedback(desk.folder("feedback", row["student"]), results[-1], found)
+    with _locked(desk), Recorder(desk) as recorder:
+        results = [_recalled(row, desk, found, recorder) for row in rows]
     return Class(assignment=assignment, output=output, tasks=found, results=results)
+
+
+def _recalled(row: dict, desk: Desk, found: list[Task], recorder: Recorder) -> Result:
+    student, problem = row["student"], row["problem"]
+    if problem:
+        return Result(student=student, problem=problem, pending=row.get("pending", False))
+    try:
+        result = recorder.read_back(student)
+    except (FileNotFoundError, MissingEntry):
+        raise MisuseError(
+            f"the graded notebook of {student} is missing in {desk.output}: grade again"
+        ) from None
+    write_feedback(desk.folder("feedback", student), result, found)
+    return replace(result, cells=[])
 
 
 def _rows(before: Path) -> list[dict]:
@@ -108,45 +197,59 @@ def _rows(before: Path) -> list[dict]:
         raise MisuseError(f"{before} is damaged: run lmcourse grade again") from None
 
 
-def _read_back(desk: Desk, student: str) -> Result:
-    if desk.own_gradebook and not (desk.output / "gradebook.db").is_file():
-        raise MisuseError(f"{desk.output} holds no gradebook: run lmcourse grade again")
-    try:
-        return read_back(desk, student)
-    except (FileNotFoundError, MissingEntry):
-        raise MisuseError(
-            f"the graded notebook of {student} is missing in {desk.output}: grade again"
-        ) from None
-
-
+@contextlib.contextmanager
 def prepare(
-    course: Course, assignment: str, folder: Path, output: Path | None, options: Options
-) -> Grader:
+    course: Course,
+    assignment: str,
+    folder: Path,
+    output: Path | None,
+    options: Options,
+    on_wait: Callable[[str], None] = lambda holder: None,
+) -> Iterator[Grader]:
     """Look at everything that could be wrong with the call, then tell the gradebook the assignment.
+
+    The gradebook is locked until the `with` ends.
+
+    Args:
+        on_wait: hears who holds the lock, if we wait for it.
 
     Raises:
         MisuseError: no such assignment, no submissions, no good secret, or the output cannot be
             written.
-        FailureError: there is no sandbox here, or the author's notebook does not convert.
+        FailureError: there is no sandbox here, another run has the gradebook, or the author's
+            notebook does not convert.
     """
     solution = course.solution(assignment)
     if folder.resolve() in (course.root, course.solutions.resolve(), course.exercises.resolve()):
         raise MisuseError(f"FOLDER must hold what learners handed in, but {folder} is the course's")
-    submissions = collect(folder, assignment)
+    handed_in = entries(folder, assignment)
     _require(options)
     output = writable_folder((output or course.root).resolve())
-    log = quiet_log(writable_folder(output / "grades") / f"{assignment}.log")
+    logs = writable_folder(output / "grades")
     desk = Desk(
         course=course,
         assignment=assignment,
         output=output,
         options=options,
-        log=log,
+        log=quiet_log(),
         keeps_submissions=folder.resolve() == output / "submitted",
     )
-    _tell_gradebook(desk)
-    plan = stated_plan(read_cells(solution))
-    return Grader(desk=desk, tasks=tasks(plan), submissions=submissions)
+    with _locked(desk, on_wait):
+        desk = replace(desk, log=quiet_log(logs / f"{assignment}.log"))
+        _tell_gradebook(desk)
+        kit = _kit(desk, solution)
+        yield Grader(
+            desk=replace(desk, files=kit.brief.files),
+            tasks=tasks(stated_plan(read_cells(solution))),
+            entries=handed_in,
+            kit=kit,
+            crew=Crew(workers=options.workers or crew.cores(), scheduler=options.scheduler),
+        )
+
+
+def _locked(desk: Desk, on_wait: Callable[[str], None] = lambda holder: None):
+    db_url = "" if desk.own_gradebook else desk.db_url
+    return lock.hold(desk.own_folder / "lock", db_url, wait=desk.options.wait, on_wait=on_wait)
 
 
 def _require(options: Options) -> None:
@@ -161,9 +264,28 @@ def _require(options: Options) -> None:
         raise MisuseError(str(error)) from None
 
 
+def _kit(desk: Desk, solution: Path) -> Kit:
+    """What a worker needs, under the course's settings and those of this call."""
+    config = Config(desk.course.config)
+    config.Execute.cell_seconds = config.Execute.test_seconds = desk.options.seconds
+    config.Execute.sandbox = desk.options.sandbox
+    if desk.options.secret is not None:
+        config.Execute.secret_file = str(desk.options.secret.resolve())
+    ids = {"notebook": desk.assignment, "assignment": desk.assignment, "db_url": desk.db_url}
+    plan = recorded_plan({"nbgrader": ids}, released_order(solution))
+    step = Execute(config=config)
+    try:
+        brief = step.brief(solution, plan, desk.output)
+    except ValueError as error:  # the secret is too short, say
+        raise MisuseError(str(error)) from None
+    return Kit(assignment=desk.assignment, plan=plan, brief=brief, sandbox=step.sandbox)
+
+
 def _tell_gradebook(desk: Desk) -> None:
     if desk.own_gradebook:
         make_gradebook(desk.output / "gradebook.db")
+    else:
+        fill_database(desk.db_url)
     with tempfile.TemporaryDirectory(prefix="lmcourse-release-") as scratch:
         try:
             convert(desk.course, desk.assignment, Path(scratch), database=True, db_url=desk.db_url)
