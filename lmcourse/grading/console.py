@@ -99,7 +99,9 @@ def grade_with_progress(grader: Grader) -> Class:
     """
     pace, err = Pace(len(grader.entries)), console(stderr=True)
     columns = (TextColumn("grading"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, _PaceColumn(pace), console=err, transient=True) as progress:
+    with Progress(
+        *columns, _PaceColumn(pace), console=err, transient=True, disable=not err.is_terminal
+    ) as progress:
         bar, said = progress.add_task("", total=pace.total), time.monotonic()
 
         def on_done(result: Result) -> None:

@@ -155,6 +155,8 @@ def fill_database(db_url: str) -> None:
 def quiet_log(path: Path | None = None) -> logging.Logger:
     """A log for nbgrader that goes to a file, or nowhere; never to the screen."""
     log = logging.Logger("lmcourse.grading", level=logging.INFO)
+    if path:
+        path.unlink(missing_ok=True)  # an old one would pass for this run's
     handler = logging.FileHandler(path, "w", "utf-8", delay=True) if path else logging.NullHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)

@@ -25,7 +25,7 @@ from lmcourse.grading.intake import Entry, Submission
 from lmcourse.grading.work import Answer, Kit, grade
 
 _DIE_WITH_PARENT = 1
-_LOST = 3  # so many workers lost without one answer: it is not the submissions
+_LOST = 5  # so many workers lost in a row, each with one submission: it is not the submissions
 _CONNECT_SECONDS = 20
 WORKER_ENDED = (
     "the worker that graded it ended (out of memory?), twice; the same command tries again"
@@ -112,7 +112,7 @@ class _Hands:
                 answers.close()
 
 
-def _persist(hands: _Hands, kit: Kit, entries: Iterable[Entry]):
+def _persist(hands, kit, entries):
     """All answers, whatever workers die on the way."""
     waiting, suspects, lost = iter(entries), [], 0
     while True:
@@ -138,7 +138,7 @@ def _persist(hands: _Hands, kit: Kit, entries: Iterable[Entry]):
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except Exception as error:  # no job raises: it is the workers
-            lost += 1
+            lost += alone
             if lost >= _LOST:
                 raise FailureError(
                     f"workers end before they have graded anything ({type(error).__name__}:"

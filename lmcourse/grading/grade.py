@@ -131,6 +131,7 @@ class Grader:
         if answer.lasting:
             key = cache.key(submission.student, submission.cells)
             cache.keep(submission.student, key, answer.notebook)
+        self.desk.log.info("was graded: %s", submission.student)
         return self._recorded(submission, answer.notebook, recorder)
 
     def _recorded(self, submission: Submission, notebook: str, recorder: Recorder) -> Result:

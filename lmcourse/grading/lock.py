@@ -106,22 +106,23 @@ def _database(db_url: str) -> Callable:
             yield None
             return
         name = "lmcourse {pid} {host} {since}".format(**_myself())
-        engine = create_engine(
-            db_url,
-            connect_args={"application_name": name[:63]},
-            isolation_level="AUTOCOMMIT",
-            poolclass=NullPool,
-        )
-        with contextlib.closing(_connected(engine)) as connection:
+        with contextlib.closing(_connected(db_url, name[:63])) as connection:
             got = connection.execute(text(f"select pg_try_advisory_lock({_NUMBER})")).scalar()
             yield None if got else _holder(connection)
 
     return attempt
 
 
-def _connected(engine):
+def _connected(db_url: str, name: str):
+    """A connection of its own, that bears our name in the database's list."""
+    options = {"isolation_level": "AUTOCOMMIT", "poolclass": NullPool}
     try:
-        return engine.connect()
+        return create_engine(db_url, connect_args={"application_name": name}, **options).connect()
+    except ModuleNotFoundError as error:
+        raise FailureError(
+            f"the gradebook's database needs the package {error.name}: install it, or name in"
+            " db_url the driver that is there, as in postgresql+psycopg2://…"
+        ) from None
     except SQLAlchemyError as error:
         reason = str(error).strip().splitlines()[0]
         raise FailureError(f"the gradebook's database cannot be reached: {reason}") from error
