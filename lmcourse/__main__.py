@@ -183,12 +183,7 @@ def grade(
 ) -> None:
     """Grade a class: scores, feedback for each learner, a table, CSV and JSON."""
     with _plain_errors():
-        if (backend == Backend.dask) != bool(scheduler):
-            raise MisuseError(
-                "--backend dask and --scheduler ADDRESS must be given together,"
-                f" got --backend {backend.value} and --scheduler {scheduler or 'nothing'}"
-            )
-        from lmcourse.grading.console import StoppedError, grade_with_progress
+        from lmcourse.grading.console import grade_with_progress
         from lmcourse.grading.course import find_course
         from lmcourse.grading.grade import prepare
         from lmcourse.grading.jobs import Options
@@ -198,20 +193,14 @@ def grade(
             sandbox=not unsafe_no_sandbox,
             secret=secret,
             workers=workers,
+            backend=backend.value,
             scheduler=scheduler,
             anew=regrade,
             wait=wait,
         )
         here = find_course(course)
-
-        def on_wait(holder: str) -> None:
-            _say(f"waiting for {holder}, who has the gradebook")
-
-        with prepare(here, assignment, folder, output, options, on_wait) as grader:
-            try:
-                graded, stopped = grade_with_progress(grader), ""
-            except StoppedError as error:
-                graded, stopped = error.graded, str(error)
+        with prepare(here, assignment, folder, output, options, on_wait=_say) as grader:
+            graded, stopped = grade_with_progress(grader)
             _report(graded, here.root, stopped)
 
 
@@ -226,7 +215,7 @@ def report(
     """Write the table, the feedback, CSV and JSON anew from the gradebook; runs no code."""
     with _plain_errors():
         from lmcourse.grading.course import find_course
-        from lmcourse.grading.grade import recall
+        from lmcourse.grading.recall import recall
 
         here = find_course(course)
         _report(recall(here, assignment, output), here.root)

@@ -36,14 +36,6 @@ from lmcourse.grading.report import (
 _SAY_EVERY = 30.0  # seconds, where there is no terminal for a bar
 
 
-class StoppedError(Exception):
-    """Ctrl-C: the message says what stands, `graded` what was graded so far."""
-
-    def __init__(self, message: str, graded: Class):
-        super().__init__(message)
-        self.graded = graded
-
-
 def console(*, stderr: bool = False) -> Console:
     """A console of the terminal's width, or of a fixed one where the output goes to a file."""
     stream = sys.stderr if stderr else sys.stdout
@@ -91,11 +83,10 @@ class _PaceColumn(TextColumn):
         return Text(str(self._pace))
 
 
-def grade_with_progress(grader: Grader) -> Class:
+def grade_with_progress(grader: Grader) -> tuple[Class, str]:
     """Grade the class under a progress bar, or with a line now and then where there is no terminal.
 
-    Raises:
-        StoppedError: somebody pressed Ctrl-C.
+    After Ctrl-C that is the class as far as it was graded, and a text that says so.
     """
     pace, err = Pace(len(grader.entries)), console(stderr=True)
     columns = (TextColumn("grading"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -113,13 +104,12 @@ def grade_with_progress(grader: Grader) -> Class:
                 err.print(f"{pace.done} of {pace.total} graded; {pace}".removesuffix("; "))
 
         try:
-            return grader.grade(on_done)
+            return grader.grade(on_done), ""
         except KeyboardInterrupt:
-            raise StoppedError(
+            return grader.so_far(), (
                 f"stopped: {pace.done} of {pace.total} are graded and in the gradebook; the others"
-                " are as they were. Give the same command again: it goes on where this one stopped",
-                grader.so_far(),
-            ) from None
+                " are as they were. Give the same command again: it goes on where this one stopped"
+            )
 
 
 def show(graded: Class, paths: tuple[Path, Path], root: Path) -> None:

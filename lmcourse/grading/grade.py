@@ -4,16 +4,14 @@ Chapter: book/instructors/index.md
 """
 
 import contextlib
-import json
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from nbgrader.api import MissingEntry
 from traitlets.config import Config
 
-from lmcourse.grading import crew, lock, sandbox, warm
+from lmcourse.grading import crew, sandbox, warm
 from lmcourse.grading.cache import Cache
 from lmcourse.grading.course import (
     Course,
@@ -25,7 +23,7 @@ from lmcourse.grading.course import (
 from lmcourse.grading.crew import Crew
 from lmcourse.grading.errors import FailureError, MisuseError
 from lmcourse.grading.feedback import drop_feedback, write_feedback
-from lmcourse.grading.gradebook import Recorder
+from lmcourse.grading.gradebook import Recorder, locked
 from lmcourse.grading.intake import STUDENT, Entry, Submission, entries
 from lmcourse.grading.jobs import Desk, Options, Result
 from lmcourse.grading.notebooks import read_cells
@@ -152,52 +150,6 @@ class Grader:
         on_done(result)
 
 
-def recall(course: Course, assignment: str, output: Path | None) -> Class:
-    """The class as the gradebook has it now, with what a person graded since; runs nothing.
-
-    Raises:
-        MisuseError: the class was not graded there.
-        FailureError: a run is going on there.
-    """
-    solution = course.solution(assignment)
-    output = (output or course.root).resolve()
-    before = output / "grades" / f"{assignment}.json"
-    if not before.is_file():
-        raise MisuseError(f"{before} is missing: run lmcourse grade first, or add --output")
-    writable_folder(before.parent)
-    rows = _rows(before)
-    desk = Desk(
-        course=course, assignment=assignment, output=output, options=Options(), log=quiet_log()
-    )
-    if desk.own_gradebook and not (output / "gradebook.db").is_file():
-        raise MisuseError(f"{output} holds no gradebook: run lmcourse grade again")
-    found = tasks(stated_plan(read_cells(solution)))
-    with _locked(desk), Recorder(desk) as recorder:
-        results = [_recalled(row, desk, found, recorder) for row in rows]
-    return Class(assignment=assignment, output=output, tasks=found, results=results)
-
-
-def _recalled(row: dict, desk: Desk, found: list[Task], recorder: Recorder) -> Result:
-    student, problem = row["student"], row["problem"]
-    if problem:
-        return Result(student=student, problem=problem, pending=row.get("pending", False))
-    try:
-        result = recorder.read_back(student)
-    except (FileNotFoundError, MissingEntry):
-        raise MisuseError(
-            f"the graded notebook of {student} is missing in {desk.output}: grade again"
-        ) from None
-    write_feedback(desk.folder("feedback", student), result, found)
-    return replace(result, cells=[])
-
-
-def _rows(before: Path) -> list[dict]:
-    try:
-        return json.loads(before.read_text("utf-8"))["students"]
-    except (ValueError, KeyError, TypeError):
-        raise MisuseError(f"{before} is damaged: run lmcourse grade again") from None
-
-
 @contextlib.contextmanager
 def prepare(
     course: Course,
@@ -205,14 +157,14 @@ def prepare(
     folder: Path,
     output: Path | None,
     options: Options,
-    on_wait: Callable[[str], None] = lambda holder: None,
+    on_wait: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Grader]:
     """Look at everything that could be wrong with the call, then tell the gradebook the assignment.
 
     The gradebook is locked until the `with` ends.
 
     Args:
-        on_wait: hears who holds the lock, if we wait for it.
+        on_wait: is told for whom we wait, if we do.
 
     Raises:
         MisuseError: no such assignment, no submissions, no good secret, or the output cannot be
@@ -235,7 +187,7 @@ def prepare(
         log=quiet_log(),
         keeps_submissions=folder.resolve() == output / "submitted",
     )
-    with _locked(desk, on_wait):
+    with locked(desk, on_wait):
         desk = replace(desk, log=quiet_log(logs / f"{assignment}.log"))
         _tell_gradebook(desk)
         kit = _kit(desk, solution)
@@ -248,12 +200,12 @@ def prepare(
         )
 
 
-def _locked(desk: Desk, on_wait: Callable[[str], None] = lambda holder: None):
-    db_url = "" if desk.own_gradebook else desk.db_url
-    return lock.hold(desk.own_folder / "lock", db_url, wait=desk.options.wait, on_wait=on_wait)
-
-
 def _require(options: Options) -> None:
+    if (options.backend == "dask") != bool(options.scheduler):
+        raise MisuseError(
+            "--backend dask and --scheduler ADDRESS must be given together,"
+            f" got --backend {options.backend} and --scheduler {options.scheduler or 'nothing'}"
+        )
     try:
         if options.sandbox:
             sandbox.require()

@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
@@ -25,6 +25,7 @@ from sqlalchemy.exc import OperationalError
 from traitlets.config import Config
 from traitlets.utils.importstring import import_item
 
+from lmcourse.grading import lock
 from lmcourse.grading.intake import Submission
 from lmcourse.grading.jobs import Desk, Grade, Result
 from lmcourse.grading.preprocessors import save_outcome
@@ -32,6 +33,12 @@ from lmcourse.grading.work import is_test
 
 _TRIES = 3  # SQLite: the formgrader may just be writing
 _DONE_HERE = ("Execute", "SaveOutcomes", "AssignLatePenalties", "CheckCellMetadata")
+
+
+def locked(desk: Desk, on_wait: Callable[[str], None] = lambda text: None):
+    """The lock of a desk's folder and, if it has one, of its database; for a `with`."""
+    db_url = "" if desk.own_gradebook else desk.db_url
+    return lock.hold(desk.own_folder / "lock", db_url, wait=desk.options.wait, on_wait=on_wait)
 
 
 class Recorder:

@@ -74,7 +74,8 @@ class Options:
         sandbox: False runs what was handed in unprotected, with the grader's own rights.
         secret: a file with the course secret; without one it lies beside the gradebook.
         workers: that grade at a time on this machine; None for one on each core.
-        scheduler: the address of a Dask scheduler, whose workers grade instead.
+        backend: `loky` for this machine, or `dask` for a cluster.
+        scheduler: the address of the cluster's scheduler, whose workers then grade.
         anew: grade also what an earlier run has graded.
         wait: for another run on the same gradebook, instead of refusing.
     """
@@ -83,6 +84,7 @@ class Options:
     sandbox: bool = True
     secret: Path | None = None
     workers: int | None = None
+    backend: str = "loky"
     scheduler: str = ""
     anew: bool = False
     wait: bool = False

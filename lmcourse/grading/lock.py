@@ -37,13 +37,13 @@ def hold(
     db_url: str = "",
     *,
     wait: bool = False,
-    on_wait: Callable[[str], None] = lambda holder: None,
+    on_wait: Callable[[str], None] = lambda text: None,
 ) -> Iterator[None]:
     """Hold the lock of a folder of results and, with a PostgreSQL `db_url`, of that database.
 
     Args:
         wait: until it is free, instead of refusing.
-        on_wait: hears once who holds it.
+        on_wait: is told once for whom we wait.
 
     Raises:
         FailureError: somebody else holds it; the message says who.
@@ -68,7 +68,7 @@ def _taken(attempt: Callable, wait: bool, on_wait: Callable[[str], None]) -> Ite
                 " or now with --wait"
             )
         if not told:
-            on_wait(holder)
+            on_wait(f"waiting for {holder}, who has the gradebook")
             told = True
         time.sleep(_POLL_SECONDS)
 

@@ -110,7 +110,7 @@ def test_a_driver_that_is_not_there_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg2", None)
     url, said = (
         "postgresql+psycopg2://nobody@127.0.0.1:1/none",
-        "needs the package psycopg2: instal",
+        "needs the package psycopg2",
     )
     with pytest.raises(FailureError, match=said), lock.hold(tmp_path / "lock", url):
         raise AssertionError("there is no driver")
