@@ -61,7 +61,7 @@ class Crew:
     @contextlib.contextmanager
     def _hands(self) -> Iterator["_Hands"]:
         if self.scheduler:
-            with _cluster(self.scheduler, self) as hands:
+            with _cluster(self.scheduler) as hands:
                 yield hands
             return
         try:
@@ -190,7 +190,7 @@ def _dismiss() -> None:
 
 
 @contextlib.contextmanager
-def _cluster(address: str, crew: Crew) -> Iterator[_Hands]:
+def _cluster(address: str) -> Iterator[_Hands]:
     """The threads of all workers of a Dask cluster."""
     try:
         from distributed import Client
