@@ -3,6 +3,7 @@
 Chapter: book/setup.md
 """
 
+import enum
 import inspect
 import os
 import sys
@@ -39,6 +40,13 @@ SecondsOption = Annotated[
     float,
     typer.Option("--seconds", min=1, max=3600, help="A cell may work this long."),
 ]
+
+
+class Backend(enum.Enum):
+    """Who grades, as joblib calls it."""
+
+    loky = "loky"
+    dask = "dask"
 
 
 def _model(text: str) -> typer.models.OptionInfo:
@@ -217,6 +225,22 @@ def grade(
             "--secret", metavar="FILE", help="Hidden inputs come from it; default: made once."
         ),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", "-n", min=1, max=1024, help="At a time; default: the cores."),
+    ] = None,
+    backend: Annotated[
+        Backend, typer.Option("--backend", help="This machine, or a Dask cluster.")
+    ] = Backend.loky,
+    scheduler: Annotated[
+        str, typer.Option("--scheduler", metavar="ADDRESS", help="Of the Dask cluster.")
+    ] = "",
+    regrade: Annotated[
+        bool, typer.Option("--regrade", help="Also what an earlier run has graded and kept.")
+    ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Until another run on this gradebook has ended.")
+    ] = False,
     unsafe_no_sandbox: Annotated[
         bool,
         typer.Option(
@@ -226,19 +250,25 @@ def grade(
 ) -> None:
     """Grade a class: scores, feedback for each learner, a table, CSV and JSON."""
     with plain_errors():
-        from lmcourse.grading.console import StoppedError, grade_with_progress
+        from lmcourse.grading.console import grade_with_progress
         from lmcourse.grading.course import find_course
         from lmcourse.grading.grade import prepare
         from lmcourse.grading.jobs import Options
 
-        options = Options(seconds=seconds, sandbox=not unsafe_no_sandbox, secret=secret)
+        options = Options(
+            seconds=seconds,
+            sandbox=not unsafe_no_sandbox,
+            secret=secret,
+            workers=workers,
+            backend=backend.value,
+            scheduler=scheduler,
+            anew=regrade,
+            wait=wait,
+        )
         here = find_course(course)
-        try:
-            graded = grade_with_progress(prepare(here, assignment, folder, output, options))
-        except StoppedError as stopped:
-            say(str(stopped))
-            raise typer.Exit(130) from None
-        _report(graded, here.root)
+        with prepare(here, assignment, folder, output, options, on_wait=say) as grader:
+            graded, stopped = grade_with_progress(grader)
+            _report(graded, here.root, stopped)
 
 
 @app.command(
@@ -252,7 +282,7 @@ def report(
     """Write the table, the feedback, CSV and JSON anew from the gradebook; runs no code."""
     with plain_errors():
         from lmcourse.grading.course import find_course
-        from lmcourse.grading.grade import recall
+        from lmcourse.grading.recall import recall
 
         here = find_course(course)
         _report(recall(here, assignment, output), here.root)
@@ -277,11 +307,14 @@ def formgrader(
         open_formgrader(find_course(course), output, port, options or [])
 
 
-def _report(graded, root: Path) -> None:
+def _report(graded, root: Path, stopped: str = "") -> None:
     from lmcourse.grading.console import show
     from lmcourse.grading.report import write_reports
 
     show(graded, write_reports(graded), root)
+    if stopped:
+        say(stopped)
+        raise typer.Exit(130)
     complete = all(result.complete for result in graded.results)
     raise typer.Exit(0 if complete else 1)
 

@@ -16,6 +16,7 @@ import os
 import signal
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -25,6 +26,7 @@ import torch
 from lmcourse.grading import frames, probes, testing
 from lmcourse.grading.budgets import OUT_OF_TIME
 from lmcourse.grading.frames import scrub
+from lmcourse.grading.meter import Meter
 from lmcourse.grading.proxies import BridgeFault, Gone, Link, StudentError
 from lmcourse.grading.seeds import reseed
 
@@ -74,6 +76,10 @@ class Judge:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _out_of_time(self, *_: Any) -> None:
+        left = self.link.deadline.left
+        if left > 0:  # the clock was faster than the processor
+            signal.setitimer(signal.ITIMER_REAL, left + _GRACE_SECONDS)
+            return
         self.link.dead = OUT_OF_TIME
         raise Gone(self.link.dead)
 
@@ -143,6 +149,11 @@ def _line(error: BaseException) -> int | None:
     return places[0] if places else None
 
 
+def _worked_with(learners: Meter) -> Callable[[], float]:
+    """The processor's seconds for the learner's process and this one together."""
+    return lambda: learners.seconds() + time.process_time()
+
+
 def serve(channel: socket.socket, request: dict) -> None:
     """Run what the grader sends, until it has gone."""
     null = os.open(os.devnull, os.O_RDWR)
@@ -160,8 +171,9 @@ def serve(channel: socket.socket, request: dict) -> None:
             return
         answer: dict = {"outcome": "passed"}
         if head["op"] == "link":
-            _, [fd], *_ = socket.recv_fds(channel, 1, 1)
-            link = Link(socket.socket(fileno=fd), head["call_seconds"], head["frames"])
+            _, [fd, *meters], *_ = socket.recv_fds(channel, 1, 2)
+            worked = _worked_with(Meter(meters[0])) if meters else None
+            link = Link(socket.socket(fileno=fd), head["call_seconds"], head["frames"], worked)
             if judge is None:
                 judge = Judge(link, head["wanted"])
             judge.link = link

@@ -48,10 +48,18 @@ class Link:
 
     Args:
         call_seconds, frames: see `Budgets`.
+        worked: tells how long the processor has worked for both sides; None: the clock decides.
     """
 
-    def __init__(self, sock: socket.socket, call_seconds: float, frames: int):
+    def __init__(
+        self,
+        sock: socket.socket,
+        call_seconds: float,
+        frames: int,
+        worked: Callable[[], float] | None = None,
+    ):
         self.dead = ""
+        self._worked = worked
         self._sock, self._call_seconds, self._frames = sock, call_seconds, frames
         self._number = 0
         self._functions: dict[int, Callable[..., Any]] = {}
@@ -59,7 +67,8 @@ class Link:
 
     def open_test(self, seconds: float) -> None:
         """A new test begins: functions that the last one passed in may not be called any more."""
-        self._deadline, self._left = Deadline(seconds), self._frames
+        self.deadline = Deadline(seconds, processor=self._worked)
+        self._left = self._frames
         self._functions.clear()
 
     def ask(
@@ -86,7 +95,7 @@ class Link:
     def _exchange(self, head: dict, packed: dict[str, Any]) -> tuple[dict, bytes]:
         if self.dead:
             raise Gone(self.dead)
-        deadline = Deadline(self._call_seconds, within=self._deadline)
+        deadline = Deadline(self._call_seconds, within=self.deadline, processor=self._worked)
         self._number += 1
         number = self._number
         try:
