@@ -1,4 +1,4 @@
-"""The command `lmcourse`: doctor and check for learners; release, grade, report, formgrader.
+"""The command `lmcourse`: doctor and check for learners; release, grade, report, and more.
 
 Chapter: book/setup.md
 """
@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from lmcourse.grading import commands
 from lmcourse.grading.errors import FailureError, MisuseError
 
 # What a command needs is imported when it runs: `lmcourse --help` must not wait for torch.
@@ -237,6 +238,9 @@ def _plain_errors() -> Iterator[None]:
     except KeyboardInterrupt:
         _say("stopped")
         raise typer.Exit(130) from None
+
+
+commands.add_to(app, _plain_errors)
 
 
 def _say(text: str) -> None:

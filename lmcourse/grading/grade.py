@@ -3,6 +3,7 @@
 Chapter: book/instructors/index.md
 """
 
+import dataclasses
 import json
 import tempfile
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from nbgrader.api import MissingEntry
 
-from lmcourse.grading import sandbox, warm
+from lmcourse.grading import lateness, sandbox, warm
 from lmcourse.grading.course import Course, make_gradebook, quiet_log, writable_folder
 from lmcourse.grading.errors import FailureError, MisuseError
 from lmcourse.grading.feedback import drop_feedback, write_feedback
@@ -64,7 +65,7 @@ class Grader:
         )
 
     def _one(self, submission: Submission, on_done: Callable[[Result], None]) -> Result:
-        result = grade_one(self.desk, submission)
+        result = with_lateness(grade_one(self.desk, submission), self.desk)
         if not result.problem:
             write_feedback(self.desk.folder("feedback", result.student), result, self.tasks)
         elif STUDENT.fullmatch(result.student):
@@ -72,6 +73,16 @@ class Grader:
             drop_feedback(self.desk.folder("feedback", result.student))
         on_done(result)
         return result
+
+
+def with_lateness(result: Result, desk: Desk) -> Result:
+    """The result with a word on how late it was, if `lmcourse late` has looked."""
+    kept = lateness.recall(lateness.file_of(desk.output, desk.assignment))
+    if kept is None or result.problem or result.student not in kept[1]:
+        return result
+    complete = not any(grade.waiting for grade in result.grades)
+    note = lateness.note(kept[0], kept[1][result.student], result.score, complete)
+    return dataclasses.replace(result, notes=[*result.notes, *([note] if note else [])])
 
 
 def recall(course: Course, assignment: str, output: Path | None) -> Class:
@@ -95,7 +106,7 @@ def recall(course: Course, assignment: str, output: Path | None) -> Class:
     for row in rows:
         problem = row["problem"]
         result = Result(student=row["student"], problem=problem) if problem else None
-        results.append(result or _read_back(desk, row["student"]))
+        results.append(result or with_lateness(_read_back(desk, row["student"]), desk))
         if not problem:
             write_feedback(desk.folder("feedback", row["student"]), results[-1], found)
     return Class(assignment=assignment, output=output, tasks=found, results=results)
