@@ -25,13 +25,13 @@ def split(x, n_heads):
 """
 COPY = """
 # my own idea!
-def zerlege(vektor,   koepfe):
+def zerlege(reihe,   koepfe):
     "I wrote this."
 
-    b, t, c = vektor.shape
+    b, t, c = reihe.shape
     if c % koepfe:
         raise ValueError('d_model is odd')
-    return vektor.reshape(
+    return reihe.reshape(
         b, t, koepfe, c // koepfe,
     ).transpose(1, 2)
 """

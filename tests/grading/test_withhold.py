@@ -143,7 +143,7 @@ def test_what_a_notebook_states_badly_is_said(said, message):
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        ({"names": ["lmcourse.attention.atention"]}, r"names must exist, got lmcourse\..*atention"),
+        ({"names": ["lmcourse.attention.attend"]}, r"names must exist, got lmcourse\..*attend"),
         ({"operators": ["_?scaled_dot.*", "sofmax"]}, "operators must exist, got 'sofmax'"),
         ({"operators": ["("]}, r"must be regular expressions, got '\('"),
         ({"attributes": ["torch.nn.Multihead"]}, "attributes must exist, got 'torch.nn.Multihead'"),
