@@ -3,7 +3,6 @@
 Chapter: book/instructors/index.md
 """
 
-import dataclasses
 import json
 import tempfile
 from collections.abc import Callable
@@ -65,7 +64,8 @@ class Grader:
         )
 
     def _one(self, submission: Submission, on_done: Callable[[Result], None]) -> Result:
-        result = with_lateness(grade_one(self.desk, submission), self.desk)
+        result = grade_one(self.desk, submission)
+        result = lateness.noted(result, self.desk.output, self.desk.assignment)
         if not result.problem:
             write_feedback(self.desk.folder("feedback", result.student), result, self.tasks)
         elif STUDENT.fullmatch(result.student):
@@ -73,16 +73,6 @@ class Grader:
             drop_feedback(self.desk.folder("feedback", result.student))
         on_done(result)
         return result
-
-
-def with_lateness(result: Result, desk: Desk) -> Result:
-    """The result with a word on how late it was, if `lmcourse late` has looked."""
-    kept = lateness.recall(lateness.file_of(desk.output, desk.assignment))
-    if kept is None or result.problem or result.student not in kept[1]:
-        return result
-    complete = not any(grade.waiting for grade in result.grades)
-    note = lateness.note(kept[0], kept[1][result.student], result.score, complete)
-    return dataclasses.replace(result, notes=[*result.notes, *([note] if note else [])])
 
 
 def recall(course: Course, assignment: str, output: Path | None) -> Class:
@@ -106,7 +96,8 @@ def recall(course: Course, assignment: str, output: Path | None) -> Class:
     for row in rows:
         problem = row["problem"]
         result = Result(student=row["student"], problem=problem) if problem else None
-        results.append(result or with_lateness(_read_back(desk, row["student"]), desk))
+        result = result or _read_back(desk, row["student"])
+        results.append(lateness.noted(result, output, assignment))
         if not problem:
             write_feedback(desk.folder("feedback", row["student"]), results[-1], found)
     return Class(assignment=assignment, output=output, tasks=found, results=results)

@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +214,16 @@ def note(rule: Policy, late: Late, score: float, complete: bool) -> str:
         f" {rule.per_day} a day, {off:g} points off, {score - off:g} remain{so_far};"
         " the points of the tasks are shown without it"
     )
+
+
+def noted(result: Any, output: Path, assignment: str) -> Any:
+    """A learner's `Result` with that word among its notes, if `lmcourse late` has looked."""
+    kept = recall(file_of(output, assignment))
+    if kept is None or result.problem or result.student not in kept[1]:
+        return result
+    complete = not any(grade.waiting for grade in result.grades)
+    said = note(kept[0], kept[1][result.student], result.score, complete)
+    return replace(result, notes=[*result.notes, *([said] if said else [])])
 
 
 def rows(rule: Policy, late: Mapping[str, Late], scores: Mapping[str, float]) -> Iterable[list]:
