@@ -26,7 +26,7 @@ _SETUP_SECONDS = 40.0
 _LOST = (ClosedError, TimeoutError, WireError)
 _TIMED_OUT = "it was stopped after {:g} seconds: an endless loop, or far too slow"
 _DIED = "it ended the Python process: exit, a crash, or too much memory at once"
-_BROKEN = "the author's own answer does not pass this test here"
+_BROKEN = "the author's own answer does not pass this test here; it said: "
 _MEMORY = "it ended the Python process: it took more than {:g} MiB of memory"
 
 
@@ -122,9 +122,7 @@ class Bench:
         if self._judge is not None:
             try:
                 self._setup_judge(source)
-            except (
-                SandboxError
-            ):  # the next test starts another judge, and says so if that fails too
+            except SandboxError:  # the next test starts another judge, and says if that fails
                 self._end_judge()
         return ran
 
@@ -148,9 +146,7 @@ class Bench:
             verdict = Verdict(outcome="ungraded", kind="judge", message=why)
         if verdict.died:
             self._end_student()
-        if (
-            verdict.outcome == "ungraded"
-        ):  # whatever was wrong with the judge, the next test has another
+        if verdict.outcome == "ungraded":  # whatever was wrong, the next test has another judge
             self._end_judge()
         verdict.seed, verdict.seconds = seed, time.monotonic() - started
         return verdict
@@ -167,7 +163,7 @@ class Bench:
             outcome = "failed" if name in self._proven else "ungraded"
         message = scrub(said.get("message"), 4000)
         if outcome == "failed" and name in self._broken:
-            outcome, message = "ungraded", f"{_BROKEN}; it said: {message}"
+            outcome, message = "ungraded", _BROKEN + message
         passed = outcome == "passed" and type(fraction) is float and 0 <= fraction <= 1
         return Verdict(
             outcome="passed" if passed else "failed" if outcome == "failed" else "ungraded",
