@@ -49,7 +49,8 @@ def course(tmp_path_factory) -> Path:
         file.write(LATE)
     assert lmcourse("release", cwd=root).returncode == 0
     blank = json.loads((root / "exercises/tiny/tiny.ipynb").read_text("utf-8"))
-    long = "def square(x):\n    total = 0\n    for step in range(int(x)):\n        total += x + 1\n    return total"
+    long = "def square(x):\n    total = 0\n    for step in range(int(x)):\n        total += x + 1\n"
+    long += "    return total"
     for student, source in (("ada", ""), ("ben", long), ("cleo", long.replace("total", "t"))):
         nb = answered(json.loads(json.dumps(blank)))
         answer(nb, "why", blank["cells"][-1]["source"])
