@@ -1,4 +1,4 @@
-"""The command `lmcourse`: doctor, check, train; for instructors release, grade and more.
+"""The command `lmcourse`: doctor, check and train for learners; release, grade and more.
 
 Chapter: book/setup.md
 """
@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from lmcourse.grading import commands
 from lmcourse.grading.errors import FailureError, MisuseError
 from lmcourse.grading.terminal import mark, plain_errors, say, show_line, waiting
 
@@ -317,6 +318,9 @@ def _report(graded, root: Path, stopped: str = "") -> None:
         raise typer.Exit(130)
     complete = all(result.complete for result in graded.results)
     raise typer.Exit(0 if complete else 1)
+
+
+commands.add_to(app, plain_errors)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from traitlets.config import Config
 
-from lmcourse.grading import crew, sandbox, warm
+from lmcourse.grading import crew, lateness, sandbox, warm
 from lmcourse.grading.cache import Cache
 from lmcourse.grading.course import (
     Course,
@@ -141,6 +141,7 @@ class Grader:
             return Result(student=submission.student, problem=why)
 
     def _finish(self, entry: Entry, result: Result, on_done: Callable[[Result], None]) -> None:
+        result = lateness.noted(result, self.desk.output, self.desk.assignment)
         if not result.problem:
             write_feedback(self.desk.folder("feedback", result.student), result, self.tasks)
         elif STUDENT.fullmatch(result.student):

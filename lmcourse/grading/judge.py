@@ -31,6 +31,7 @@ from lmcourse.grading.proxies import BridgeFault, Gone, Link, StudentError
 from lmcourse.grading.seeds import reseed
 
 _GRACE_SECONDS = 0.5
+_THEIRS = 0.1  # the share of a test's time that the learner's code must have had to be at fault
 _FILE = "<test>"
 
 
@@ -46,6 +47,7 @@ class Judge:
         self._names: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins}
         self._bound: dict[str, Any] = {}
         self._mentioned: set[str] = set()
+        self._seconds = 0.0
         testing.carry_probes_with(self._carry)
 
     def setup(self, source: str) -> dict:
@@ -58,6 +60,7 @@ class Judge:
 
     def _run(self, source: str, seconds: float, *, bind: bool) -> dict:
         linecache.cache[_FILE] = (len(source), None, source.splitlines(keepends=True), _FILE)
+        self._seconds = seconds
         self.link.open_test(seconds)
         testing.take_award()
         signal.signal(signal.SIGALRM, self._out_of_time)
@@ -80,6 +83,8 @@ class Judge:
         if left > 0:  # the clock was faster than the processor
             signal.setitimer(signal.ITIMER_REAL, left + _GRACE_SECONDS)
             return
+        if self.link.waited < _THEIRS * self._seconds:
+            raise BridgeFault("the test itself ran out of time, with hardly a call of your code")
         self.link.dead = OUT_OF_TIME
         raise Gone(self.link.dead)
 

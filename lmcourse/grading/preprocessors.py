@@ -8,6 +8,7 @@ from pathlib import Path
 from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
+from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
 from traitlets import Bool, Float, Unicode
@@ -25,6 +26,7 @@ from lmcourse.grading.recorded import (
     released_order,
     withheld_from,
 )
+from lmcourse.grading.staging import guard
 from lmcourse.grading.warm import Brief, course_secret
 from lmcourse.grading.work import is_test, repaired_notebook, run_notebook
 
@@ -33,6 +35,11 @@ _NEW = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cel
 
 class StrictNotebook(NotebookExporter):
     """Reads of a submission its cells' kinds, texts and claimed names, nothing else."""
+
+    def __init__(self, **kw):
+        super().__init__(**kw)
+        if isinstance(self.parent, Autograde):
+            guard(self.parent)  # nbgrader has no other place for it before it touches a folder
 
     def from_filename(self, filename: str, resources=None, **kw):
         # The converter reads twice: what was handed in, then what Repair made of it.

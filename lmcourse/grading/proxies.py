@@ -10,6 +10,7 @@ What goes wrong on this side of the wire is a `BridgeFault`, which no test can t
 
 import builtins
 import socket
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -49,6 +50,8 @@ class Link:
     Args:
         call_seconds, frames: see `Budgets`.
         worked: tells how long the processor has worked for both sides; None: the clock decides.
+
+    `waited` counts the seconds in which this test waited for the learner's code.
     """
 
     def __init__(
@@ -63,12 +66,13 @@ class Link:
         self._sock, self._call_seconds, self._frames = sock, call_seconds, frames
         self._number = 0
         self._functions: dict[int, Callable[..., Any]] = {}
+        self.waited = 0.0
         self.open_test(0.0)
 
     def open_test(self, seconds: float) -> None:
         """A new test begins: functions that the last one passed in may not be called any more."""
         self.deadline = Deadline(seconds, processor=self._worked)
-        self._left = self._frames
+        self._left, self.waited = self._frames, 0.0
         self._functions.clear()
 
     def ask(
@@ -118,11 +122,14 @@ class Link:
     def _await(self, number: int, deadline: Deadline) -> tuple[dict, bytes]:
         """The answer to `number`; until it comes, the learner's code may call our functions."""
         while True:
+            asked = time.monotonic()
             try:
                 head, block = frames.receive(self._sock, deadline)
             except WireError as error:
                 self.dead = "your code disturbed the connection"
                 raise Gone(f"{self.dead}: {error}") from None
+            finally:
+                self.waited += time.monotonic() - asked
             self._left -= 1
             if self._left < 0:
                 self.dead = "your code sent too many messages"
@@ -138,6 +145,8 @@ class Link:
             return Unpacker(block, None if data_only else self._meaning).unpack(form)
         except WireError as error:
             raise StudentError(f"your code returned {error}") from None
+        except Exception as error:  # what is wrong with an answer is a WireError: this is ours
+            raise BridgeFault(f"{type(error).__name__}: {error}") from error
 
     def _call_back(self, head: dict, block: bytes, number: int, deadline: Deadline) -> None:
         reply: dict = {"seq": number}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nbgrader.api import MissingEntry
 
+from lmcourse.grading import lateness
 from lmcourse.grading.course import Course, quiet_log, writable_folder
 from lmcourse.grading.errors import MisuseError
 from lmcourse.grading.feedback import write_feedback
@@ -49,7 +50,7 @@ def _recalled(row: dict, desk: Desk, found: list[Task], recorder: Recorder) -> R
     if problem:
         return Result(student=student, problem=problem, pending=row.get("pending", False))
     try:
-        result = recorder.read_back(student)
+        result = lateness.noted(recorder.read_back(student), desk.output, desk.assignment)
     except (FileNotFoundError, MissingEntry):
         raise MisuseError(
             f"the graded notebook of {student} is missing in {desk.output}: grade again"
