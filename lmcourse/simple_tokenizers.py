@@ -115,7 +115,7 @@ class CharTokenizer:
 
 
 class WordTokenizer:
-    """One id for each word as GPT-4 cuts words, ` cat` with its space; id 0 is `<unk>`.
+    """One id for each word as GPT-4 cuts words, the space before it included; id 0 is `<unk>`.
 
     Args:
         words: all that it knows, each once.
