@@ -14,10 +14,10 @@ from rich.progress import track
 from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import attention
+from benchmarks import attention, recurrent
 from benchmarks.runner import Row, Work, compare, cpu_seconds, verdict
 
-SUITES = (attention,)
+SUITES = (attention, recurrent)
 
 
 def ratios(rows: Sequence[Row], n_rounds: int, at_least: float) -> tuple[Table, list[str]]:

@@ -12,6 +12,9 @@ from pages import BOOK, Page
 # (page, words): why this number may be typed, although it looks like a measured one.
 ALLOWED_NUMBERS: dict[tuple[str, str], str] = {}
 
+# Chapters whose tasks stand in another chapter's assignment.
+ASSIGNMENT_OF = {"lstm": "recurrent"}
+
 # A section, a version and an identifier are names, not numbers.
 NAMES = re.compile(
     r"§+\s*\d+(\.\d+)*|\b[Ss]ections?\s+\d+(\.\d+)*|\bappendix\s+\w(\.\d+)+"
@@ -60,6 +63,7 @@ def chapter_shape(page: Page) -> list[str]:
     top = page.sections[""]
     first = page.sections[names[0]] if names else ""
     summary = page.section(r"^Summary$")
+    assignment = ASSIGNMENT_OF.get(page.slug, page.slug)
     parts = {
         "outcomes and minutes before the first section": (
             "{admonition}" in top and "minutes" in top and len(_items(top)) >= 2
@@ -72,7 +76,7 @@ def chapter_shape(page: Page) -> list[str]:
         "a plotted experiment": any(re.search(r"\b\w+_plot\(", cell) for cell in page.cells),
         "Summary of three to seven lines": 3 <= len(_items(summary)) <= 7,
         "Exercises": page.section("^Exercises$"),
-        "a link to the assignment": f"](assignments/{page.slug}.zip)" in page.text,
+        "a link to the assignment": f"](assignments/{assignment}.zip)" in page.text,
         "References with {footbibliography}": "{footbibliography}" in page.section("^References$"),
     }
     found = [f"the page lacks {name}" for name, stands in parts.items() if not stands]

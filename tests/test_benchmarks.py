@@ -10,7 +10,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import __main__ as command
-from benchmarks import attention
+from benchmarks import attention, recurrent
 from benchmarks.runner import Measured, Row, compare, cpu_seconds, verdict
 
 
@@ -58,7 +58,7 @@ def test_a_goal_may_be_missed_by_a_tenth(speed, goal, word):
 
 
 def test_both_sides_of_a_row_compute_the_same():
-    for one in attention.rows():
+    for one in [*attention.rows(), *recurrent.rows()]:
         assert one.ours() is None
         assert one.peer() is None
     heads = [torch.randn(2, 3, 5, 4) for _ in range(3)]
@@ -78,6 +78,7 @@ def test_operations_grow_with_the_square_of_the_length():
 @pytest.mark.parametrize(("speed", "code"), [(2.0, 0), (0.1, 1)])
 def test_the_last_line_counts_the_goals(monkeypatch, capsys, speed, code):
     fast, slow = spin(0.001), spin(0.001 * speed)
+    monkeypatch.setattr(command, "SUITES", (attention,))
     monkeypatch.setattr(attention, "rows", lambda: [row(fast, slow)])
     monkeypatch.setattr(attention, "growth", lambda: attention_growth)
     attention_growth = [(1, lambda: None)]
