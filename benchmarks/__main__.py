@@ -14,10 +14,10 @@ from rich.progress import track
 from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import attention, tokenizers
+from benchmarks import attention, recurrent, tokenizers
 from benchmarks.runner import Row, Work, compare, cpu_seconds, verdict
 
-SUITES = (attention, tokenizers)
+SUITES = (attention, recurrent, tokenizers)
 
 
 def ratios(rows: Sequence[Row], n_rounds: int, at_least: float) -> tuple[Table, list[str]]:

@@ -10,7 +10,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import __main__ as command
-from benchmarks import attention, tokenizers
+from benchmarks import attention, recurrent, tokenizers
 from benchmarks.runner import Measured, Row, compare, cpu_seconds, verdict
 
 
@@ -58,7 +58,7 @@ def test_a_goal_may_be_missed_by_a_tenth(speed, goal, word):
 
 
 def test_both_sides_of_a_row_compute_the_same():
-    for one in attention.rows():
+    for one in [*attention.rows(), *recurrent.rows()]:
         assert one.ours() is None
         assert one.peer() is None
     heads = [torch.randn(2, 3, 5, 4) for _ in range(3)]
