@@ -133,7 +133,7 @@ def _output(output: dict) -> str:
 
 
 def _written(html: str) -> str:
-    """A person's words; formulas as they were typed, since nothing runs here that could set them."""
+    """A person's words; formulas stay as they were typed, since nothing runs here."""
     return f"<blockquote>{html}</blockquote>"
 
 

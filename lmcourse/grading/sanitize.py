@@ -18,7 +18,7 @@ from pygments.token import STANDARD_TYPES
 from lmcourse.grading.limits import CELL_CHARS
 from lmcourse.grading.messages import plain
 
-_BLOCKS = "p div pre blockquote hr br h1 h2 h3 h4 h5 h6 ul ol li dl dt dd"
+_BLOCKS = "p div pre blockquote details summary hr br h1 h2 h3 h4 h5 h6 ul ol li dl dt dd"
 _TABLES = "table caption thead tbody tfoot tr th td"
 _INLINE = "a img span em strong b i u s del ins sub sup small mark code kbd var samp q abbr"
 _PICTURES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}

