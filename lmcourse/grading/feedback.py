@@ -19,7 +19,7 @@ body { font: 1rem/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto
 pre { overflow-x: auto; padding: .6rem .8rem; border: 1px solid #8886; border-radius: .3rem;
       font-size: .85rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 h2 { margin-top: 2.5rem; border-bottom: 1px solid #8886; }
-img { max-width: 100%; background: white; }
+img[src] { max-width: 100%; background: white; }
 blockquote { margin-inline: 0; padding: .1rem 1rem; border-inline-start: .25rem solid #8886;
              contain: content; overflow-x: auto; }
 blockquote :is(h1, h2, h3, h4, h5, h6) { margin: .5rem 0; border: 0; font-size: 1rem; }

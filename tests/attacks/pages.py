@@ -52,7 +52,8 @@ MARKDOWN = {
     "a form": f'<form action="http://{HOST}/form"><input name=q><button>Save</button></form>',
     "another address": f'<meta http-equiv="refresh" content="0;url=http://{HOST}/refresh"><base'
     f' href="http://{HOST}/"><link rel=stylesheet href="http://{HOST}/link.css">',
-    "borrowed names": '<p id="why" class="score tabbable nbgrader_cell">1</p><img name="currentScript">',
+    "borrowed names": '<p id="why" class="score tabbable nbgrader_cell">1</p>'
+    '<img name="currentScript">',
     "a cover": '<div class="navbar-fixed-top modal-backdrop in">Click anywhere</div>',
     "a cover of formulas": r"$\mmlToken{mi}[href='javascript:window.CANARY=1' id='why'"
     r" style='position:fixed;top:0;left:0;width:100%;height:100%;background:red']{x}$"
@@ -109,8 +110,8 @@ def hostile_metadata(nb: dict) -> None:
     nb["metadata"]["widgets"] = {
         "application/vnd.jupyter.widget-state+json": {"state": f"</script><script>{CODE}</script>"}
     }
-    for cell in nb["cells"]:
-        cell["id"] = "x"
+    for index, cell in enumerate(nb["cells"]):
+        cell["id"] = f"x{index}"
         cell["metadata"]["tags"] = ['"><img src=x onerror=window.CANARY=1>']
         cell["metadata"]["magics_language"] = markup
         cell["metadata"]["alt"] = markup
