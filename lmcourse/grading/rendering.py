@@ -122,6 +122,11 @@ def page_environment() -> Environment:
     return _harden(Environment(autoescape=True), _Nonced(loader, _SCREEN))
 
 
+def jupyter_environment(environment: Environment) -> Environment:
+    """Jupyter's own templates, for logging in and for what is not there."""
+    return _harden(environment, _Nonced(environment.loader))
+
+
 class SubmissionExporter(HTMLExporter):
     """A graded notebook as the page on which a person grades it.
 

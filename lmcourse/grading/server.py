@@ -9,6 +9,7 @@ to act with: no editor, kernel, terminal or files, and no address that loads set
 import signal
 from pathlib import Path
 
+from jupyter_server.base.handlers import Template404
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from nbgrader.coursedir import CourseDirectory
@@ -18,7 +19,13 @@ from nbgrader.server_extensions.formgrader.formgrader import FormgradeExtension
 from tornado import web
 from traitlets.config import Config
 
-from lmcourse.grading.rendering import PAGES, Policy, SubmissionExporter, page_environment
+from lmcourse.grading.rendering import (
+    PAGES,
+    Policy,
+    SubmissionExporter,
+    jupyter_environment,
+    page_environment,
+)
 
 # The first loads code from any folder that its address names; the other serves whatever lies
 # beside a submission, with the type that its name claims.
@@ -55,6 +62,7 @@ class Formgrader(FormgradeExtension):
 
     def init_tornado_settings(self, webapp: web.Application) -> None:
         super().init_tornado_settings(webapp)
+        webapp.settings["jinja2_env"] = jupyter_environment(webapp.settings["jinja2_env"])
         webapp.settings["nbgrader_jinja2_env"] = page_environment()
         webapp.settings["nbgrader_exporter"] = SubmissionExporter(formulas=bool(self._mathjax))
 
@@ -68,7 +76,7 @@ class Formgrader(FormgradeExtension):
             for name, folder in folders.items()
             if folder
         ]
-        rules.append((r"/formgrader/.*", handlers.Template404))
+        rules.append((r"/formgrader/.*", Template404))
         base = webapp.settings["base_url"]
         rules = [(url_path_join(base, rule[0]), *rule[1:]) for rule in rules]
         webapp.add_handlers(".*$", rules)

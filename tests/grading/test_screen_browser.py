@@ -21,6 +21,13 @@ from nbgrader.server_extensions.formgrader.formgrader import FormgradeExtension
 def settings(self, app):
     self.update_config(self.build_extra_config())
     FormgradeExtension.init_tornado_settings(self, app)
+start = server.Formgrader.initialize
+def initialize(self, argv=None, root=""):
+    if not root:
+        return start(self)
+    server.Formgrader.load_config_file = FormgradeExtension.load_config_file
+    FormgradeExtension.initialize(self, argv, root)
+server.Formgrader.initialize = initialize
 server.Formgrader.init_tornado_settings = settings
 server.Formgrader.init_handlers = FormgradeExtension.init_handlers
 server.Policy = lambda request: OutputTransform(request)
