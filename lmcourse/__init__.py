@@ -32,6 +32,10 @@ A module imports only from those that stand before it in this list:
     pretrained    a language model in a folder
     pretraining   a GPT from a text to a folder
 
+    applications  classification and translation, each with a baseline that needs no network
+    evaluation    how far a measured number can be trusted
+    reproduce     results on real data, measured again
+
     grading     assignments: release, check, grade (the only part that knows nbgrader)
     doctor      is this machine ready?
     __main__    the command `lmcourse`

@@ -18,7 +18,7 @@ MODULES_OF = {
     "published_code": set(),
     "outlook": set(),
 }
-WITHOUT_CHAPTER = {"checkpoints", "devices", "doctor", "grading", "metrics", "plots"}
+WITHOUT_CHAPTER = {"checkpoints", "devices", "doctor", "grading", "metrics", "plots", "reproduce"}
 GATHERING = {"understanding", "text_to_text"}  # assignments that serve several chapters
 # Tests that belong to no module: what they hold.
 OTHER_TESTS = {
