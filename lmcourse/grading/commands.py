@@ -1,240 +1,187 @@
-"""The teacher's commands besides release and grade: late, similar, export, items.
+"""The instructor's commands: release, grade, report, formgrader.
 
-Chapter: book/instructors/collecting.md
+Chapter: book/instructors/index.md
 """
 
-import json
-from collections.abc import Callable
-from functools import wraps
+import enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lmcourse.grading.errors import MisuseError
+from lmcourse.grading.errors import FailureError, MisuseError
+from lmcourse.grading.terminal import plain_errors, say, show_line
 
-Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="What was handed in.")]
-Assignment = Annotated[str, typer.Option("--assignment", "-a", help="Which one it is.")]
-CourseFolder = Annotated[
+app = typer.Typer()
+
+CourseOption = Annotated[
     Path | None,
     typer.Option("--course", metavar="DIR", help="The course's folder; default: found from here."),
 ]
-Output = Annotated[
+OutputOption = Annotated[
     Path | None,
     typer.Option("--output", metavar="DIR", help="Where results are; default: the course."),
 ]
+SecondsOption = Annotated[
+    float,
+    typer.Option("--seconds", min=1, max=3600, help="A cell may work this long."),
+]
 
 
-def add_to(app: typer.Typer, plain_errors: Callable) -> None:
-    """Add the commands; `plain_errors` makes one line of what goes wrong."""
+class Backend(enum.Enum):
+    """Who grades, as joblib calls it."""
 
-    def guarded(command: Callable) -> Callable:
-        @wraps(command)
-        def run(*args, **kwargs):
-            with plain_errors():
-                command(*args, **kwargs)
-
-        return run
-
-    for command, epilog in EXAMPLES.items():
-        app.command(epilog=epilog)(guarded(command))
+    loky = "loky"
+    dask = "dask"
 
 
-def late(
-    folder: Folder,
-    assignment: Assignment,
-    times: Annotated[
-        Path | None,
-        typer.Option("--times", metavar="CSV", help="student,time; default: the files' own times."),
+@app.command(
+    epilog="Examples: [bold]lmcourse release[/bold] (all), "
+    "[bold]lmcourse release attention --zip downloads[/bold]"
+)
+def release(
+    assignments: Annotated[
+        list[str] | None, typer.Argument(metavar="[ASSIGNMENT]...", help="Default: all of them.")
     ] = None,
-    course: CourseFolder = None,
-    output: Output = None,
-) -> None:
-    """Who was late, and what your rule makes of it; reports and feedback say so from then on."""
-    from lmcourse.grading import lateness, tables
-    from lmcourse.grading.course import find_course
-
-    here = find_course(course)
-    here.solution(assignment)
-    rule = lateness.policy(dict(here.config.get("Lateness", {})), assignment)
-    if not folder.is_dir():
-        raise MisuseError(f"FOLDER must be a folder of submissions, got {folder}")
-    found = (
-        lateness.times_from_csv(times) if times else lateness.times_from_files(folder, assignment)
-    )
-    judged = lateness.judge(rule, found)
-    out = (output or here.root).resolve()
-    path = lateness.save(lateness.file_of(out, assignment), rule, judged)
-    scores = {row["student"]: row["score"] for row in _graded(out, assignment, required=False)}
-    known = {student: score for student, score in scores.items() if score is not None}
-    table = tables.as_csv(lateness.HEADER, lateness.rows(rule, judged, known))
-    written = tables.write(path.with_suffix(".csv"), table)
-    for student, one in judged.items():
-        if one.days:
-            typer.echo(f"{student}: {one.days} days late ({one.handed_in})")
-    missing = sorted(set(scores) - set(judged))
-    if missing:
-        typer.echo(f"no time is known of {', '.join(missing)}")
-    typer.echo(f"{sum(bool(one.days) for one in judged.values())} of {len(judged)} are late")
-    typer.echo(f"{written}\nThe gradebook is as it was; lmcourse report shows it to all.")
-
-
-def similar(
-    folder: Folder,
-    assignment: Assignment,
-    least: Annotated[
-        float, typer.Option(min=1, max=100, help="Per cent that both must share at least.")
-    ] = 60,
-    course: CourseFolder = None,
-    output: Output = None,
-) -> None:
-    """Which answers share text that was not handed out: pairs to look at, no proof of anything."""
-    from lmcourse.grading import similarity, tables
-    from lmcourse.grading.course import find_course
-    from lmcourse.grading.intake import collect
-    from lmcourse.grading.messages import plain
-    from lmcourse.grading.notebooks import NotebookError, read_cells
-
-    here = find_course(course)
-    here.solution(assignment)
-    try:
-        handed_out = read_cells(here.exercises / assignment / f"{assignment}.ipynb")
-    except NotebookError as error:
-        raise MisuseError(f"the release of {assignment}: {error}; run lmcourse release") from None
-    cells = {s.student: s.cells for s in collect(folder, assignment) if not s.problem}
-    found = similarity.pairs(cells, handed_out, least=least / 100)
-    text = [SAYS]
-    for pair in found:
-        line = f"{pair.of_first:4.0%} of {pair.first} · {pair.of_second:4.0%} of {pair.second}"
-        typer.echo(line)
-        text += [line, *(f"\n    {p}\n".replace("\n", "\n    ") for p in pair.passages)]
-    out = (output or here.root).resolve()
-    path = out / "grades" / f"{assignment}.similar.txt"
-    tables.write(path, "\n".join(plain(part, 20_000) for part in text) + "\n")
-    n = len(cells)
-    typer.echo(f"{len(found)} of {n * (n - 1) // 2} pairs share {least:g} % or more")
-    typer.echo(f"{path}\n{SAYS}")
-
-
-def export(
-    assignment: Assignment,
-    to: Annotated[str, typer.Option("--to", help="plain, moodle or canvas.")] = "plain",
-    ids: Annotated[
+    zip_folder: Annotated[
         Path | None,
-        typer.Option("--ids", metavar="CSV", help="student,email or student,name,id,section,…"),
+        typer.Option("--zip", metavar="FOLDER", help="Also write FOLDER/<assignment>.zip."),
     ] = None,
-    course: CourseFolder = None,
-    output: Output = None,
-    late: Annotated[
-        bool, typer.Option("--late/--no-late", help="Take off what lmcourse late says.")
+    only_check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 1 if exercises/ is out of date.")
+    ] = False,
+    course: CourseOption = None,
+) -> None:
+    """Make exercises/ from solutions/: answers and hidden tests removed, and checked."""
+    with plain_errors():
+        from lmcourse.grading.course import find_course, writable_folder
+        from lmcourse.grading.release import release as run_release
+        from lmcourse.grading.release import write_zip
+
+        here = find_course(course)
+        names = assignments or here.assignments()
+        if not names:
+            raise MisuseError(f"{here.solutions} holds no assignment: <name>/<name>.ipynb")
+        for name in names:
+            here.solution(name)
+        stale = 0
+        for name in names:
+            done = run_release(here, name, write=not only_check)
+            stale += done.changed
+            state = ("out of date" if only_check else "written") if done.changed else "up to date"
+            show_line(f"{name}: {len(done.tasks)} tasks, {done.points:g} points, {state}")
+            if zip_folder is not None and not only_check:
+                show_line(f"  {write_zip(done, writable_folder(zip_folder))}")
+        if only_check and stale:
+            raise FailureError("exercises/ is not what solutions/ gives: run lmcourse release")
+
+
+@app.command(
+    epilog="Example: [bold]lmcourse grade handed-in --assignment attention[/bold], where handed-in"
+    " holds <student>/attention.ipynb, <student>/attention/attention.ipynb or <student>.ipynb."
+    " Exit code: 0 all graded, 1 some could not be graded, 2 wrong call."
+)
+def grade(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="What was handed in.")],
+    assignment: Annotated[str, typer.Option("--assignment", "-a", help="Which one it is.")],
+    course: CourseOption = None,
+    output: OutputOption = None,
+    seconds: SecondsOption = 20.0,
+    secret: Annotated[
+        Path | None,
+        typer.Option(
+            "--secret", metavar="FILE", help="Hidden inputs come from it; default: made once."
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", "-n", min=1, max=1024, help="At a time; default: the cores."),
+    ] = None,
+    backend: Annotated[
+        Backend, typer.Option("--backend", help="This machine, or a Dask cluster.")
+    ] = Backend.loky,
+    scheduler: Annotated[
+        str, typer.Option("--scheduler", metavar="ADDRESS", help="Of the Dask cluster.")
+    ] = "",
+    regrade: Annotated[
+        bool, typer.Option("--regrade", help="Also what an earlier run has graded and kept.")
+    ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Until another run on this gradebook has ended.")
+    ] = False,
+    unsafe_no_sandbox: Annotated[
+        bool,
+        typer.Option(
+            "--unsafe-no-sandbox", help="Run what was handed in unprotected, with your rights."
+        ),
     ] = False,
 ) -> None:
-    """The scores as a file for Moodle, Canvas or a spreadsheet; only what is decided."""
-    from lmcourse.grading import lateness, lms, tables
-    from lmcourse.grading.course import find_course
+    """Grade a class: scores, feedback for each learner, a table, CSV and JSON."""
+    with plain_errors():
+        from lmcourse.grading.console import grade_with_progress
+        from lmcourse.grading.course import find_course
+        from lmcourse.grading.grade import prepare
+        from lmcourse.grading.jobs import Options
 
-    if to not in lms.FORMATS:
-        raise MisuseError(f"--to must be one of {', '.join(lms.FORMATS)}, got {to!r}")
-    here = find_course(course)
-    here.solution(assignment)
-    out = (output or here.root).resolve()
-    graded = _graded(out, assignment)
-    rows = [
-        {
-            "student": row["student"],
-            "score": row["score"],
-            "open": any(grade["waiting"] for grade in row["grades"]),
-        }
-        for row in graded
-    ]
-    kept = lateness.recall(lateness.file_of(out, assignment)) if late else None
-    if late and kept is None:
-        raise MisuseError("--late needs the days: run lmcourse late first")
-    for row in rows:
-        if kept is not None and row["score"] is not None and row["student"] in kept[1]:
-            row["score"] -= kept[0].deduction(kept[1][row["student"]].days, row["score"])
-    table, left_out = lms.table(
-        to, assignment, _points(out, assignment), rows, lms.read_ids(ids, to) if ids else None
-    )
-    path = tables.write(out / "grades" / f"{assignment}.{to}.csv", table)
-    for line in left_out:
-        typer.echo(f"left out: {line}")
-    typer.echo(f"{len(rows) - len(left_out)} of {len(rows)} exported: {path}")
-
-
-def items(assignment: Assignment, course: CourseFolder = None, output: Output = None) -> None:
-    """How hard each task was, whether it told learners apart, and where most of them failed."""
-    from lmcourse.grading import items as statistics
-    from lmcourse.grading.course import find_course
-    from lmcourse.grading.messages import plain
-    from lmcourse.grading.notebooks import read_cells
-    from lmcourse.grading.plan import stated_plan, tasks
-
-    here = find_course(course)
-    found = [t for t in tasks(stated_plan(read_cells(here.solution(assignment)))) if t.graded]
-    out = (output or here.root).resolve()
-    students = [
-        {grade["name"]: grade for grade in row["grades"]}
-        for row in _graded(out, assignment)
-        if row["score"] is not None
-    ]
-    names = [[cell.name for cell in task.graded] for task in found]
-    table = [[_task_points(grades, own) for own in names] for grades in students]
-    measured = statistics.of_tasks(table, [task.points for task in found])
-    for task, own, one in zip(found, names, measured, strict=True):
-        typer.echo(
-            f"{task.label}: difficulty {_rounded(one['difficulty'])},"
-            f" discrimination {_rounded(one['discrimination'])}"
+        options = Options(
+            seconds=seconds,
+            sandbox=not unsafe_no_sandbox,
+            secret=secret,
+            workers=workers,
+            backend=backend.value,
+            scheduler=scheduler,
+            anew=regrade,
+            wait=wait,
         )
-        failed = [
-            grades[name]["message"]
-            for grades in students
-            for name in own
-            if name in grades and grades[name]["verdict"] == "failed"
-        ]
-        for message, times in statistics.commonest(failed):
-            typer.echo(f"    {times} × {plain(message, 160)}")
+        here = find_course(course)
+        with prepare(here, assignment, folder, output, options, on_wait=say) as grader:
+            graded, stopped = grade_with_progress(grader)
+            _report(graded, here.root, stopped)
 
 
-def _task_points(grades: dict, names: list[str]) -> float | None:
-    own = [grades[name] for name in names if name in grades]
-    if not own or any(grade["waiting"] for grade in own):
-        return None
-    return float(sum(grade["points"] for grade in own))
-
-
-def _rounded(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
-
-
-def _report(out: Path, assignment: str) -> dict:
-    path = out / "grades" / f"{assignment}.json"
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise MisuseError(f"{path} is missing: run lmcourse grade first, or add --output") from None
-    except ValueError:
-        raise MisuseError(f"{path} is damaged: run lmcourse report again") from None
-
-
-def _graded(out: Path, assignment: str, *, required: bool = True) -> list[dict]:
-    if not required and not (out / "grades" / f"{assignment}.json").exists():
-        return []
-    return _report(out, assignment)["students"]
-
-
-def _points(out: Path, assignment: str) -> float:
-    return float(_report(out, assignment)["points"])
-
-
-SAYS = (
-    "Shared text is a reason to look, and then to ask; it proves nothing. Short tasks have few"
-    " right answers, and two who learned from the same page write alike."
+@app.command(
+    epilog="Example: [bold]lmcourse report --assignment attention[/bold], after grading by hand."
 )
-EXAMPLES = {
-    late: "Example: [bold]lmcourse late handed-in -a attention --times times.csv[/bold], with"
-    " c.Lateness in nbgrader_config.py.",
-    similar: "Example: [bold]lmcourse similar handed-in -a attention[/bold]",
-    export: "Example: [bold]lmcourse export -a attention --to moodle --ids ids.csv[/bold]",
-    items: "Example: [bold]lmcourse items -a attention[/bold], after grading.",
-}
+def report(
+    assignment: Annotated[str, typer.Option("--assignment", "-a", help="Which one it is.")],
+    course: CourseOption = None,
+    output: OutputOption = None,
+) -> None:
+    """Write the table, the feedback, CSV and JSON anew from the gradebook; runs no code."""
+    with plain_errors():
+        from lmcourse.grading.course import find_course
+        from lmcourse.grading.recall import recall
+
+        here = find_course(course)
+        _report(recall(here, assignment, output), here.root)
+
+
+@app.command(
+    epilog="Example: [bold]lmcourse formgrader[/bold], then open the address that it prints."
+)
+def formgrader(
+    options: Annotated[
+        list[str] | None, typer.Argument(metavar="[-- OPTION]...", help="Options for Jupyter.")
+    ] = None,
+    course: CourseOption = None,
+    output: OutputOption = None,
+    port: Annotated[int, typer.Option(help="On this machine only.")] = 8888,
+) -> None:
+    """Open nbgrader's screen for grading by hand, on this machine only."""
+    with plain_errors():
+        from lmcourse.grading.course import find_course
+        from lmcourse.grading.screen import open_formgrader
+
+        open_formgrader(find_course(course), output, port, options or [])
+
+
+def _report(graded, root: Path, stopped: str = "") -> None:
+    from lmcourse.grading.console import show
+    from lmcourse.grading.report import write_reports
+
+    show(graded, write_reports(graded), root)
+    if stopped:
+        say(stopped)
+        raise typer.Exit(130)
+    complete = all(result.complete for result in graded.results)
+    raise typer.Exit(0 if complete else 1)
