@@ -158,7 +158,7 @@ def by_nbgrader(root: Path, out: Path) -> Graded:
         done = _run([nbgrader, step, AIM, *settings], root)
         said += f"{step}:\n{done.stdout}{done.stderr}"
         if done.returncode and step != "autograde":
-            wrong.append(f"{step} ended with {done.returncode}")
+            wrong.append(f"{step} ended with {done.returncode}: {done.stderr[-500:]}")
         elif done.returncode > 1:
             wrong += _ended(done)
     with sqlite3.connect(out / "gradebook.db") as db:
