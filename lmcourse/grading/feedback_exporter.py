@@ -8,9 +8,11 @@ from pathlib import Path
 from nbconvert.exporters import TemplateExporter
 from nbformat import NotebookNode
 
+from lmcourse.grading import lateness
 from lmcourse.grading.course import Course
 from lmcourse.grading.feedback import feedback
-from lmcourse.grading.jobs import Desk, Options, read_back
+from lmcourse.grading.gradebook import Recorder
+from lmcourse.grading.jobs import Desk, Options
 from lmcourse.grading.plan import tasks
 from lmcourse.grading.recorded import authors_notebook, recorded_plan, released_order
 
@@ -34,5 +36,9 @@ class FeedbackExporter(TemplateExporter):
             log=self.log,
         )
         plan = recorded_plan(resources, released_order(authors_notebook(course, resources)))
-        page = feedback(ids["assignment"], read_back(desk, ids["student"]), tasks(plan))
+        with Recorder(desk) as recorder:
+            result = recorder.read_back(ids["student"])
+        page = feedback(
+            ids["assignment"], lateness.noted(result, desk.output, desk.assignment), tasks(plan)
+        )
         return page, {**resources, "output_extension": ".html"}
