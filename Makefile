@@ -44,7 +44,7 @@ exercises: $(READY)  ## release exercises/ from solutions/
 faults: $(READY)  ## do the assignments' tests catch wrong answers? ends with the mutation score
 	$(BIN)/python tools/faults.py
 
-hostile: $(READY)  ## hostile and broken submissions through the grader
+hostile: $(READY)  ## hostile and broken submissions, through lmcourse grade and nbgrader autograde
 	$(BIN)/python tools/hostile.py
 
 nbval: $(READY)  ## run the chapters and the solutions again and compare

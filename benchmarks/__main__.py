@@ -1,6 +1,6 @@
 """Speed beside peers, as ratios, and how cost grows; exit code 1 if a goal is missed.
 
-python -m benchmarks            # about a minute
+python -m benchmarks            # about three minutes
 python -m benchmarks --quick    # less than half of it, less exact
 """
 
@@ -14,10 +14,10 @@ from rich.progress import track
 from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import attention
+from benchmarks import attention, recurrent, tokenizers
 from benchmarks.runner import Row, Work, compare, cpu_seconds, verdict
 
-SUITES = (attention,)
+SUITES = (attention, recurrent, tokenizers)
 
 
 def ratios(rows: Sequence[Row], n_rounds: int, at_least: float) -> tuple[Table, list[str]]:

@@ -2,12 +2,15 @@
 
 A module imports only from those that stand before it in this list:
 
-    devices     where tensors live
-    neurons     softmax, cross-entropy, look-up of rows
-    tokenizers  text to ids and back
-    data        generated corpora, real data sets, batches
-    metrics     what a number about a model means
-    plots       figures that carry their own description
+    devices            where tensors live
+    neurons            softmax, cross-entropy, look-up of rows
+    byte_pairs         words of a text; merges of neighbors, learned and applied
+    simple_tokenizers  an id for each character, or for each word
+    tokenizers         text to ids and back: characters, words, byte pairs
+    corpora            generated texts
+    data               real data sets, splits, batches, padding
+    metrics            what a number about a model means
+    plots              figures that carry their own description
 
     recurrent   RNN, LSTM and GRU: cells, layers, a language model, a classifier
     attention   scaled dot-product, additive and multi-head attention
@@ -28,6 +31,10 @@ A module imports only from those that stand before it in this list:
     generation    from logits to text
     pretrained    a language model in a folder
     pretraining   a GPT from a text to a folder
+
+    applications  classification and translation, each with a baseline that needs no network
+    evaluation    how far a measured number can be trusted
+    reproduce     results on real data, measured again
 
     grading     assignments: release, check, grade (the only part that knows nbgrader)
     doctor      is this machine ready?

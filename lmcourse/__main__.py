@@ -1,4 +1,4 @@
-"""The command `lmcourse`: doctor, check, train; for instructors release, grade and more.
+"""The command `lmcourse`: doctor, check and train for learners; release, grade and more.
 
 Chapter: book/setup.md
 """
@@ -11,6 +11,8 @@ from typing import Annotated
 
 import typer
 
+from lmcourse.grading import afterwards, commands
+from lmcourse.grading.commands import SecondsOption
 from lmcourse.grading.errors import FailureError, MisuseError
 from lmcourse.grading.terminal import mark, plain_errors, say, show_line, waiting
 
@@ -26,19 +28,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-CourseOption = Annotated[
-    Path | None,
-    typer.Option("--course", metavar="DIR", help="The course's folder; default: found from here."),
-]
-OutputOption = Annotated[
-    Path | None,
-    typer.Option("--output", metavar="DIR", help="Where results are; default: the course."),
-]
-SecondsOption = Annotated[
-    float,
-    typer.Option("--seconds", min=1, max=3600, help="A cell may work this long."),
-]
 
 
 def _model(text: str) -> typer.models.OptionInfo:
@@ -159,131 +148,34 @@ def train(
             raise FailureError(str(error)) from error
 
 
-@app.command(
-    epilog="Examples: [bold]lmcourse release[/bold] (all), "
-    "[bold]lmcourse release attention --zip downloads[/bold]"
-)
-def release(
-    assignments: Annotated[
-        list[str] | None, typer.Argument(metavar="[ASSIGNMENT]...", help="Default: all of them.")
-    ] = None,
-    zip_folder: Annotated[
-        Path | None,
-        typer.Option("--zip", metavar="FOLDER", help="Also write FOLDER/<assignment>.zip."),
-    ] = None,
-    only_check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit 1 if exercises/ is out of date.")
-    ] = False,
-    course: CourseOption = None,
+@app.command(epilog="Example: [bold]lmcourse reproduce rt-polarity[/bold]")
+def reproduce(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="rt-polarity, tatoeba-cmn-eng.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where results are left.")
+    ] = Path("reproduced"),
+    seed: Annotated[int, typer.Option(help="Another one gives another result.")] = 0,
 ) -> None:
-    """Make exercises/ from solutions/: answers and hidden tests removed, and checked."""
+    """Measure a result of the book on real data again; goes on where an earlier run stopped."""
     with plain_errors():
-        from lmcourse.grading.course import find_course, writable_folder
-        from lmcourse.grading.release import release as run_release
-        from lmcourse.grading.release import write_zip
+        from lmcourse.data import DatasetError
+        from lmcourse.reproduce import missed, reproduce
 
-        here = find_course(course)
-        names = assignments or here.assignments()
-        if not names:
-            raise MisuseError(f"{here.solutions} holds no assignment: <name>/<name>.ipynb")
-        for name in names:
-            here.solution(name)
-        stale = 0
-        for name in names:
-            done = run_release(here, name, write=not only_check)
-            stale += done.changed
-            state = ("out of date" if only_check else "written") if done.changed else "up to date"
-            show_line(f"{name}: {len(done.tasks)} tasks, {done.points:g} points, {state}")
-            if zip_folder is not None and not only_check:
-                show_line(f"  {write_zip(done, writable_folder(zip_folder))}")
-        if only_check and stale:
-            raise FailureError("exercises/ is not what solutions/ gives: run lmcourse release")
-
-
-@app.command(
-    epilog="Example: [bold]lmcourse grade handed-in --assignment attention[/bold], where handed-in"
-    " holds <student>/attention.ipynb, <student>/attention/attention.ipynb or <student>.ipynb."
-    " Exit code: 0 all graded, 1 some could not be graded, 2 wrong call."
-)
-def grade(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="What was handed in.")],
-    assignment: Annotated[str, typer.Option("--assignment", "-a", help="Which one it is.")],
-    course: CourseOption = None,
-    output: OutputOption = None,
-    seconds: SecondsOption = 20.0,
-    secret: Annotated[
-        Path | None,
-        typer.Option(
-            "--secret", metavar="FILE", help="Hidden inputs come from it; default: made once."
-        ),
-    ] = None,
-    unsafe_no_sandbox: Annotated[
-        bool,
-        typer.Option(
-            "--unsafe-no-sandbox", help="Run what was handed in unprotected, with your rights."
-        ),
-    ] = False,
-) -> None:
-    """Grade a class: scores, feedback for each learner, a table, CSV and JSON."""
-    with plain_errors():
-        from lmcourse.grading.console import StoppedError, grade_with_progress
-        from lmcourse.grading.course import find_course
-        from lmcourse.grading.grade import prepare
-        from lmcourse.grading.jobs import Options
-
-        options = Options(seconds=seconds, sandbox=not unsafe_no_sandbox, secret=secret)
-        here = find_course(course)
         try:
-            graded = grade_with_progress(prepare(here, assignment, folder, output, options))
-        except StoppedError as stopped:
-            say(str(stopped))
-            raise typer.Exit(130) from None
-        _report(graded, here.root)
+            result = reproduce(name, out, seed)
+        except ValueError as error:
+            raise MisuseError(str(error)) from error
+        except (DatasetError, ArithmeticError) as error:
+            raise FailureError(str(error)) from error
+        for key, value in result["numbers"].items():
+            show_line(f"{key:24} {value:.2f}")
+        show_line(f"{out / name}.json")
+        if below := missed(result):
+            raise FailureError("; ".join(below))
 
 
-@app.command(
-    epilog="Example: [bold]lmcourse report --assignment attention[/bold], after grading by hand."
-)
-def report(
-    assignment: Annotated[str, typer.Option("--assignment", "-a", help="Which one it is.")],
-    course: CourseOption = None,
-    output: OutputOption = None,
-) -> None:
-    """Write the table, the feedback, CSV and JSON anew from the gradebook; runs no code."""
-    with plain_errors():
-        from lmcourse.grading.course import find_course
-        from lmcourse.grading.grade import recall
-
-        here = find_course(course)
-        _report(recall(here, assignment, output), here.root)
-
-
-@app.command(
-    epilog="Example: [bold]lmcourse formgrader[/bold], then open the address that it prints."
-)
-def formgrader(
-    options: Annotated[
-        list[str] | None, typer.Argument(metavar="[-- OPTION]...", help="Options for Jupyter.")
-    ] = None,
-    course: CourseOption = None,
-    output: OutputOption = None,
-    port: Annotated[int, typer.Option(help="On this machine only.")] = 8888,
-) -> None:
-    """Open nbgrader's screen for grading by hand, on this machine only."""
-    with plain_errors():
-        from lmcourse.grading.course import find_course
-        from lmcourse.grading.screen import open_formgrader
-
-        open_formgrader(find_course(course), output, port, options or [])
-
-
-def _report(graded, root: Path) -> None:
-    from lmcourse.grading.console import show
-    from lmcourse.grading.report import write_reports
-
-    show(graded, write_reports(graded), root)
-    complete = all(result.complete for result in graded.results)
-    raise typer.Exit(0 if complete else 1)
+app.add_typer(commands.app)
+afterwards.add_to(app, plain_errors)
 
 
 if __name__ == "__main__":

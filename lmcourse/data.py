@@ -10,17 +10,18 @@ import itertools
 import os
 import random
 import re
-import string
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import pooch
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 from tqdm import tqdm
+
+from lmcourse.corpora import generate_corpus as generate_corpus
 
 VARIABLE = "LMCOURSE_DATA"
 Item = TypeVar("Item")
@@ -225,41 +226,6 @@ def pydoc_text() -> str:
     return "\n\n".join(dict.fromkeys(paragraphs))
 
 
-def generate_corpus(name: str, seed: int = 0, n_examples: int = 1000) -> list[str]:
-    """Made-up texts, all of one length, the same for the same seed on every machine.
-
-    Args:
-        name: recall: letters with a digit each, then one of the letters again, and its digit:
-            "c4a1f7d0a1". Who cannot look back at the letter knows four digits, but not which.
-            copy: eight letters, a bar, and the same letters: "gbbafhca|gbbafhca".
-
-    Example:
-        >>> generate_corpus("recall", seed=0, n_examples=2)
-        ['g4h8d7a3d7', 'h8c2e4b1h8']
-    """
-    if name not in _GENERATORS:
-        known = ", ".join(sorted(_GENERATORS))
-        raise ValueError(f"name must be one of {known}, got name={name!r}")
-    generator = random.Random(seed)
-    return [_GENERATORS[name](generator) for _ in range(n_examples)]
-
-
-def _recall(generator: random.Random) -> str:
-    keys = generator.sample(string.ascii_lowercase[:8], 4)
-    values = generator.sample(string.digits, 4)
-    asked = generator.randrange(4)
-    pairs = "".join(key + value for key, value in zip(keys, values, strict=True))
-    return pairs + keys[asked] + values[asked]
-
-
-def _copy(generator: random.Random) -> str:
-    letters = "".join(generator.choices(string.ascii_lowercase[:8], k=8))
-    return f"{letters}|{letters}"
-
-
-_GENERATORS = {"recall": _recall, "copy": _copy}
-
-
 def split(
     items: Sequence[Item], fractions: Sequence[float] = (0.8, 0.1, 0.1), seed: int = 0
 ) -> list[list[Item]]:
@@ -297,3 +263,32 @@ def batches(
     targets = ids[1 : n_windows * context_length + 1].view(n_windows, context_length)
     order = torch.randperm(n_windows, generator=torch.Generator().manual_seed(seed))
     return ((windows[chosen], targets[chosen]) for chosen in order.split(batch_size))
+
+
+def pad_batch(
+    sequences: Sequence[Sequence[int]], pad_id: int = 0, side: Literal["right", "left"] = "right"
+) -> tuple[Int[Tensor, "B T"], Bool[Tensor, "B T"]]:
+    """The sequences as rows of equal length, and the mask: True where an id is real.
+
+    The rows' lengths are `mask.sum(1)`; attention takes `mask[:, None]`.
+
+    Args:
+        pad_id: fills up; what it is does not matter where the mask is obeyed.
+        side: where to fill up: right to read, left to go on writing.
+
+    Example:
+        >>> pad_batch([[5, 3], [7, 2, 4]])[0].tolist()
+        [[5, 3, 0], [7, 2, 4]]
+    """
+    if not sequences or not any(sequences):
+        raise ValueError(f"sequences must have at least one id, got {len(sequences)} without any")
+    if side not in ("right", "left"):
+        raise ValueError(f"side must be 'right' or 'left', got side={side!r}")
+    n = max(map(len, sequences))
+    ids = torch.full((len(sequences), n), pad_id)
+    mask = torch.zeros(len(sequences), n, dtype=torch.bool)
+    for row, sequence in enumerate(sequences):
+        place = slice(0, len(sequence)) if side == "right" else slice(n - len(sequence), n)
+        ids[row, place] = torch.tensor(sequence, dtype=ids.dtype)
+        mask[row, place] = True
+    return ids, mask

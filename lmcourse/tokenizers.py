@@ -1,124 +1,162 @@
-"""Text to ids and back: characters first.
+"""Text to ids and back: characters, words, byte pairs.
 
 Chapter: book/tokenizers.md
 """
 
-import json
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Literal
 
-UNKNOWN = "<unk>"
+from lmcourse.byte_pairs import (
+    N_BYTES,
+    MergedWords,
+    Pair,
+    count_words,
+    cut_out,
+    learn_merges,
+    pieces,
+    spell,
+    split_words,
+)
+from lmcourse.simple_tokenizers import CharTokenizer as CharTokenizer
+from lmcourse.simple_tokenizers import Tokenizer as Tokenizer
+from lmcourse.simple_tokenizers import WordTokenizer as WordTokenizer
+from lmcourse.simple_tokenizers import check_different, check_ids, write_json, written_by
 
 
-@runtime_checkable
-class Tokenizer(Protocol):
-    """What every tokenizer can do; `decode(encode(text))` is the text, or says what was unknown."""
+class BPETokenizer:
+    """Byte pairs: ids 0 to 255 are the bytes of UTF-8, then come merges, and last special tokens.
 
-    @property
-    def vocab_size(self) -> int:
-        """The number of ids, which are 0 to vocab_size - 1."""
-
-    def encode(self, text: str) -> list[int]:
-        """The ids of a text."""
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """The text of ids."""
-
-
-class CharTokenizer:
-    """One id for each character (Unicode code point), in their order; id 0 may be `<unk>`.
+    Every text has ids and comes back from them. The ids are those of rustbpe and tiktoken for the
+    same merges.
 
     Args:
-        characters: all that it knows, each once.
-        unknown: encode what it does not know as id 0, `<unk>`, instead of refusing it.
+        merges: the pairs of ids to merge, in order; the first makes id 256.
+        special_tokens: names of signs that are no text, such as the end of a document.
 
     Example:
-        >>> tokenizer = CharTokenizer.train("a cat")
-        >>> tokenizer.encode("cat")
-        [2, 1, 3]
-        >>> tokenizer.decode([3, 1, 2])
-        'tac'
+        >>> tokenizer = BPETokenizer.train("low low lower lowest", vocab_size=258)
+        >>> tokenizer.tokens[256:]
+        [b'lo', b'low']
+        >>> tokenizer.encode("slow")
+        [115, 257]
+
+    Reference: Radford et al. (2019), section 2.2, for bytes and for merges inside of words.
     """
 
-    def __init__(self, characters: Iterable[str], unknown: bool = False):
-        self.tokens = [UNKNOWN] * unknown + list(characters)
-        self.unknown = unknown
-        self._ids = {token: index for index, token in enumerate(self.tokens)}
-        for token in self.tokens[unknown:]:
-            if len(token) != 1:
-                raise ValueError(f"characters must be single characters, got {token!r}")
-        if len(self._ids) < len(self.tokens):
-            twice = Counter(self.tokens).most_common(1)[0][0]
-            raise ValueError(f"characters must be different, got {twice!r} more than once")
+    def __init__(self, merges: Iterable[Pair], special_tokens: Sequence[str] = ()):
+        self.merges = list(merges)
+        self.special_tokens = _names(special_tokens)
+        check_different("merges", self.merges)
+        n_text_ids = N_BYTES + len(self.merges)
+        self.tokens = spell(self.merges) + [name.encode() for name in self.special_tokens]
+        self._special_ids = {name: n_text_ids + i for i, name in enumerate(self.special_tokens)}
+        self._words = MergedWords({pair: N_BYTES + i for i, pair in enumerate(self.merges)})
 
     @classmethod
-    def train(cls, text: str, vocab_size: int | None = None) -> "CharTokenizer":
-        """A tokenizer for the characters of `text`.
+    def train(
+        cls, text: str, vocab_size: int, special_tokens: Sequence[str] = ()
+    ) -> "BPETokenizer":
+        """A tokenizer with the most frequent pairs of `text`; a bar shows if it takes long.
 
         Args:
-            vocab_size: keep the most frequent ones, so that they and `<unk>` are at most as many;
-                all characters and no `<unk>` if None.
+            vocab_size: the number of ids in all, 256 bytes and the special tokens among them.
+
+        Raises:
+            ValueError: a text that UTF-8 cannot hold, or one with too few pairs.
         """
         if not text:
             raise ValueError("text must have at least one character, got text=''")
-        if vocab_size is None:
-            return cls(sorted(set(text)))
-        if vocab_size < 2:
+        n_merges = vocab_size - N_BYTES - len(_names(special_tokens))
+        if n_merges < 0:
             raise ValueError(
-                f"vocab_size must be at least 2, {UNKNOWN} and a character, got"
-                f" vocab_size={vocab_size}"
+                f"vocab_size must be at least {vocab_size - n_merges}, for {N_BYTES} bytes and"
+                f" {len(special_tokens)} special tokens, got vocab_size={vocab_size}"
             )
-        # Of equally frequent ones the first in the alphabet, not the first in the text.
-        counts = sorted(Counter(text).items(), key=lambda item: (-item[1], item[0]))
-        return cls(sorted(token for token, _ in counts[: vocab_size - 1]), unknown=True)
+        with _naming_surrogates(text):
+            words = {word.encode(): count for word, count in count_words(text).items()}
+        merges = learn_merges(words, n_merges)
+        if len(merges) < n_merges:
+            raise ValueError(
+                f"text is too short for {n_merges} merges: it ran out of pairs after"
+                f" {len(merges)}; give a longer text or a smaller vocab_size"
+            )
+        return cls(merges, special_tokens)
 
     @property
     def vocab_size(self) -> int:
-        """The number of ids, `<unk>` among them if there is one."""
+        """The number of ids: bytes, merges and special tokens."""
         return len(self.tokens)
 
-    def encode(self, text: str) -> list[int]:
-        """The id of each character.
+    def encode(
+        self, text: str, allowed_special: Literal["all"] | Collection[str] = ()
+    ) -> list[int]:
+        """The ids of the words, one word after the other.
 
-        Raises:
-            ValueError: a character is not known, and the tokenizer was made without `<unk>`.
+        Args:
+            allowed_special: the special tokens whose names in `text` mean them, or "all". The
+                other names are text: what a user types must not end a document.
         """
-        if self.unknown:
-            return [self._ids.get(character, 0) for character in text]
-        try:
-            return [self._ids[character] for character in text]
-        except KeyError as error:
-            character = error.args[0]
-            raise ValueError(
-                f"text must have known characters only, got {character!r} (U+{ord(character):04X})"
-                f" at {text.index(character)}: train on a text that has it, or give train() a"
-                f" vocab_size, and it becomes {UNKNOWN}"
-            ) from None
+        ids: list[int] = []
+        with _naming_surrogates(text):
+            for index, part in enumerate(cut_out(text, self._allowed(allowed_special))):
+                if index % 2:  # the names stand between the texts
+                    ids.append(self._special_ids[part])
+                else:
+                    for piece in pieces(part):
+                        ids += chain.from_iterable(map(self._words.__getitem__, split_words(piece)))
+        return ids
 
-    def decode(self, ids: Sequence[int]) -> str:
-        """The characters of the ids, side by side; `<unk>` where one was unknown."""
-        for index in ids:
-            if not 0 <= index < len(self.tokens):
-                raise ValueError(f"ids must lie in 0…{len(self.tokens) - 1}, got {int(index)}")
-        return "".join(self.tokens[index] for index in ids)
+    def _allowed(self, names: Literal["all"] | Collection[str]) -> Collection[str]:
+        if names == "all":
+            return self.special_tokens
+        if isinstance(names, str) or any(name not in self._special_ids for name in names):
+            raise ValueError(
+                f"allowed_special must be 'all' or a list with some of {self.special_tokens}, got"
+                f" allowed_special={names!r}"
+            )
+        return names
+
+    def decode(self, ids: Sequence[int], skip_special_tokens: bool = False) -> str:
+        """The text of the ids; `\ufffd` where bytes are not UTF-8, as when a character is cut.
+
+        Args:
+            skip_special_tokens: leave them out, instead of showing their names.
+        """
+        check_ids(ids, self.vocab_size)
+        end = N_BYTES + len(self.merges) if skip_special_tokens else self.vocab_size
+        spelled = b"".join(self.tokens[index] for index in ids if index < end)
+        return spelled.decode("utf-8", errors="replace")
 
     def save(self, path: str | Path) -> None:
-        """Writes the characters to a JSON file, readable in any editor."""
-        content = {"characters": self.tokens[self.unknown :], "unknown": self.unknown}
-        # Escaped: so even half of a surrogate pair survives, which UTF-8 could not hold.
-        Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="ascii")
+        """Writes merges and special tokens to a JSON file, readable in any editor."""
+        write_json(path, {"merges": self.merges, "special_tokens": self.special_tokens})
 
     @classmethod
-    def load(cls, path: str | Path) -> "CharTokenizer":
+    def load(cls, path: str | Path) -> "BPETokenizer":
         """The tokenizer that `save` wrote."""
-        try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
-            characters, unknown = content["characters"], content["unknown"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(
-                f"path must be a file that CharTokenizer.save wrote, got {str(path)!r}:"
-                f" {type(error).__name__}: {error}"
-            ) from error
-        return cls(characters, unknown)
+        with written_by(cls, path) as content:
+            return cls([tuple(pair) for pair in content["merges"]], content["special_tokens"])
+
+
+def _names(special_tokens: Sequence[str]) -> list[str]:
+    if isinstance(special_tokens, str) or "" in special_tokens:
+        rule = "special_tokens must be a list of names, none of them empty"
+        raise ValueError(f"{rule}, got special_tokens={special_tokens!r}")
+    check_different("special_tokens", special_tokens)
+    return list(special_tokens)
+
+
+@contextmanager
+def _naming_surrogates(text: str) -> Iterator[None]:
+    try:
+        yield
+    except UnicodeEncodeError:
+        place = next(i for i, character in enumerate(text) if "\ud800" <= character <= "\udfff")
+        raise ValueError(
+            "text must have no half of a surrogate pair, since UTF-8 cannot hold it, got"
+            f" {text[place]!r} at {place}: text.encode('utf-16', 'surrogatepass')"
+            ".decode('utf-16', 'replace') joins halves and replaces those that are alone"
+        ) from None

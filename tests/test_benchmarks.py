@@ -10,7 +10,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import __main__ as command
-from benchmarks import attention
+from benchmarks import attention, recurrent, tokenizers
 from benchmarks.runner import Measured, Row, compare, cpu_seconds, verdict
 
 
@@ -58,7 +58,7 @@ def test_a_goal_may_be_missed_by_a_tenth(speed, goal, word):
 
 
 def test_both_sides_of_a_row_compute_the_same():
-    for one in attention.rows():
+    for one in [*attention.rows(), *recurrent.rows()]:
         assert one.ours() is None
         assert one.peer() is None
     heads = [torch.randn(2, 3, 5, 4) for _ in range(3)]
@@ -67,6 +67,17 @@ def test_both_sides_of_a_row_compute_the_same():
         attention.attention(*heads, mask)[0],
         attention.F.scaled_dot_product_attention(*heads, is_causal=True),
     )
+
+
+def test_tokenizers_beside_each_other_give_the_same_ids():
+    *trainings, first, second = tokenizers.rows(n_characters=20_000, vocab_size=300)
+    assert first.ours() == first.peer() == second.ours() == second.peer()
+    ours = [row.ours() for row in trainings]
+    huggingface, rust = [row.peer() for row in trainings]
+    assert rust.vocab_size == huggingface.get_vocab_size() == ours[0].vocab_size == 300
+    text = tokenizers.sample_text(5_000)
+    assert len(text) == 5_000
+    assert rust.encode(text) == ours[1].encode(text)
 
 
 def test_operations_grow_with_the_square_of_the_length():
@@ -78,6 +89,7 @@ def test_operations_grow_with_the_square_of_the_length():
 @pytest.mark.parametrize(("speed", "code"), [(2.0, 0), (0.1, 1)])
 def test_the_last_line_counts_the_goals(monkeypatch, capsys, speed, code):
     fast, slow = spin(0.001), spin(0.001 * speed)
+    monkeypatch.setattr(command, "SUITES", (attention,))
     monkeypatch.setattr(attention, "rows", lambda: [row(fast, slow)])
     monkeypatch.setattr(attention, "growth", lambda: attention_growth)
     attention_growth = [(1, lambda: None)]

@@ -3,7 +3,6 @@
 The downloads come from a server on this machine, which breaks in every way that a network can.
 """
 
-import collections
 import gzip
 import hashlib
 import http.server
@@ -20,8 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmcourse import data
-from lmcourse.data import DatasetError, batches, generate_corpus, load_dataset, pydoc_text, split
-from lmcourse.tokenizers import CharTokenizer
+from lmcourse.attention import padding_mask
+from lmcourse.data import DatasetError, batches, load_dataset, pydoc_text, split
 
 # ---------------------------------------------------------------- downloads
 
@@ -210,8 +209,6 @@ def test_a_newer_tatoeba_is_read_with_a_warning(tmp_path, monkeypatch):
 def test_an_unknown_name_is_answered_with_the_known_ones():
     with pytest.raises(ValueError, match=r"name must be one of multi30k, .*got name='imdb'"):
         load_dataset("imdb")
-    with pytest.raises(ValueError, match=r"name must be one of copy, recall, got name='paste'"):
-        generate_corpus("paste")
 
 
 def test_every_file_has_a_sum_and_an_address_that_cannot_change():
@@ -259,39 +256,7 @@ def test_the_real_examples_are_what_they_say():
                 assert second or second == 0
 
 
-# ---------------------------------------------------------------- generated corpora, pydoc
-
-
-@pytest.mark.parametrize("name", ["recall", "copy"])
-def test_a_seed_makes_a_corpus(name):
-    texts = generate_corpus(name, seed=3, n_examples=50)
-    assert texts == generate_corpus(name, seed=3, n_examples=50)
-    assert texts != generate_corpus(name, seed=4, n_examples=50)
-    assert generate_corpus(name, seed=3, n_examples=9) == texts[:9]
-    assert len({len(text) for text in texts}) == 1
-
-
-def test_recall_asks_for_a_letter_that_was_there():
-    asked = collections.Counter()
-    for text in generate_corpus("recall", n_examples=2000):
-        keys, values = text[0:8:2], text[1:8:2]
-        assert len(set(keys)) == len(set(values)) == 4
-        assert values[keys.index(text[8])] == text[9]
-        asked[keys.index(text[8])] += 1
-    # Each place 500 times ± 19.4; five standard deviations: a chance of 2e-6.
-    assert all(400 < count < 600 for count in asked.values())
-
-
-def test_copy_says_it_twice():
-    for text in generate_corpus("copy", n_examples=100):
-        first, second = text.split("|")
-        assert first == second
-
-
-def test_a_corpus_becomes_a_tensor():
-    texts = generate_corpus("recall", n_examples=20)
-    tokenizer = CharTokenizer.train("".join(texts))
-    assert torch.tensor([tokenizer.encode(text) for text in texts]).shape == (20, 10)
+# ---------------------------------------------------------------- pydoc
 
 
 def test_pydoc_text_is_english_that_does_not_repeat_itself():
@@ -380,3 +345,51 @@ def test_batches_refuse_a_text_that_is_too_short():
     message = "got 5 ids, context_length=5: give a longer text or a smaller context_length"
     with pytest.raises(ValueError, match=message):
         batches(list(range(5)), 2, 5)
+
+
+# ---------------------------------------------------------------- padded batches
+
+
+@given(
+    rows=st.lists(st.lists(st.integers(0, 99), max_size=7), min_size=1, max_size=5).filter(any),
+    pad_id=st.integers(0, 99),
+)
+def test_a_padded_batch_holds_the_rows_and_says_where(rows, pad_id):
+    ids, mask = data.pad_batch(rows, pad_id)
+    assert ids.shape == mask.shape == (len(rows), max(map(len, rows)))
+    assert ids.dtype == torch.int64
+    assert mask.dtype == torch.bool
+    assert mask.sum(1).tolist() == [len(row) for row in rows]
+    assert [row[real].tolist() for row, real in zip(ids, mask, strict=True)] == rows
+    assert (ids[~mask] == pad_id).all()
+    flipped, _ = data.pad_batch([row[::-1] for row in rows], pad_id, side="left")
+    assert torch.equal(flipped, ids.flip(1))
+
+
+def test_a_padded_batch_is_that_of_torch():
+    rows = [[5, 3], [7, 2, 4, 1], [6]]
+    tensors = [torch.tensor(row) for row in rows]
+    ids, mask = data.pad_batch(rows, pad_id=9)
+    expected = torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True, padding_value=9)
+    assert torch.equal(ids, expected)
+    left, left_mask = data.pad_batch(rows, pad_id=9, side="left")
+    assert torch.equal(
+        left,
+        torch.nn.utils.rnn.pad_sequence(
+            tensors, batch_first=True, padding_value=9, padding_side="left"
+        ),
+    )
+    assert left_mask[2].tolist() == [False, False, False, True]
+    lengths = mask.sum(1)
+    assert torch.equal(mask[:, None], padding_mask(lengths, 4))
+
+
+@pytest.mark.parametrize("rows", [[], [[], []]])
+def test_a_batch_of_nothing_is_refused(rows):
+    with pytest.raises(ValueError, match=rf"at least one id, got {len(rows)} without any"):
+        data.pad_batch(rows)
+
+
+def test_a_batch_is_filled_up_on_one_side():
+    with pytest.raises(ValueError, match=r"side must be 'right' or 'left', got side='middle'"):
+        data.pad_batch.__wrapped__([[1]], side="middle")

@@ -8,7 +8,9 @@ from pages import BOOK, ROOT, chapters, read_page
 
 # Chapters whose modules have other names; those with none show other people's code or no code.
 MODULES_OF = {
+    "data": {"data", "corpora"},
     "lstm": {"recurrent"},
+    "tokenizers": {"tokenizers", "simple_tokenizers", "byte_pairs"},
     "training": {"training", "batching", "runs", "surroundings", "updates"},
     "pretraining": {"training", "distributed"},
     "bias_and_privacy": {"privacy"},
@@ -16,7 +18,7 @@ MODULES_OF = {
     "published_code": set(),
     "outlook": set(),
 }
-WITHOUT_CHAPTER = {"checkpoints", "devices", "doctor", "grading", "metrics", "plots"}
+WITHOUT_CHAPTER = {"checkpoints", "devices", "doctor", "grading", "metrics", "plots", "reproduce"}
 GATHERING = {"understanding", "text_to_text"}  # assignments that serve several chapters
 # Tests that belong to no module: what they hold.
 OTHER_TESTS = {

@@ -26,6 +26,7 @@ class Ran:
     trace: list[str] = field(default_factory=list)
     outputs: list[dict] = field(default_factory=list)
     seconds: float = 0.0
+    award: float | None = None  # what a test gave by `award`, where it ran in this process too
 
 
 class Reader:

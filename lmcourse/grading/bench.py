@@ -21,11 +21,12 @@ from lmcourse.grading.provisioner import ForkServer, Process
 from lmcourse.grading.sandbox import SandboxError
 
 _GRACE_SECONDS = 2.0
-_ANSWER_SECONDS = 10.0
+_ANSWER_SECONDS = 60.0
 _SETUP_SECONDS = 40.0
 _LOST = (ClosedError, TimeoutError, WireError)
 _TIMED_OUT = "it was stopped after {:g} seconds: an endless loop, or far too slow"
 _DIED = "it ended the Python process: exit, a crash, or too much memory at once"
+_BROKEN = "the author's own answer does not pass this test here; it said: "
 _MEMORY = "it ended the Python process: it took more than {:g} MiB of memory"
 
 
@@ -53,6 +54,7 @@ class Bench:
         files: what the code finds in its folder.
         proven: the tests that the reference solution passes here (`canary`). Only for these does a
             test that stumbles over the learner's data count as failed.
+        broken: those that it does not pass here. Nobody fails them, whatever they say.
     """
 
     def __init__(
@@ -65,15 +67,17 @@ class Bench:
         seed: Callable[[str], int] | None = None,
         files: Mapping[str, bytes] | None = None,
         proven: frozenset[str] = frozenset(),
+        broken: frozenset[str] = frozenset(),
     ):
         self._students, self._judges, self._budgets = students, judges, budgets
-        self._wanted, self._proven = wanted, proven
+        self._wanted, self._proven, self._broken = wanted, proven, broken
         self._seed = seed or (lambda name: secrets.randbits(63))
         self._files = dict(files or {})
-        self._deadline = Deadline(budgets.submission_seconds)
-        self._reader = Reader(budgets.output_bytes)
+        self._worked = 0.0  # by processes that have been replaced
         self._student: Process | None = None
         self._judge: Process | None = None
+        self._deadline = Deadline(budgets.submission_seconds, processor=self._work)
+        self._reader = Reader(budgets.output_bytes)
         self._link: socket.socket | None = None  # made with the learner's process, for the judge
         self._cells: list[str] = []
         self._setups: list[str] = []
@@ -92,6 +96,11 @@ class Bench:
                 process.end()
         self._student = self._judge = None
         self._drop_link()
+
+    def _work(self) -> float:
+        """The seconds that the processor has worked for this submission."""
+        running = [p.worked() for p in (self._student, self._judge) if p is not None]
+        return self._worked + sum(running)
 
     def run(self, kind: str, source: str, name: str = "") -> Ran | Verdict:
         """Run a cell of any kind: `test`, `setup` (locked, but no test) or `student`."""
@@ -119,9 +128,7 @@ class Bench:
         if self._judge is not None:
             try:
                 self._setup_judge(source)
-            except (
-                SandboxError
-            ):  # the next test starts another judge, and says so if that fails too
+            except SandboxError:  # the next test starts another judge, and says if that fails
                 self._end_judge()
         return ran
 
@@ -145,9 +152,7 @@ class Bench:
             verdict = Verdict(outcome="ungraded", kind="judge", message=why)
         if verdict.died:
             self._end_student()
-        if (
-            verdict.outcome == "ungraded"
-        ):  # whatever was wrong with the judge, the next test has another
+        if verdict.outcome == "ungraded":  # whatever was wrong, the next test has another judge
             self._end_judge()
         verdict.seed, verdict.seconds = seed, time.monotonic() - started
         return verdict
@@ -155,19 +160,22 @@ class Bench:
     def _ask_judge(self, source: str, seed: int) -> dict:
         seconds = min(self._budgets.test_seconds, max(0.1, self._deadline.left))
         head = {"op": "test", "source": source, "seed": seed, "seconds": seconds}
-        return self._judge.ask(head, Deadline(seconds + _GRACE_SECONDS))
+        return self._judge.ask(head, Deadline(seconds + _GRACE_SECONDS, processor=self._work))
 
     def _verdict(self, name: str, said: dict) -> Verdict:
         """The judge's answer, in which no more is believed than can be checked."""
         outcome, line, fraction = (said.get(key) for key in ("outcome", "line", "fraction"))
         if outcome == "stumbled":
             outcome = "failed" if name in self._proven else "ungraded"
+        message = scrub(said.get("message"), 4000)
+        if outcome == "failed" and name in self._broken:
+            outcome, message = "ungraded", _BROKEN + message
         passed = outcome == "passed" and type(fraction) is float and 0 <= fraction <= 1
         return Verdict(
             outcome="passed" if passed else "failed" if outcome == "failed" else "ungraded",
             fraction=fraction if passed else 0.0,
             kind=scrub(said.get("kind"), 100),
-            message=scrub(said.get("message"), 4000),
+            message=message,
             line=line if type(line) is int else None,
             trace=scrub(said.get("trace"), 6000),
             died=scrub(said.get("died"), 200),
@@ -231,13 +239,13 @@ class Bench:
             "call_seconds": self._budgets.call_seconds,
             "frames": self._budgets.frames,
         }
-        self._judge.hand_over(head, self._link, Deadline(_ANSWER_SECONDS))
+        self._judge.hand_over(head, self._link, self._student, Deadline(_ANSWER_SECONDS))
         self._drop_link()
 
     def _setup_judge(self, source: str) -> None:
         head = {"op": "setup", "source": source, "seed": self._seed("setup")}
         try:
-            said = self._judge.ask(head, Deadline(_SETUP_SECONDS))
+            said = self._judge.ask(head, Deadline(_SETUP_SECONDS, processor=self._judge.worked))
         except _LOST as error:
             said = {"message": type(error).__name__}
         if said.get("outcome") != "passed":
@@ -251,12 +259,14 @@ class Bench:
     def _end_student(self) -> None:
         if self._student is not None:
             self._student.end()
+            self._worked += self._student.worked()
         self._student = None
         self._drop_link()
 
     def _end_judge(self) -> None:
         if self._judge is not None:
             self._judge.end()
+            self._worked += self._judge.worked()
         self._judge = None
 
     def _execute(self, source: str, *, again: bool = False) -> Ran:
@@ -264,7 +274,7 @@ class Bench:
         head = {"op": "cell", "source": source, "limit": reader.room, "store": True}
         seconds = max(0.1, min(self._budgets.cell_seconds, self._deadline.left))
         try:
-            said = self._student.ask(head, Deadline(seconds))
+            said = self._student.ask(head, Deadline(seconds, processor=self._student.worked))
         except TimeoutError:
             return self._stop(seconds, reader)
         except (ClosedError, WireError):
@@ -280,7 +290,8 @@ class Bench:
         ran = Ran(status="timeout", message=_TIMED_OUT.format(seconds))
         self._student.interrupt()
         try:
-            ran.outputs = reader.ran(self._student.answer(Deadline(_GRACE_SECONDS))).outputs
+            grace = Deadline(_GRACE_SECONDS, processor=self._student.worked)
+            ran.outputs = reader.ran(self._student.answer(grace)).outputs
         except _LOST:
             self._end_student()
         return ran

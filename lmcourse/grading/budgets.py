@@ -5,6 +5,7 @@ Chapter: book/instructors/sandbox.md
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 MIB = 1 << 20
@@ -15,6 +16,8 @@ OUT_OF_TIME = "it ran out of time"
 @dataclass(frozen=True, kw_only=True)
 class Budgets:
     """The defaults suit assignments whose tests take seconds; limits that never vary are in `wire`.
+
+    Seconds are the processor's (`spent`).
 
     Threat: code that never ends, fills the memory or the disk, or talks without end.
 
@@ -50,18 +53,58 @@ class Budgets:
                 )
 
 
-class Deadline:
-    """The earliest of several ends, so that a limit within a limit never adds to it."""
+def spent(seconds: float, processor: float, clock: float) -> bool:
+    """Whether code that may use `seconds` has had its time, by the processor or by the clock.
 
-    def __init__(self, seconds: float, within: "Deadline | None" = None):
-        end = time.monotonic() + seconds
-        self._end = end if within is None else min(end, within._end)
+    Seconds are the processor's, so that a busy machine costs nobody points. Code that sleeps uses
+    none: it is stopped when twice the seconds have passed. The last rule is for code that waits and
+    works by turns.
+    """
+    idle = clock >= _IDLE * seconds and processor < 0.05 * clock
+    return processor >= seconds or idle or clock >= _AT_MOST * seconds
+
+
+_IDLE, _AT_MOST = 2, 10  # times the seconds, by the clock
+
+
+class Deadline:
+    """The earliest of several ends, so that a limit within a limit never adds to it.
+
+    Args:
+        seconds: by the clock, or, with `processor`, by the rule of `spent`.
+        processor: tells how long the processor has worked for what is limited.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        within: "Deadline | None" = None,
+        processor: Callable[[], float] | None = None,
+    ):
+        self._seconds, self._within, self._processor = seconds, within, processor
+        self._started = time.monotonic()
+        self._before = processor() if processor else 0.0
 
     @property
     def left(self) -> float:
-        """The seconds that remain; zero or less when it has passed."""
-        return self._end - time.monotonic()
+        """Before so many seconds by the clock it has not passed; zero or less when it has."""
+        own = self._left()
+        return own if self._within is None else min(own, self._within.left)
 
     @property
     def passed(self) -> bool:
         return self.left <= 0
+
+    def _left(self) -> float:
+        clock = time.monotonic() - self._started
+        if self._processor is None:
+            return self._seconds - clock
+        used = self._processor() - self._before
+        if spent(self._seconds, used, clock):
+            return 0.0
+        idle = _IDLE * self._seconds - clock
+        return max(_TICK, min(self._seconds - used, idle if idle > 0 else _LOOK))
+
+
+_TICK = 0.05  # seconds: so often at most
+_LOOK = 0.5  # where every moment could be the last

@@ -15,7 +15,7 @@ from lmcourse.grading.execution import Step, execute
 from lmcourse.grading.limits import Limits
 from lmcourse.grading.notebooks import Cell, NotebookError, read_cells
 from lmcourse.grading.outcomes import PASSED, UNGRADED, decide
-from lmcourse.grading.plan import Planned, Task, stated_plan, tasks
+from lmcourse.grading.plan import Planned, Task, is_test, stated_plan, tasks
 from lmcourse.grading.session import Ran
 
 HOLDS, FAILS, OPEN, BY_HAND = "holds", "fails", "open", "by hand"
@@ -28,11 +28,15 @@ class TaskVerdict:
     task: Task
     state: str = HOLDS
     causes: list[str] = field(default_factory=list)
+    blank: bool = False  # nothing was written where a person will read
+    awarded: dict[str, float] = field(default_factory=dict)  # shares of points, by test
 
     @property
     def points(self) -> float:
         """Those of the tests, if they all hold."""
-        return self.task.points if self.state == HOLDS else 0.0
+        if self.state != HOLDS:
+            return 0.0
+        return sum((c.points * self.awarded.get(c.name, 1.0) for c in self.task.graded), 0.0)
 
 
 @dataclass(kw_only=True)
@@ -71,10 +75,11 @@ def check(
     cells = _read(path)
     code = [cell for cell in cells if cell.kind == "code"]
     names = [_title(cell, cells) for cell in code]
-    steps = [Step(source=cell.source, test=_is_test(cell), setup=_is_setup(cell)) for cell in code]
+    steps = [Step(source=cell.source, test=is_test(cell), setup=_is_setup(cell)) for cell in code]
     rans = execute(steps, limits, on_step=lambda index: on_cell(names[index]))
     runs = list(zip(code, rans, strict=True))
-    verdicts = [_judge(task, runs, limits) for task in tasks(stated_plan(cells))]
+    untouched = {cell.label for cell in cells if _untouched(cell)}
+    verdicts = [_judge(task, runs, limits, untouched) for task in tasks(stated_plan(cells))]
     return Verdict(tasks=verdicts, warnings=_warnings(cells, runs, limits))
 
 
@@ -83,7 +88,7 @@ def _read(path: Path) -> list[Cell]:
         cells = read_cells(path)
     except NotebookError as error:
         raise MisuseError(f"{path}: {error}") from None
-    if not any(_is_test(cell) for cell in cells):
+    if not any(is_test(cell) for cell in cells):
         raise MisuseError(
             f"{path}: it has no test cells, so it is no assignment;"
             " check a notebook of exercises/, as it was handed out"
@@ -91,13 +96,8 @@ def _read(path: Path) -> list[Cell]:
     return cells
 
 
-def _is_test(cell: Cell) -> bool:
-    claims = cell.claims
-    return cell.kind == "code" and bool(claims.get("grade")) and not claims.get("solution")
-
-
 def _is_setup(cell: Cell) -> bool:
-    return bool(cell.claims.get("locked")) and not _is_test(cell)
+    return bool(cell.claims.get("locked")) and not is_test(cell)
 
 
 def _title(cell: Cell, cells: list[Cell]) -> str:
@@ -109,10 +109,13 @@ def _title(cell: Cell, cells: list[Cell]) -> str:
     return f"cell number {number} (`{first[:40]}`)"
 
 
-def _judge(task: Task, runs: list[tuple[Cell, Ran]], limits: Limits) -> TaskVerdict:
+def _judge(
+    task: Task, runs: list[tuple[Cell, Ran]], limits: Limits, untouched: set[str | None]
+) -> TaskVerdict:
     verdict = TaskVerdict(task=task)
     if task.graded and all(cell.by_hand for cell in task.graded):
         verdict.state = BY_HAND
+        verdict.blank = any(cell.name in untouched for cell in task.graded)
         return verdict
     own = {cell.name for cell in task.cells}
     mine = [(cell, ran) for cell, ran in runs if cell.label in own]
@@ -122,15 +125,13 @@ def _judge(task: Task, runs: list[tuple[Cell, Ran]], limits: Limits) -> TaskVerd
             " cells from a fresh notebook. The grader puts them back."
         )
         verdict.state = FAILS
-    broken = [_cause(c, ran, limits) for c, ran in mine if not _is_test(c) and ran.status != "ok"]
-    failed = [
-        outcome
-        for cell, ran in mine
-        if _is_test(cell) and (outcome := decide(ran, cell.source, limits)).verdict != PASSED
-    ]
+    broken = [_cause(c, ran, limits) for c, ran in mine if not is_test(c) and ran.status != "ok"]
+    outcomes = {c.label: decide(r, c.source, limits) for c, r in mine if is_test(c)}
+    verdict.awarded = {name: outcome.fraction for name, outcome in outcomes.items()}
+    failed = [outcome for outcome in outcomes.values() if outcome.verdict != PASSED]
     if failed or broken:
-        untouched = any(_untouched(cell) for cell, _ in mine)
-        verdict.state = OPEN if untouched and not broken else FAILS
+        not_started = any(cell.label in untouched for cell, _ in mine)
+        verdict.state = OPEN if not_started and not broken else FAILS
         # An answer that did not run explains its tests better than they do.
         verdict.causes += broken or [
             f"Could not be checked: {outcome.message}"

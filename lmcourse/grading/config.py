@@ -19,9 +19,6 @@ def configure(c: Config) -> None:
         theirs + "AssignLatePenalties",
         theirs + "CheckCellMetadata",
     ]
-    # nbgrader's own feedback would show hidden tests to learners.
-    c.GenerateFeedback.preprocessors = [
-        theirs + "ClearHiddenTests",
-        theirs + "GetGrades",
-        "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
-    ]
+    # nbgrader's own feedback would show hidden tests to learners, and run what they wrote.
+    c.GenerateFeedback.exporter_class = "lmcourse.grading.feedback_exporter.FeedbackExporter"
+    c.GenerateFeedback.preprocessors = []

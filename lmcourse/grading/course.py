@@ -138,9 +138,25 @@ def make_gradebook(path: Path) -> None:
         raise FailureError(f"the gradebook {path} cannot be made: {error}") from error
 
 
+def fill_database(db_url: str) -> None:
+    """Make the gradebook's tables in a database of the course's own, if it has none.
+
+    Raises:
+        FailureError: the database cannot be used.
+    """
+    try:
+        with own_tools(), Gradebook(db_url):
+            pass
+    except (OSError, ImportError, subprocess.CalledProcessError, SQLAlchemyError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise FailureError(f"the gradebook's database cannot be used: {reason}") from error
+
+
 def quiet_log(path: Path | None = None) -> logging.Logger:
     """A log for nbgrader that goes to a file, or nowhere; never to the screen."""
     log = logging.Logger("lmcourse.grading", level=logging.INFO)
+    if path:
+        path.unlink(missing_ok=True)  # an old one would pass for this run's
     handler = logging.FileHandler(path, "w", "utf-8", delay=True) if path else logging.NullHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)

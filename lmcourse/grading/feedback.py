@@ -1,15 +1,17 @@
 """What a learner gets back: a page that shows their work its points, and nothing that runs.
 
-Chapter: book/instructors/index.md
+Chapter: book/instructors/hand_grading.md
 """
 
 from html import escape
 from pathlib import Path
 
+from lmcourse.grading.inert import inert_output
 from lmcourse.grading.jobs import Grade, Result
 from lmcourse.grading.messages import plain
 from lmcourse.grading.outcomes import FAILED, PASSED, UNGRADED
 from lmcourse.grading.plan import Task
+from lmcourse.grading.sanitize import markdown
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -17,13 +19,17 @@ body { font: 1rem/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto
 pre { overflow-x: auto; padding: .6rem .8rem; border: 1px solid #8886; border-radius: .3rem;
       font-size: .85rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 h2 { margin-top: 2.5rem; border-bottom: 1px solid #8886; }
+img[src] { max-width: 100%; background: white; }
+blockquote { margin-inline: 0; padding: .1rem 1rem; border-inline-start: .25rem solid #8886;
+             contain: content; overflow-x: auto; }
+blockquote :is(h1, h2, h3, h4, h5, h6) { margin: .5rem 0; border: 0; font-size: 1rem; }
 table { border-collapse: collapse; } td, th { padding: .2rem .8rem .2rem 0; text-align: left; }
-td:last-child, th:last-child { text-align: right; }
+.tasks :is(td, th):last-child { text-align: right; }
 .passed::before { content: "✓ "; } .failed::before { content: "✗ "; }
 .waiting::before, .ungraded::before { content: "… "; }
 """
 # Nothing may run and nothing may be loaded, whatever slipped through.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _SHOWN = 20_000
 
 
@@ -79,7 +85,7 @@ def _table(tasks: list[Task], grades: dict[str, Grade]) -> str:
         points = f"{so_far} of {task.points:g}"
         rows.append(f'<tr><td class="{_state(own)}">{_text(task.label)}</td><td>{points}</td></tr>')
     return (
-        "<table><thead><tr><th>Task</th><th>Points</th></tr></thead>"
+        '<table class="tasks"><thead><tr><th>Task</th><th>Points</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table>"
     )
 
@@ -107,13 +113,28 @@ def _task(task: Task, grades: dict[str, Grade], cells: list[dict]) -> str:
 
 
 def _answer(cell: dict) -> str:
-    """The learner's own cell, and what went wrong when it ran."""
-    shown = f"<p>Your answer:</p><pre>{_text(cell['source'])}</pre>"
-    for output in cell.get("outputs", []):
-        if output["output_type"] == "error":
-            said = f"{output['ename']}: {output['evalue']}"
-            shown += f"<p>When it ran:</p><pre>{_text(said)}</pre>"
-    return shown
+    """The learner's own cell, and what it printed, drew or raised when it ran."""
+    if cell.get("cell_type") == "markdown":
+        return f"<p>Your answer:</p>{_written(markdown(cell['source']))}"
+    shown = "".join(map(_output, cell.get("outputs", [])))
+    ran = f"<p>When it ran:</p>{shown}" if shown else ""
+    return f"<p>Your answer:</p><pre>{_text(cell['source'])}</pre>{ran}"
+
+
+def _output(output: dict) -> str:
+    if output["output_type"] == "error":
+        said = f"{output['ename']}: {output['evalue']}"
+        return f"<pre>{_text(said)}</pre>"
+    shown = inert_output(output)
+    if shown.output_type == "stream":
+        return f"<pre>{_text(shown.text)}</pre>"
+    ((kind, picture),) = shown.data.items()
+    return f'<img alt="A picture that your cell drew" src="data:{kind};base64,{picture}">'
+
+
+def _written(html: str) -> str:
+    """A person's words; formulas stay as they were typed, since nothing runs here."""
+    return f"<blockquote>{html}</blockquote>"
 
 
 def _grade(grade: Grade) -> str:
@@ -134,7 +155,8 @@ def _grade(grade: Grade) -> str:
 
 
 def _comment(grade: Grade) -> str:
-    return f"<p>Comment:</p><pre>{_text(grade.comment)}</pre>" if grade.comment else ""
+    comment = markdown(grade.comment, html=False)
+    return f"<p>Comment:</p>{_written(comment)}" if grade.comment else ""
 
 
 def _notes(notes: list[str]) -> str:

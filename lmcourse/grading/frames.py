@@ -42,13 +42,15 @@ def send(
     block = b"".join(blocks)
     if len(text) > HEADER_BYTES or len(block) > BLOCK_BYTES:
         raise WireError("a message that is too large")
-    _wait_until(sock, deadline)
-    try:
-        sock.sendall(_LENGTHS.pack(len(text), len(block)) + text + block)
-    except TimeoutError:
-        raise
-    except OSError:
-        raise ClosedError from None
+    left = memoryview(_LENGTHS.pack(len(text), len(block)) + text + block)
+    while left:
+        _wait_until(sock, deadline)
+        try:
+            left = left[sock.send(left) :]
+        except TimeoutError:
+            continue  # the deadline decides whether it has passed
+        except OSError:
+            raise ClosedError from None
 
 
 def receive(sock: socket.socket, deadline: Deadline | None = None) -> tuple[dict, bytes]:
@@ -81,7 +83,7 @@ def _exactly(sock: socket.socket, size: int, deadline: Deadline | None) -> bytes
         try:
             part = sock.recv(min(_CHUNK, size - len(parts)))
         except TimeoutError:
-            raise
+            continue
         except OSError:
             raise ClosedError from None
         if not part:
@@ -94,9 +96,10 @@ def _wait_until(sock: socket.socket, deadline: Deadline | None) -> None:
     if deadline is None:
         sock.settimeout(None)
         return
-    if deadline.passed:
+    left = deadline.left
+    if left <= 0:
         raise TimeoutError
-    sock.settimeout(deadline.left)
+    sock.settimeout(left)
 
 
 def scrub(text: Any, limit: int = 2000) -> str:

@@ -1,26 +1,39 @@
-"""A whole class: each submission graded in turn, none of them able to stop the others.
+"""A whole class: many graded at a time, one who writes, none able to stop the others.
 
 Chapter: book/instructors/index.md
 """
 
-import json
+import contextlib
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from nbgrader.api import MissingEntry
+from traitlets.config import Config
 
-from lmcourse.grading import sandbox, warm
-from lmcourse.grading.course import Course, make_gradebook, quiet_log, writable_folder
+from lmcourse.grading import crew, lateness, sandbox, warm
+from lmcourse.grading.cache import Cache
+from lmcourse.grading.course import (
+    Course,
+    fill_database,
+    make_gradebook,
+    quiet_log,
+    writable_folder,
+)
+from lmcourse.grading.crew import Crew
 from lmcourse.grading.errors import FailureError, MisuseError
 from lmcourse.grading.feedback import drop_feedback, write_feedback
-from lmcourse.grading.intake import STUDENT, Submission, collect
-from lmcourse.grading.jobs import Desk, Options, Result, grade_one, read_back
+from lmcourse.grading.gradebook import Recorder, locked
+from lmcourse.grading.intake import STUDENT, Entry, Submission, entries
+from lmcourse.grading.jobs import Desk, Options, Result
 from lmcourse.grading.notebooks import read_cells
 from lmcourse.grading.plan import Task, stated_plan, tasks
-from lmcourse.grading.preprocessors import UNSAFE
+from lmcourse.grading.preprocessors import Execute
+from lmcourse.grading.recorded import recorded_plan, released_order
 from lmcourse.grading.release import convert
+from lmcourse.grading.work import UNSAFE, Answer, Kit
+
+NOT_YET = "not graded yet: the run was stopped, and the same command goes on"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,23 +52,54 @@ class Class:
     @property
     def unprotected(self) -> int:
         """How many were graded without the sandbox: their points prove nothing."""
-        return sum(not result.problem and not result.sandbox for result in self.results)
+        return sum(
+            not (result.problem or result.pending or result.sandbox) for result in self.results
+        )
+
+    @property
+    def kept(self) -> int:
+        """How many an earlier run had graded."""
+        return sum(result.kept for result in self.results)
 
 
 @dataclass(kw_only=True)
 class Grader:
-    """What `grade` needs to know before the first submission runs."""
+    """What `grade` needs to know before the first submission runs, and what is done so far."""
 
     desk: Desk
     tasks: list[Task]
-    submissions: list[Submission]
+    entries: list[Entry]
+    kit: Kit
+    crew: Crew
+    done: dict[Entry, Result] = field(default_factory=dict)
 
     def grade(self, on_done: Callable[[Result], None] = lambda result: None) -> Class:
-        """Grade all; `on_done` hears of each result as it comes."""
-        try:
-            results = [self._one(submission, on_done) for submission in self.submissions]
-        finally:
-            warm.close()
+        """Grade all; `on_done` hears of each result as it comes.
+
+        Interrupted, it leaves what is graded in the gradebook and in `so_far`.
+        """
+        cache = Cache(self.desk.own_folder / self.desk.assignment, self.kit)
+        with Recorder(self.desk) as recorder:
+            waiting = []
+            for entry in self.entries:
+                result = self._known(entry, cache, recorder)
+                if result is None:
+                    waiting.append(entry)
+                else:
+                    self._finish(entry, result, on_done)
+            team = replace(self.crew, workers=max(1, min(self.crew.workers, len(waiting))))
+            by_student = {entry.student: entry for entry in waiting}
+            for submission, answer in team.grade(self.kit, waiting) if waiting else ():
+                result = self._answered(submission, answer, cache, recorder)
+                self._finish(by_student[submission.student], result, on_done)
+        return self.so_far()
+
+    def so_far(self) -> Class:
+        """The class as it is now; who was not reached has a row that says so."""
+        results = [
+            self.done.get(entry) or Result(student=entry.student, problem=NOT_YET, pending=True)
+            for entry in self.entries
+        ]
         return Class(
             assignment=self.desk.assignment,
             output=self.desk.output,
@@ -63,93 +107,106 @@ class Grader:
             results=results,
         )
 
-    def _one(self, submission: Submission, on_done: Callable[[Result], None]) -> Result:
-        result = grade_one(self.desk, submission)
+    def _known(self, entry: Entry, cache: Cache, recorder: Recorder) -> Result | None:
+        """What can be said without running anything."""
+        submission = entry.read()
+        if submission.problem:
+            return Result(student=submission.student, problem=submission.problem)
+        if self.desk.options.anew:
+            return None
+        notebook = cache.find(entry.student, cache.key(entry.student, submission.cells))
+        if notebook is None:
+            return None
+        return replace(self._recorded(submission, notebook, recorder), kept=True)
+
+    def _answered(
+        self, submission: Submission, answer: Answer, cache: Cache, recorder: Recorder
+    ) -> Result:
+        if answer.log:
+            self.desk.log.error("%s: %s\n%s", submission.student, answer.problem, answer.log)
+        if answer.problem:
+            return Result(student=submission.student, problem=answer.problem)
+        if answer.lasting:
+            key = cache.key(submission.student, submission.cells)
+            cache.keep(submission.student, key, answer.notebook)
+        self.desk.log.info("was graded: %s", submission.student)
+        return self._recorded(submission, answer.notebook, recorder)
+
+    def _recorded(self, submission: Submission, notebook: str, recorder: Recorder) -> Result:
+        try:
+            return recorder.record(submission, notebook)
+        except Exception as error:
+            self.desk.log.exception("%s could not be recorded", submission.student)
+            why = f"it could not be written down ({type(error).__name__}); the log says more"
+            return Result(student=submission.student, problem=why)
+
+    def _finish(self, entry: Entry, result: Result, on_done: Callable[[Result], None]) -> None:
+        result = lateness.noted(result, self.desk.output, self.desk.assignment)
         if not result.problem:
             write_feedback(self.desk.folder("feedback", result.student), result, self.tasks)
         elif STUDENT.fullmatch(result.student):
             # A page of an earlier hand-in would pass for this one's.
             drop_feedback(self.desk.folder("feedback", result.student))
+        self.done[entry] = replace(result, cells=[])  # a class of notebooks need not be in memory
         on_done(result)
-        return result
 
 
-def recall(course: Course, assignment: str, output: Path | None) -> Class:
-    """The class as the gradebook has it now, with what a person graded since; runs nothing.
-
-    Raises:
-        MisuseError: the class was not graded there.
-    """
-    solution = course.solution(assignment)
-    output = (output or course.root).resolve()
-    before = output / "grades" / f"{assignment}.json"
-    if not before.is_file():
-        raise MisuseError(f"{before} is missing: run lmcourse grade first, or add --output")
-    writable_folder(before.parent)
-    rows = _rows(before)
-    desk = Desk(
-        course=course, assignment=assignment, output=output, options=Options(), log=quiet_log()
-    )
-    found = tasks(stated_plan(read_cells(solution)))
-    results = []
-    for row in rows:
-        problem = row["problem"]
-        result = Result(student=row["student"], problem=problem) if problem else None
-        results.append(result or _read_back(desk, row["student"]))
-        if not problem:
-            write_feedback(desk.folder("feedback", row["student"]), results[-1], found)
-    return Class(assignment=assignment, output=output, tasks=found, results=results)
-
-
-def _rows(before: Path) -> list[dict]:
-    try:
-        return json.loads(before.read_text("utf-8"))["students"]
-    except (ValueError, KeyError, TypeError):
-        raise MisuseError(f"{before} is damaged: run lmcourse grade again") from None
-
-
-def _read_back(desk: Desk, student: str) -> Result:
-    if desk.own_gradebook and not (desk.output / "gradebook.db").is_file():
-        raise MisuseError(f"{desk.output} holds no gradebook: run lmcourse grade again")
-    try:
-        return read_back(desk, student)
-    except (FileNotFoundError, MissingEntry):
-        raise MisuseError(
-            f"the graded notebook of {student} is missing in {desk.output}: grade again"
-        ) from None
-
-
+@contextlib.contextmanager
 def prepare(
-    course: Course, assignment: str, folder: Path, output: Path | None, options: Options
-) -> Grader:
+    course: Course,
+    assignment: str,
+    folder: Path,
+    output: Path | None,
+    options: Options,
+    on_wait: Callable[[str], None] = lambda text: None,
+) -> Iterator[Grader]:
     """Look at everything that could be wrong with the call, then tell the gradebook the assignment.
+
+    The gradebook is locked until the `with` ends.
+
+    Args:
+        on_wait: is told for whom we wait, if we do.
 
     Raises:
         MisuseError: no such assignment, no submissions, no good secret, or the output cannot be
             written.
-        FailureError: there is no sandbox here, or the author's notebook does not convert.
+        FailureError: there is no sandbox here, another run has the gradebook, or the author's
+            notebook does not convert.
     """
     solution = course.solution(assignment)
     if folder.resolve() in (course.root, course.solutions.resolve(), course.exercises.resolve()):
         raise MisuseError(f"FOLDER must hold what learners handed in, but {folder} is the course's")
-    submissions = collect(folder, assignment)
+    handed_in = entries(folder, assignment)
     _require(options)
     output = writable_folder((output or course.root).resolve())
-    log = quiet_log(writable_folder(output / "grades") / f"{assignment}.log")
+    logs = writable_folder(output / "grades")
     desk = Desk(
         course=course,
         assignment=assignment,
         output=output,
         options=options,
-        log=log,
+        log=quiet_log(),
         keeps_submissions=folder.resolve() == output / "submitted",
     )
-    _tell_gradebook(desk)
-    plan = stated_plan(read_cells(solution))
-    return Grader(desk=desk, tasks=tasks(plan), submissions=submissions)
+    with locked(desk, on_wait):
+        desk = replace(desk, log=quiet_log(logs / f"{assignment}.log"))
+        _tell_gradebook(desk)
+        kit = _kit(desk, solution)
+        yield Grader(
+            desk=replace(desk, files=kit.brief.files),
+            tasks=tasks(stated_plan(read_cells(solution))),
+            entries=handed_in,
+            kit=kit,
+            crew=Crew(workers=options.workers or crew.cores(), scheduler=options.scheduler),
+        )
 
 
 def _require(options: Options) -> None:
+    if (options.backend == "dask") != bool(options.scheduler):
+        raise MisuseError(
+            "--backend dask and --scheduler ADDRESS must be given together,"
+            f" got --backend {options.backend} and --scheduler {options.scheduler or 'nothing'}"
+        )
     try:
         if options.sandbox:
             sandbox.require()
@@ -161,9 +218,28 @@ def _require(options: Options) -> None:
         raise MisuseError(str(error)) from None
 
 
+def _kit(desk: Desk, solution: Path) -> Kit:
+    """What a worker needs, under the course's settings and those of this call."""
+    config = Config(desk.course.config)
+    config.Execute.cell_seconds = config.Execute.test_seconds = desk.options.seconds
+    config.Execute.sandbox = desk.options.sandbox
+    if desk.options.secret is not None:
+        config.Execute.secret_file = str(desk.options.secret.resolve())
+    ids = {"notebook": desk.assignment, "assignment": desk.assignment, "db_url": desk.db_url}
+    plan = recorded_plan({"nbgrader": ids}, released_order(solution))
+    step = Execute(config=config)
+    try:
+        brief = step.brief(solution, plan, desk.output)
+    except ValueError as error:  # the secret is too short, say
+        raise MisuseError(str(error)) from None
+    return Kit(assignment=desk.assignment, plan=plan, brief=brief, sandbox=step.sandbox)
+
+
 def _tell_gradebook(desk: Desk) -> None:
     if desk.own_gradebook:
         make_gradebook(desk.output / "gradebook.db")
+    else:
+        fill_database(desk.db_url)
     with tempfile.TemporaryDirectory(prefix="lmcourse-release-") as scratch:
         try:
             convert(desk.course, desk.assignment, Path(scratch), database=True, db_url=desk.db_url)

@@ -24,8 +24,27 @@ class Submission:
     problem: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """Where one learner's submission lies; it is read when its turn comes, not before."""
+
+    student: str
+    path: Path
+    assignment: str
+    times: int = 1  # that the name is there
+
+    def read(self) -> Submission:
+        """The submission as it is now."""
+        return _read(self.path, self.assignment, self.times)
+
+
 def collect(folder: Path, assignment: str) -> list[Submission]:
-    """Each learner's submission, sorted by name, from any of these places:
+    """Each learner's submission, read at once; raises as `entries` does."""
+    return [entry.read() for entry in entries(folder, assignment)]
+
+
+def entries(folder: Path, assignment: str) -> list[Entry]:
+    """Each learner's entry, sorted by name, from any of these places:
 
     FOLDER/<student>/<assignment>.ipynb, FOLDER/<student>/<assignment>/<assignment>.ipynb,
     FOLDER/<student>.ipynb.
@@ -37,17 +56,21 @@ def collect(folder: Path, assignment: str) -> list[Submission]:
         what = "is a file" if folder.exists() else "does not exist"
         raise MisuseError(f"FOLDER must be a folder of submissions, but {folder} {what}")
     try:
-        entries = sorted(folder.iterdir(), key=lambda path: path.name)
+        found = sorted(folder.iterdir(), key=lambda path: path.name)
     except OSError as error:
         raise MisuseError(f"cannot read the folder {folder}: {error.strerror}") from error
-    entries = [path for path in entries if not _IGNORED.match(path.name) and _is_entry(path)]
-    if not entries:
+    found = [path for path in found if not _IGNORED.match(path.name) and _is_entry(path)]
+    if not found:
         raise MisuseError(
             f"{folder} holds no submission: it must hold <student>/{assignment}.ipynb,"
             f" <student>/{assignment}/{assignment}.ipynb or <student>.ipynb"
         )
-    names = Counter(_student(path) for path in entries)
-    return [_read(path, assignment, names[_student(path)]) for path in entries]
+    names = Counter(map(_student, found))
+    return [
+        Entry(student=name, path=path, assignment=assignment, times=names[name])
+        for path in found
+        for name in [_student(path)]
+    ]
 
 
 def _is_entry(path: Path) -> bool:

@@ -5,6 +5,8 @@ Chapter: book/instructors/index.md
 
 from dataclasses import dataclass
 
+from lmcourse.grading.budgets import spent
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
@@ -21,13 +23,8 @@ class Limits:
     output_chars: int = 100_000  # kept of one cell's output
 
     def spent(self, seconds: float, processor: float, clock: float) -> bool:
-        """Whether code that may use `seconds` has had its time, by the processor or by the clock.
-
-        Code that sleeps uses no processor: it is stopped early. The last rule is for code that
-        waits and works by turns.
-        """
-        idle = clock >= 2 * seconds and processor < 0.05 * clock
-        return processor >= seconds or idle or clock >= 10 * seconds
+        """Whether code that may use `seconds` has had its time; see `budgets.spent`."""
+        return spent(seconds, processor, clock)
 
 
 NOTEBOOK_BYTES = 20_000_000

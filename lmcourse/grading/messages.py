@@ -11,6 +11,10 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 _PLACE = re.compile(r"Cell In\s?\[(\d*)\], line (\d+)(?:, in ([\w.]+))?")
 _SYNTAX_PLACE = re.compile(r"\s*\([^()]*, line (\d+)\)$")
 _PLAIN_PLACE = re.compile(r'File "<ipython-input[^"]*>", line (\d+), in (\w+)')
+# The line itself, where a trace shows it: behind an arrow, or below its place.
+_ARROW = re.compile(r"^-+>\s*\d+ (.*)$", re.M)
+_PLAIN_LINE = re.compile(r'File "<ipython-input[^"]*>", line \d+, in \w+(?:\n {4}(.*))?')
+_QUOTED = 80  # characters
 # These say all themselves: what they are called is of no use to a learner.
 _SPEAKING = ("BridgeFault", "Gone", "StudentError", "judge", "")
 SYNTAX = ("SyntaxError", "IndentationError", "TabError")
@@ -38,7 +42,10 @@ def explain(name: str, message: str, trace: Sequence[str] = ()) -> str:
         return f"{name}: {message}. Does the cell that defines it stand above, and does it run?"
     place = innermost(trace)
     said = f"{name}: {message}" if message else name
-    return f"{said}\n(in {place})" if place else said
+    if not place:
+        return said
+    own = _PLACE.split("\n".join(trace))[-1]  # what the trace shows of the innermost cell
+    return f"{said}\n(in {place}{_quoted(_ARROW.search(own))})"
 
 
 def judged(kind: str, message: str, trace: str) -> str:
@@ -51,7 +58,10 @@ def judged(kind: str, message: str, trace: str) -> str:
     if kind in _SPEAKING or (kind == "NameError" and message.startswith("`")):
         return message[:1].upper() + message[1:]
     places = _PLAIN_PLACE.findall(trace)
-    where = f"\n(in {places[-1][1]}, line {places[-1][0]} of its cell)" if places else ""
+    where = ""
+    if places:
+        line = _quoted([*_PLAIN_LINE.finditer(trace)][-1])
+        where = f"\n(in {places[-1][1]}, line {places[-1][0]} of its cell{line})"
     said = explain(kind, message)
     return said if kind in ("AssertionError", "NotImplementedError", *SYNTAX) else said + where
 
@@ -61,6 +71,12 @@ def timeout(seconds: float, trace: Sequence[str] = ()) -> str:
     place = innermost(trace)
     where = f" It was in {place} at that moment." if place else ""
     return f"It was stopped after {seconds:g} seconds: an endless loop, or far too slow.{where}"
+
+
+def _quoted(line: re.Match | None) -> str:
+    """A line of the learner's own code, behind its place."""
+    text = (line[1] or "").strip() if line else ""
+    return f": `{text[:_QUOTED]}`" if text else ""
 
 
 DIED = "It ended the Python process (exit, os._exit, or a crash)."

@@ -59,7 +59,7 @@ def _doubted(outcome: Outcome, doubt: str) -> Outcome:
 
 def _decide(ran: Ran, source: str, limits: Limits) -> Outcome:
     if ran.status == "ok":
-        return Outcome(verdict=PASSED, fraction=1.0)
+        return Outcome(verdict=PASSED, fraction=1.0 if ran.award is None else ran.award)
     if ran.status == "unrun":
         return Outcome(verdict=UNGRADED, message=ran.message)
     if ran.status == "timeout":

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from lmcourse.grading.notebooks import Cell
 
-HIDDEN = "BEGIN HIDDEN TESTS"
+HIDDEN, HIDDEN_END = "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"
 _HEADER = re.compile(r"^##\s+Task\s+(\d+)\s*·\s*(.+?)\s*\((\d+(?:\.\d+)?) points?\)\s*$", re.M)
 _SECTION = re.compile(r"^\*Chapter section:\s*(.+?)\*", re.M)
 
@@ -62,6 +62,12 @@ class Task:
     def label(self) -> str:
         """How a reader finds the task in the notebook."""
         return f"Task {self.number} · {self.title}" if self.number else self.title
+
+
+def is_test(cell: Cell) -> bool:
+    """Whether a cell claims to be a test: graded, code, and no answer."""
+    claims = cell.claims
+    return cell.kind == "code" and bool(claims.get("grade")) and not claims.get("solution")
 
 
 def stated_plan(cells: Sequence[Cell]) -> list[Planned]:

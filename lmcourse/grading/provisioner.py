@@ -17,17 +17,19 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from lmcourse.grading import frames, sandbox
 from lmcourse.grading.budgets import Budgets, Deadline
 from lmcourse.grading.frames import ClosedError, WireError
+from lmcourse.grading.meter import Meter
 from lmcourse.grading.sandbox import SandboxError
 from lmcourse.grading.withhold import Withheld
 
-_START_SECONDS = 120.0
-_FORK_SECONDS = 20.0
+_START_SECONDS = 300.0
+_FORK_SECONDS = 60.0
 
 
 class Process:
@@ -35,6 +37,12 @@ class Process:
 
     def __init__(self, pidfd: int, channel: socket.socket):
         self._pidfd, self.channel = pidfd, channel
+        self._meter = Meter.of(pidfd)
+        self._started = time.monotonic()
+
+    def worked(self) -> float:
+        """The seconds that the processor has worked for it; where nobody tells, the clock's."""
+        return self._meter.seconds() if self._meter else time.monotonic() - self._started
 
     @property
     def alive(self) -> bool:
@@ -55,11 +63,17 @@ class Process:
         """Its next message; raises as `ask` does."""
         return frames.receive(self.channel, deadline)[0]
 
-    def hand_over(self, head: dict, sock: socket.socket, deadline: Deadline) -> dict:
-        """Its answer to a message that a socket comes with; raises as `ask` does."""
+    def hand_over(
+        self, head: dict, sock: socket.socket, other: "Process", deadline: Deadline
+    ) -> dict:
+        """Its answer to a message that a socket comes with, and the meter of the other process.
+
+        Raises as `ask` does.
+        """
         frames.send(self.channel, head, deadline=deadline)
+        meters = [other._meter.descriptor] if other._meter else []
         try:
-            socket.send_fds(self.channel, [b"."], [sock.fileno()])
+            socket.send_fds(self.channel, [b"."], [sock.fileno(), *meters])
         except OSError:
             raise ClosedError from None
         return self.answer(deadline)
@@ -72,9 +86,12 @@ class Process:
         """End it and all that it has started, now."""
         if self._pidfd < 0:
             return
+        self.worked()  # while it can be told
         self._signal(signal.SIGKILL)
         _ended(self._pidfd, 5.0)
         os.close(self._pidfd)
+        if self._meter:
+            self._meter.close()
         self._pidfd = -1
         self.channel.close()
 

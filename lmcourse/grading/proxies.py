@@ -10,6 +10,7 @@ What goes wrong on this side of the wire is a `BridgeFault`, which no test can t
 
 import builtins
 import socket
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -48,18 +49,30 @@ class Link:
 
     Args:
         call_seconds, frames: see `Budgets`.
+        worked: tells how long the processor has worked for both sides; None: the clock decides.
+
+    `waited` counts the seconds in which this test waited for the learner's code.
     """
 
-    def __init__(self, sock: socket.socket, call_seconds: float, frames: int):
+    def __init__(
+        self,
+        sock: socket.socket,
+        call_seconds: float,
+        frames: int,
+        worked: Callable[[], float] | None = None,
+    ):
         self.dead = ""
+        self._worked = worked
         self._sock, self._call_seconds, self._frames = sock, call_seconds, frames
         self._number = 0
         self._functions: dict[int, Callable[..., Any]] = {}
+        self.waited = 0.0
         self.open_test(0.0)
 
     def open_test(self, seconds: float) -> None:
         """A new test begins: functions that the last one passed in may not be called any more."""
-        self._deadline, self._left = Deadline(seconds), self._frames
+        self.deadline = Deadline(seconds, processor=self._worked)
+        self._left, self.waited = self._frames, 0.0
         self._functions.clear()
 
     def ask(
@@ -86,7 +99,7 @@ class Link:
     def _exchange(self, head: dict, packed: dict[str, Any]) -> tuple[dict, bytes]:
         if self.dead:
             raise Gone(self.dead)
-        deadline = Deadline(self._call_seconds, within=self._deadline)
+        deadline = Deadline(self._call_seconds, within=self.deadline, processor=self._worked)
         self._number += 1
         number = self._number
         try:
@@ -109,11 +122,14 @@ class Link:
     def _await(self, number: int, deadline: Deadline) -> tuple[dict, bytes]:
         """The answer to `number`; until it comes, the learner's code may call our functions."""
         while True:
+            asked = time.monotonic()
             try:
                 head, block = frames.receive(self._sock, deadline)
             except WireError as error:
                 self.dead = "your code disturbed the connection"
                 raise Gone(f"{self.dead}: {error}") from None
+            finally:
+                self.waited += time.monotonic() - asked
             self._left -= 1
             if self._left < 0:
                 self.dead = "your code sent too many messages"
@@ -129,6 +145,8 @@ class Link:
             return Unpacker(block, None if data_only else self._meaning).unpack(form)
         except WireError as error:
             raise StudentError(f"your code returned {error}") from None
+        except Exception as error:  # what is wrong with an answer is a WireError: this is ours
+            raise BridgeFault(f"{type(error).__name__}: {error}") from error
 
     def _call_back(self, head: dict, block: bytes, number: int, deadline: Deadline) -> None:
         reply: dict = {"seq": number}

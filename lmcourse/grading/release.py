@@ -19,9 +19,13 @@ from traitlets.config import Config
 from lmcourse.grading.course import Course, quiet_log, writable_folder
 from lmcourse.grading.errors import FailureError
 from lmcourse.grading.notebooks import read_cells
-from lmcourse.grading.plan import Task, stated_plan, tasks
+from lmcourse.grading.plan import HIDDEN, HIDDEN_END, Task, stated_plan, tasks
+from lmcourse.grading.recorded import withheld_from
+from lmcourse.grading.sandbox import PACKAGE
+from lmcourse.grading.withhold import require
 
-_REGION = re.compile(r"### BEGIN (?:SOLUTION|HIDDEN TESTS)\n(.*?)### END", re.S)
+_MARKERS = f"BEGIN SOLUTION|END SOLUTION|{HIDDEN}|{HIDDEN_END}"
+_REGION = re.compile(rf"### (?:BEGIN SOLUTION|{HIDDEN})\n(.*?)### END", re.S)
 _README = """# {slug}
 
 1. Python 3.11 or later. Make an environment and install the course's package:
@@ -81,8 +85,13 @@ def convert(
     """Run nbgrader's release into `scratch`; with `database`, the gradebook learns the assignment.
 
     Raises:
-        FailureError: nbgrader refused; the message names the cause.
+        FailureError: nbgrader refused, or what is to be withheld is not there; the message names
+            the cause.
     """
+    try:
+        require(withheld_from(course.solution(slug)), PACKAGE)
+    except ValueError as error:
+        raise FailureError(f"{slug}: metadata.lmcourse.withheld: {error}") from None
     log = quiet_log(scratch / "release.log")
     settings = {"release_directory": str(scratch), "assignment_id": slug}
     directory = course.directory(log, **settings, **({"db_url": db_url} if db_url else {}))
@@ -126,7 +135,7 @@ def _clean(path: Path) -> None:
 def _check(source: Path, released: Path) -> None:
     """No marker and no part of an answer or hidden test is left."""
     text = "\n".join(cell.source for cell in read_cells(released))
-    if re.search(r"(BEGIN|END) (SOLUTION|HIDDEN TESTS)", text):
+    if re.search(_MARKERS, text):
         raise FailureError(f"{released.stem}: a BEGIN or END marker is left in the release")
     for cell in read_cells(source):
         whole = [cell.source] if cell.claims.get("solution") else []

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lmcourse.grading.notebooks import Cell
-from lmcourse.grading.plan import Planned, hidden_from
+from lmcourse.grading.plan import HIDDEN, HIDDEN_END, Planned, hidden_from
 
 MISSING = "This cell was missing from the notebook that was handed in."
 
@@ -56,9 +56,9 @@ def visible(source: str) -> str:
     """A test cell's text without its hidden tests, as the learner has it."""
     kept, hidden = [], False
     for line in source.split("\n"):
-        if "BEGIN HIDDEN TESTS" in line:
+        if HIDDEN in line:
             hidden = True
-        elif "END HIDDEN TESTS" in line:
+        elif HIDDEN_END in line:
             hidden = False
         elif not hidden:
             kept.append(line)

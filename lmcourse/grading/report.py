@@ -19,10 +19,13 @@ from lmcourse.grading.messages import gist, plain
 from lmcourse.grading.plan import Task
 
 GRADED, BY_HAND, PARTLY, NOT = "graded", "hand grading", "partly graded", "could not be graded"
+PENDING = "not yet"
 
 
 def status(result: Result) -> str:
     """One word for a row."""
+    if result.pending:
+        return PENDING
     if result.problem:
         return NOT
     if result.ungraded:
@@ -54,7 +57,7 @@ def class_table(graded: Class) -> Table:
             plain(result.student, 64),
             "–" if result.problem else f"{result.score:g}",
             f"{by_hand:g}" if by_hand else "",
-            status(result),
+            f"{status(result)} (kept)" if result.kept else status(result),
             gist(plain(reason(result, graded.tasks), 400)),
         )
         table.add_row(*[Text(cell, style=style) for cell in cells])
@@ -146,6 +149,8 @@ def as_dict(graded: Class) -> dict:
             {
                 "student": plain(result.student, 200),
                 "status": status(result),
+                "kept": result.kept,
+                "pending": result.pending,
                 "score": None if result.problem else result.score,
                 "problem": result.problem,
                 "reason": plain(reason(result, graded.tasks)),

@@ -1,66 +1,70 @@
 """nbgrader's formgrader, started so that it finds the course and is seen by this machine only.
 
-Chapter: book/instructors/index.md
+Chapter: book/instructors/hand_grading.md
 """
 
 import os
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-from lmcourse.grading.course import CONFIG, Course
+from traitlets.config import Config
+
+from lmcourse.grading.course import Course, own_tools
 from lmcourse.grading.errors import FailureError, MisuseError
 
-_CONFIG = """\
-from pathlib import Path
-load_subconfig({config!r})
-c = get_config()
-c.CourseDirectory.root = {root!r}
-c.CourseDirectory.source_directory = {solutions!r}
-c.CourseDirectory.release_directory = {exercises!r}
-c.CourseDirectory.db_url = {db_url!r}
-"""
+_MATHJAX = Path("book/_static/vendor/mathjax")
 
 
 def open_formgrader(course: Course, output: Path | None, port: int, options: list[str]) -> None:
-    """Run Jupyter with the formgrader until Ctrl-C.
+    """Serve the formgrader until Ctrl-C.
 
     Args:
-        options: passed on to Jupyter.
+        options: passed on to Jupyter's server.
 
     Raises:
         MisuseError: nothing was graded there.
-        FailureError: Jupyter did not start.
+        FailureError: the server did not start.
     """
     root = (output or course.root).resolve()
     configured = course.config.CourseDirectory.get("db_url")
     if not configured and not (root / "gradebook.db").is_file():
         raise MisuseError(f"{root} holds no gradebook: run lmcourse grade first, or add --output")
-    with tempfile.TemporaryDirectory(prefix="lmcourse-formgrader-") as folder:
-        text = _CONFIG.format(
-            config=str(course.root / CONFIG),
-            root=str(root),
-            solutions=str(course.solutions),
-            exercises=str(course.exercises),
-            db_url=configured or f"sqlite:///{root / 'gradebook.db'}",
-        )
-        (Path(folder) / CONFIG).write_text(text, encoding="utf-8")
-        command = [
-            *(sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1"),
-            *(f"--ServerApp.port={port}", f"--ServerApp.root_dir={root}"),
-            "--LabApp.default_url=/formgrader",
-            "--ServerApp.default_url=/formgrader",
-            *options,
-        ]
-        bin_folder = str(Path(sys.executable).parent)
-        environment = {
-            **os.environ,
-            "PATH": bin_folder + os.pathsep + os.environ.get("PATH", ""),
-            "JUPYTER_CONFIG_PATH": os.pathsep.join(
-                filter(None, [folder, os.environ.get("JUPYTER_CONFIG_PATH")])
-            ),
-        }
-        ended = subprocess.run(command, env=environment, cwd=root, check=False).returncode
-    if ended not in (0, 130, -2):  # Ctrl-C is how one leaves
-        raise FailureError(f"Jupyter ended with exit code {ended}: its last lines say why")
+    settings = course_settings(course, root, configured or f"sqlite:///{root / 'gradebook.db'}")
+    # nbconvert looks there for its templates.
+    os.environ["JUPYTER_PATH"] = os.pathsep.join(
+        [str(Path(sys.prefix) / "share" / "jupyter"), *_given("JUPYTER_PATH")]
+    )
+    from lmcourse.grading.server import server  # after JUPYTER_PATH, which is read on import
+
+    with own_tools():
+        app = server(root, settings, find_mathjax(course), port)
+        try:
+            app.initialize(options)
+            app.start()
+        except SystemExit as end:
+            if end.code:
+                raise FailureError("Jupyter did not start: the lines above say why") from None
+
+
+def course_settings(course: Course, root: Path, db_url: str) -> Config:
+    """The course's settings for nbgrader, with every path absolute."""
+    settings = Config(course.config)
+    settings.CourseDirectory.update(
+        root=str(root),
+        source_directory=str(course.solutions),
+        release_directory=str(course.exercises),
+        db_url=db_url,
+    )
+    return settings
+
+
+def find_mathjax(course: Course) -> Path | None:
+    """The MathJax of the course's book, or of the one that this package came with."""
+    for folder in (course.root, Path(__file__).parents[2]):
+        if (folder / _MATHJAX / "tex-mml-chtml.js").is_file():
+            return folder / _MATHJAX
+    return None
+
+
+def _given(variable: str) -> list[str]:
+    return [os.environ[variable]] if os.environ.get(variable) else []

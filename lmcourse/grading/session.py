@@ -22,6 +22,11 @@ from lmcourse.grading.messages import plain
 
 _KEPT = ("text/plain", "image/png", "image/jpeg")
 _CUT = "[more output was cut]\n"
+# What the last test awarded; read after each cell, so that no award outlasts its cell.
+_AWARD = (
+    "(getattr(__import__('sys').modules.get('lmcourse.grading.testing'),"
+    " 'take_award', lambda: None)(),)"
+)
 
 
 class SessionError(RuntimeError):
@@ -83,7 +88,11 @@ class Session:
         outputs = _Outputs(self._limits.output_chars)
         clock = _Clock(self._manager.provisioner.pid)
         request = self._client.execute(
-            source, store_history=remember, allow_stdin=False, stop_on_error=False
+            source,
+            store_history=remember,
+            allow_stdin=False,
+            stop_on_error=False,
+            user_expressions={"award": _AWARD},
         )
         spent = partial(self._limits.spent, seconds)
         finished = self._wait(request, outputs, lambda: spent(clock.processor(), clock.passed()))
@@ -94,6 +103,8 @@ class Session:
         else:
             ran = Ran(status="died")
         ran.outputs, ran.seconds = outputs.kept, clock.passed()
+        if ran.status == "error" and self.alive:  # after an error nothing was read
+            self._reply(self._client.execute("", silent=True, user_expressions={"award": _AWARD}))
         return ran
 
     def _wait(self, request: str, outputs: "_Outputs", spent: Callable[[], bool]) -> bool:
@@ -141,7 +152,7 @@ def _ran(reply: dict) -> Ran:
     if any(part.get("source") == "ask_exit" for part in reply.get("payload") or []):
         return Ran(status="died")
     if reply.get("status") == "ok":
-        return Ran(status="ok")
+        return Ran(status="ok", award=_award(reply.get("user_expressions")))
     trace = reply.get("traceback")
     return Ran(
         status="error",
@@ -149,6 +160,17 @@ def _ran(reply: dict) -> Ran:
         message=plain(str(reply.get("evalue", "")), 4000),
         trace=[plain(str(part), 8000) for part in trace[:20]] if isinstance(trace, list) else [],
     )
+
+
+def _award(said: object) -> float | None:
+    """The fraction that the process says was awarded; None if there was no `award`."""
+    form = said.get("award") if isinstance(said, dict) else None
+    text = form.get("data", {}).get("text/plain", "") if isinstance(form, dict) else ""
+    try:
+        fraction = float(str(text).strip("(),"))
+    except ValueError:  # `None`: no award
+        return None
+    return fraction if 0 <= fraction <= 1 else None
 
 
 class _Clock:

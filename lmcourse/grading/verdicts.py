@@ -32,13 +32,16 @@ def verdict_lines(verdict: Verdict) -> Iterator[str]:
         yield "All visible tests hold. Hidden tests on other inputs decide with them."
     else:
         yield "Hidden tests on other inputs decide too: this is the most that you have so far."
+    sections = dict.fromkeys(v.task.section for v in verdict.tasks if v.state == FAILS)
+    if said := " · ".join(filter(None, sections)):
+        yield f"Read again: {_text(said)}"
 
 
 def _task_lines(verdict: TaskVerdict) -> Iterator[str]:
     task = verdict.task
     points = {
-        HOLDS: f"{task.points:g} of {task.promised:g}",
-        BY_HAND: f"{task.promised:g}, by hand",
+        HOLDS: f"{verdict.points:g} of {task.promised:g}",
+        BY_HAND: f"{task.promised:g}, by hand" + (", not started" if verdict.blank else ""),
         OPEN: f"0 of {task.promised:g}, not started",
         FAILS: f"0 of {task.promised:g}",
     }
@@ -49,7 +52,7 @@ def _task_lines(verdict: TaskVerdict) -> Iterator[str]:
         for line in _text(gist(cause)).splitlines():
             yield f"    {line}"
     if task.section:
-        yield f"    [dim]Read again: {_text(task.section)}[/dim]"
+        yield f"    [dim]Section: {_text(task.section)}[/dim]"
 
 
 def _text(text: str) -> str:

@@ -1,4 +1,4 @@
-"""One workshop for each process that grades, kept warm from one submission to the next.
+"""One workshop for each thread that grades, kept warm from one submission to the next.
 
 Chapter: book/instructors/sandbox.md
 
@@ -9,6 +9,7 @@ lies beside the gradebook and goes nowhere near a learner's process.
 import atexit
 import os
 import secrets
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,9 @@ SECRET = ".course_secret"
 VARIABLE = "LMCOURSE_SECRET"
 _CHARACTERS = 16  # at least, of a secret
 
-_kept: list[tuple["Brief", Workshop]] = []  # at most one: of the assignment that is being graded
+# At most one for each thread, of the assignment that it grades: a sandbox ends with the thread
+# that started it, and a worker of a cluster may have several.
+_kept: dict[int, tuple["Brief", Workshop]] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,19 +48,25 @@ def grade(brief: Brief, submission: str, cells: Sequence[Cell]) -> list[Ran | Ve
 
 
 def close() -> None:
-    """End the workshop that is kept, if there is one."""
-    while _kept:
-        _kept.pop()[1].close()
+    """End all workshops that are kept."""
+    for thread in list(_kept):
+        _close(thread)
+
+
+def _close(thread: int) -> None:
+    if thread in _kept:
+        _kept.pop(thread)[1].close()
 
 
 def _workshop(brief: Brief) -> Workshop:
-    if not _kept or _kept[0][0] != brief:
-        close()
+    thread = threading.get_ident()
+    if thread not in _kept or _kept[thread][0] != brief:
+        _close(thread)
         atexit.unregister(close)
         atexit.register(close)
         options = {k: v for k, v in vars(brief).items() if k not in ("reference", "wanted")}
-        _kept.append((brief, Workshop(brief.reference, brief.wanted, **options)))
-    return _kept[0][1]
+        _kept[thread] = brief, Workshop(brief.reference, brief.wanted, **options)
+    return _kept[thread][1]
 
 
 def course_secret(folder: Path, file: Path | None = None) -> bytes:

@@ -11,9 +11,12 @@ elsewhere, or computed with what is left, cannot be told from one's own, and not
 import ast
 import ctypes
 import importlib
+import json
 import re
 import shutil
+import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -46,6 +49,52 @@ class Withheld:
     def as_json(self) -> dict:
         """What a fork server gets (`apply`)."""
         return asdict(self)
+
+
+def stated(withheld: Any) -> Withheld:
+    """What `metadata.lmcourse.withheld` of a notebook says.
+
+    Raises:
+        ValueError: it is not written as it must be.
+    """
+    known = Withheld().as_json()
+    if not isinstance(withheld, dict) or not set(withheld) <= set(known):
+        raise ValueError(f"withheld must hold nothing but {sorted(known)}, got {withheld!r}")
+    read = {}
+    for key, value in withheld.items():
+        if key == "say" and isinstance(value, str):
+            read[key] = value
+        elif key != "say" and isinstance(value, list) and all(type(v) is str for v in value):
+            read[key] = tuple(value)
+        else:
+            wanted = "a text" if key == "say" else "a list of texts"
+            raise ValueError(f"withheld {key} must be {wanted}, got {value!r}")
+    return Withheld(**read)
+
+
+def require(withheld: Withheld, package: Path) -> None:
+    """Return only where all that is withheld is there to withhold, tried in another process.
+
+    Raises:
+        ValueError: with the name that is not.
+    """
+    with tempfile.TemporaryDirectory(prefix="lmcourse-") as folder:
+        stub_tree(package, Path(folder) / package.name, withheld)
+    if not (withheld.operators or withheld.attributes):
+        return
+    script = "import json, sys\nfrom lmcourse.grading.withhold import apply\n"
+    script += (
+        "try: apply(json.loads(sys.argv[1]))\nexcept ValueError as error: sys.exit(str(error))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, json.dumps(withheld.as_json())],
+        cwd=package.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise ValueError(done.stderr.strip().splitlines()[-1] if done.stderr else "it failed")
 
 
 def stub_tree(package: Path, target: Path, withheld: Withheld) -> Path:
@@ -102,9 +151,19 @@ def apply(withheld: dict) -> None:
     """Withhold torch's part in this process and its forks (`Withheld.as_json`)."""
     say = withheld.get("say", "")
     if patterns := withheld.get("operators"):
-        _withhold_operators(re.compile("|".join(f"(?:{p})" for p in patterns)), say)
+        for text in patterns:
+            _withhold_operators(_compiled(text), say)
     for full in withheld.get("attributes", ()):
         _withhold_attribute(full, say)
+
+
+def _compiled(pattern: str) -> re.Pattern:
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise ValueError(
+            f"withheld operators must be regular expressions, got {pattern!r}: {error}"
+        ) from None
 
 
 def _withhold_operators(pattern: re.Pattern, say: str) -> None:
@@ -113,7 +172,7 @@ def _withhold_operators(pattern: re.Pattern, say: str) -> None:
     names = [name.removeprefix("aten::") for name in torch._C._dispatch_get_all_op_names()]
     chosen = [name for name in names if pattern.fullmatch(name.partition(".")[0])]
     if not chosen:
-        raise ValueError(f"withheld operators must exist, got pattern={pattern.pattern!r}")
+        raise ValueError(f"withheld operators must exist, got {pattern.pattern!r}")
     for key in _KEYS:
         # torch.library.Library would be found by a garbage collector's list, and destroyed.
         library = torch._C._dispatch_library("IMPL", "aten", key, "", 0)
@@ -129,7 +188,10 @@ def _withhold_operators(pattern: re.Pattern, say: str) -> None:
 def _withhold_attribute(full: str, say: str) -> None:
     """Replace a function or class in every module that has it."""
     module, _, name = full.rpartition(".")
-    original = getattr(importlib.import_module(module), name)
+    try:
+        original = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError):
+        raise ValueError(f"withheld attributes must exist, got {full!r}") from None
     replacement: Any = _refusal(full, say)
     if isinstance(original, type):
         # A class stays a class, so that `isinstance` and subclasses' definitions still work.

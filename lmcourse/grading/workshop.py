@@ -88,12 +88,17 @@ class Workshop:
             wanted=self._wanted,
             seed=lambda name: seed_for(self._secret, submission, name),
             files=self._files,
-            proven=frozenset(n for n, verdict in self.proof.items() if verdict.outcome == "passed"),
+            proven=self._proven,
+            broken=frozenset(self.proof) - self._proven,
         ) as bench:
             for index, cell in enumerate(cells):
                 on_cell(index)
                 results.append(bench.run(cell.kind, cell.source, cell.name))
         return results
+
+    @property
+    def _proven(self) -> frozenset[str]:
+        return frozenset(n for n, verdict in self.proof.items() if verdict.outcome == "passed")
 
     def _ready(self) -> list[ForkServer]:
         if self._servers and all(server.alive for server in self._servers):

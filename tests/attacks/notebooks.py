@@ -66,6 +66,13 @@ def _page(nb, tests):
     nb["cells"].append({"cell_type": "markdown", "metadata": {}, "source": text})
 
 
+def _markers(nb, tests):
+    """Marks that tools search for, where no author put them."""
+    begin, end = "### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"
+    insert(nb, "f", f"x = 1\n{begin}\n", f"{end}\n{end}", "### BEGIN SOLUTION")
+    nb["cells"].append({"cell_type": "markdown", "metadata": {}, "source": begin})
+
+
 def _swapped(nb, tests):
     """The answer's cell is the setup, and the setup's is the answer."""
     claims(nb, "setup")["grade_id"], claims(nb, "f")["grade_id"] = "f", "setup"
@@ -86,4 +93,5 @@ NOTEBOOKS = {
     "a cell before the setup": _first,
     "the setup taken for the answer": _swapped,
     "text that acts": _page,
+    "markers of hidden tests": _markers,
 }

@@ -67,14 +67,42 @@ def test_blank(verdict_of):
     verdict, text = verdict_of(right=False)
     assert states(verdict) == [OPEN, OPEN, BY_HAND]
     assert not verdict.passed
-    assert "not started" in text
+    assert text.count("not started") == 3
+    assert "Read again" not in text
+
+
+def test_a_written_answer_that_is_there_is_started(verdict_of):
+    verdict, text = verdict_of()
+    assert (verdict.tasks[2].blank, text.count("not started")) == (False, 0)
+    verdict, text = verdict_of(lambda nb: answer(nb, "why", "ANSWER"))
+    assert verdict.tasks[2].blank
+    assert "Why  [dim](1, by hand, not started)[/dim]" in text
+
+
+def test_an_error_under_a_test_quotes_the_learners_own_line(verdict_of):
+    source = "def double(x):\n    y = []\n    return y[x]  # here"
+    _, text = verdict_of(lambda nb: answer(nb, "double", source))
+    assert "IndexError: list index out of range" in text
+    assert "(in double, line 3 of its cell: `return y\\[x]  # here`)" in text
+
+
+def test_a_part_of_the_points_is_told(verdict_of):
+    # As testing's own, without the time that importing torch takes.
+    award = (
+        "import sys, types\nsys.modules['lmcourse.grading.testing'] = types.SimpleNamespace("
+        "take_award=lambda left=[0.5]: left.pop() if left else None)"
+    )
+    verdict, text = verdict_of(lambda nb: answer(nb, "test_double", award))
+    assert (verdict.points, verdict.testable) == (4, 5)
+    assert "(1 of 2)" in text
 
 
 def test_wrong_says_why_and_what_to_read(verdict_of):
     verdict, text = verdict_of(lambda nb: answer(nb, "double", "def double(x):\n    return x"))
     assert states(verdict) == [FAILS, HOLDS, BY_HAND]
     assert "double(2) must be 4. Did you multiply?" in text
-    assert "Read again: On Double" in text
+    assert "Section: On Double" in text
+    assert text.endswith("\nRead again: On Double")
     assert "Traceback" not in text
     assert "Cell In" not in text
 

@@ -10,6 +10,7 @@ import pytest
 from lmcourse.grading import session
 from lmcourse.grading.execution import Step, execute
 from lmcourse.grading.limits import Limits
+from lmcourse.grading.outcomes import decide
 from lmcourse.grading.session import Session, SessionError
 
 LIMITS = Limits(cell_seconds=1.0, test_seconds=1.0, grace_seconds=3.0)
@@ -193,3 +194,27 @@ def test_ctrl_c_ends_the_learners_process_too(monkeypatch):
 )
 def test_time_is_the_processors(processor, clock, spent):
     assert Limits().spent(10.0, processor, clock) is spent
+
+
+def test_part_of_the_points_can_be_awarded_here_too():
+    award = "from lmcourse.grading.testing import award\naward(0.25)"
+    rans = run(
+        "x = 1",
+        checked("assert x == 1"),
+        checked(award),
+        checked("assert x == 1"),
+        checked(f"{award}\nassert x == 2"),
+        checked("assert x == 1"),  # an award does not outlast its test, failed or not
+        checked(f"{award}\naward(0.0)"),
+        limits=Limits(),
+    )
+    assert [ran.award for ran in rans] == [None, None, 0.25, None, None, None, 0.0]
+    outcomes = [decide(ran, "", Limits()) for ran in rans[1:]]
+    assert [outcome.fraction for outcome in outcomes] == [1.0, 0.25, 1.0, 0.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize("said", ["2.0", "-1", "'all'", "float('nan')", "exit()", "1 / 0"])
+def test_what_is_no_fraction_is_no_award(said):
+    fake = f"import sys, types\nfake = types.SimpleNamespace(take_award=lambda: {said})\n"
+    rans = run(f"{fake}sys.modules['lmcourse.grading.testing'] = fake", checked("1"))
+    assert rans[1].award is None

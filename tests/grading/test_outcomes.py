@@ -70,3 +70,25 @@ def test_terminal_codes_and_controls_are_removed():
 def test_the_gist_is_the_first_lines():
     assert messages.gist("a\n\nb\nc\nd\ne") == "a\nb\nc\nd\n…"
     assert messages.gist("a") == "a"
+
+
+def test_the_learners_line_is_quoted_where_the_trace_shows_it():
+    trace = [
+        "Cell In[9], line 2\n      1 import torch\n----> 2 f(x)\n",
+        "Cell In[4], line 7, in f(x)\n      6 y = x\n----> 7 return   y @ z\n",
+        "File /lib/torch/x.py:9, in g(a)\n      8 b\n----> 9 c\n",
+    ]
+    said = messages.explain("RuntimeError", "shapes", trace)
+    assert said == "RuntimeError: shapes\n(in f, line 7 of its cell: `return   y @ z`)"
+    bare = ["Cell In[9], line 2", "Cell In[4], line 7, in f"]
+    said = messages.explain("RuntimeError", "shapes", bare)
+    assert said == "RuntimeError: shapes\n(in f, line 7 of its cell)"
+
+
+def test_the_judge_quotes_the_line_too():
+    place = '  File "<ipython-input-3-a>", line 4, in f\n'
+    trace = f"Traceback:\n{place}    return x + 'a'\n           ^\n"
+    said = messages.judged("TypeError", "no", trace)
+    assert said == "TypeError: no\n(in f, line 4 of its cell: `return x + 'a'`)"
+    trace = f'{place}  File "/lib/a.py", line 1, in g\n    b\n'
+    assert messages.judged("TypeError", "no", trace) == "TypeError: no\n(in f, line 4 of its cell)"

@@ -1,11 +1,14 @@
 """What people read afterwards: feedback that runs nothing, a table, CSV and JSON."""
 
 import csv
+import dataclasses
 import io
 import json
 import warnings
+from html import escape
 
 import pytest
+from attacks import pages
 from tiny_course import solution
 
 from lmcourse.grading.notebooks import parse_cells
@@ -87,9 +90,35 @@ def test_after_grading_by_hand_the_person_s_points_are_shown():
     assert "Comment" not in page
 
 
-def test_a_person_s_comment_reaches_the_learner_as_text():
-    page = feedback("tiny", result(why_waits=False, by_person=True, comment=f"See {EVIL}"), TASKS)
-    assert "<p>Comment:</p><pre>See &lt;script&gt;" in page
+def test_a_person_s_comment_reaches_the_learner_as_it_was_meant():
+    comment = f"**See** {EVIL}, and `list<int>`."
+    page = feedback("tiny", result(why_waits=False, by_person=True, comment=comment), TASKS)
+    assert "<p>Comment:</p><blockquote><p><strong>See</strong> &lt;script&gt;" in page
+    assert "<code>list&lt;int&gt;</code>" in page
+
+
+def test_a_written_answer_is_shown_with_its_markdown():
+    own = {"grade_id": "why", "solution": True, "grade": True}
+    source = f"# So\n\n*Because* $a<b$. {EVIL}"
+    cell = {"cell_type": "markdown", "source": source, "metadata": {"nbgrader": own}}
+    page = feedback("tiny", dataclasses.replace(result(), cells=[cell]), TASKS)
+    assert "<blockquote><h1>So</h1>\n<p><em>Because</em> $a&lt;b$." in page
+    assert "onerror=" not in page.replace(escape(EVIL), "")
+    assert "<script" not in page
+
+
+def test_what_an_answer_printed_and_drew_is_shown():
+    cell = answer_cell("print(1)")
+    cell["outputs"] = [
+        {"output_type": "stream", "name": "stdout", "text": f"\x1b[1mone {EVIL}"},
+        {"output_type": "display_data", "data": {"image/png": pages.PNG}, "metadata": {}},
+        {"output_type": "display_data", "data": {"text/html": EVIL}, "metadata": {}},
+    ]
+    page = feedback("tiny", dataclasses.replace(result(), cells=[cell]), TASKS)
+    assert "<p>When it ran:</p><pre>one &lt;script&gt;" in page
+    assert f'src="data:image/png;base64,{pages.PNG}"' in page
+    assert "[an output that is not shown here: text/html]" in page
+    assert "<script" not in page
 
 
 def test_what_nobody_answered_nobody_graded():

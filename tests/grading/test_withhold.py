@@ -1,13 +1,18 @@
 """What is withheld raises and says so; everything else works as before."""
 
+import json
+import subprocess
+import sys
+
 import pytest
 from sandboxed import SETUP, SMALL, shown
+from tiny_course import make_course, solution
 
 import lmcourse
 from lmcourse.grading.bench import Bench
 from lmcourse.grading.provisioner import ForkServer
 from lmcourse.grading.sandbox import PACKAGE
-from lmcourse.grading.withhold import Withheld, stub_tree
+from lmcourse.grading.withhold import Withheld, require, stated, stub_tree
 
 ATTENTION = Withheld(
     names=("lmcourse.attention.attention", "lmcourse.attention.MultiHeadAttention.forward"),
@@ -118,3 +123,58 @@ def test_the_judge_may_call_it(withheld_bench):
     oracle = "torch.nn.functional.scaled_dot_product_attention(q, q, q)"
     test = f"q = torch.randn(2, 3, 4)\nclose(f(q), {oracle})"
     assert withheld_bench.run_test("t", test).outcome == "passed"
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (["attention"], "withheld must hold nothing but"),
+        ({"name": []}, r"withheld must hold nothing but .*got \{'name': \[\]\}"),
+        ({"names": "lmcourse.attention"}, "withheld names must be a list of texts, got 'lmcourse"),
+        ({"operators": [1]}, r"withheld operators must be a list of texts, got \[1\]"),
+        ({"say": ["x"]}, r"withheld say must be a text, got \['x'\]"),
+    ],
+)
+def test_what_a_notebook_states_badly_is_said(said, message):
+    with pytest.raises(ValueError, match=message):
+        stated(said)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"names": ["lmcourse.attention.attend"]}, r"names must exist, got lmcourse\..*attend"),
+        ({"operators": ["_?scaled_dot.*", "sofmax"]}, "operators must exist, got 'sofmax'"),
+        ({"operators": ["("]}, r"must be regular expressions, got '\('"),
+        ({"attributes": ["torch.nn.Multihead"]}, "attributes must exist, got 'torch.nn.Multihead'"),
+        ({"attributes": ["softmax"]}, "attributes must exist, got 'softmax'"),
+    ],
+)
+def test_what_is_not_there_to_withhold_is_said_before_anybody_is_graded(said, message):
+    with pytest.raises(ValueError, match=message):
+        require(stated(said), PACKAGE)
+
+
+def test_what_the_course_withholds_is_there():
+    require(ATTENTION, PACKAGE)
+    require(Withheld(), PACKAGE)
+
+
+@pytest.mark.slow
+def test_a_wrong_name_stops_release_and_grading_at_once_with_one_line(tmp_path):
+    root = make_course(tmp_path / "course")
+    nb = solution()
+    command = [sys.executable, "-m", "lmcourse"]
+    subprocess.run([*command, "release"], cwd=root, check=True, capture_output=True)
+    for student in ("ada", "ben"):
+        (root / "in" / student).mkdir(parents=True)
+        (root / "in" / student / "tiny.ipynb").write_text(json.dumps(nb))
+    nb["metadata"]["lmcourse"] = {"withheld": {"names": ["lmcourse.nowhere"]}}
+    (root / "solutions/tiny/tiny.ipynb").write_text(json.dumps(nb))
+    for call in (["release"], ["grade", "in", "-a", "tiny"]):
+        done = subprocess.run(
+            [*command, *call], cwd=root, capture_output=True, text=True, check=False
+        )
+        said = "tiny: metadata.lmcourse.withheld: withheld names must exist, got lmcourse.nowhere"
+        assert (done.returncode, done.stderr) == (1, f"lmcourse: {said}\n")
+    assert not (root / "grades/tiny.json").exists()

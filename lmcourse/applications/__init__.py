@@ -1,0 +1,1 @@
+"""What models are used for, each with a baseline that needs no network."""

@@ -1,0 +1,163 @@
+"""Which class a text belongs to: counted words, averaged words, words in their order.
+
+Chapter: book/classification.md
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Sequence
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from lmcourse.data import pad_batch
+from lmcourse.neurons import look_up, softmax
+from lmcourse.positions import sinusoidal_positions
+from lmcourse.tokenizers import Tokenizer
+from lmcourse.transformer import EncoderBlock
+
+Labeled = tuple[str, int]
+
+
+class NaiveBayes:
+    """argmax over classes c of log p(c) + Σ log p(feature | c), with counts for probabilities.
+
+    Args:
+        n: features are the tokens, and for n = 2 also the pairs of neighbors, and so on.
+        smoothing: added to each count, so that a feature not seen with a class does not forbid it.
+
+    Example:
+        >>> model = NaiveBayes().fit([["good"], ["good", "fun"], ["bad"]], [1, 1, 0])
+        >>> model.predict([["good"], ["bad", "bad"]])
+        [1, 0]
+
+    Reference: Manning, Raghavan and Schütze (2008), Introduction to Information Retrieval, ch. 13
+    """
+
+    def __init__(self, n: int = 1, smoothing: float = 1.0):
+        if n < 1 or smoothing <= 0:
+            raise ValueError(
+                f"n must be at least 1 and smoothing above 0, got n={n}, smoothing={smoothing}"
+            )
+        self.n, self.smoothing = n, smoothing
+
+    def fit(self, texts: Sequence[Sequence[Hashable]], labels: Sequence[int]) -> "NaiveBayes":
+        """Counts the features of each class."""
+        if not len(texts) or len(texts) != len(labels):
+            raise ValueError(
+                "texts and labels must be as many, and at least one, got"
+                f" {len(texts)} and {len(labels)}"
+            )
+        self.classes = sorted(set(labels))
+        self.n_texts = Counter(labels)
+        self.counts: dict[int, Counter] = {label: Counter() for label in self.classes}
+        for text, label in zip(texts, labels, strict=True):
+            self.counts[label].update(self._features(text))
+        self.known = set().union(*self.counts.values())
+        return self
+
+    def predict(self, texts: Sequence[Sequence[Hashable]]) -> list[int]:
+        """The likelier class of each text; what was never seen with any class counts for none."""
+        return [max(self.classes, key=lambda c, text=text: self._score(text, c)) for text in texts]
+
+    def _score(self, text: Sequence[Hashable], label: int) -> float:
+        counts = self.counts[label]
+        total = counts.total() + self.smoothing * len(self.known)
+        score = math.log(self.n_texts[label] / self.n_texts.total())
+        for feature in self._features(text):
+            if feature in self.known:
+                score += math.log((counts[feature] + self.smoothing) / total)
+        return score
+
+    def _features(self, text: Sequence[Hashable]) -> Iterator[tuple[Hashable, ...]]:
+        for n in range(1, self.n + 1):
+            yield from zip(*(text[i:] for i in range(n)), strict=False)
+
+
+class MeanClassifier(nn.Module):
+    """A class for each text: its logits, from the mean of its tokens' vectors, blind to order."""
+
+    def __init__(self, vocab_size: int, n_classes: int, d_model: int, dropout: float = 0.0):
+        super().__init__()
+        self.embedding = nn.Parameter(0.1 * torch.randn(vocab_size, d_model))
+        self.hidden, self.dropout = nn.Linear(d_model, d_model), nn.Dropout(dropout)
+        self.head = nn.Linear(d_model, n_classes)
+
+    def forward(
+        self, ids: Int[Tensor, "B T"], mask: Bool[Tensor, "B T"] | None = None
+    ) -> Float[Tensor, "B n_classes"]:
+        x = mean_over_text(self.dropout(look_up(self.embedding, ids)), mask)
+        return self.head(self.dropout(torch.relu(self.hidden(x))))
+
+
+class TransformerClassifier(nn.Module):
+    """A class for each text: its logits, from the mean of what the encoder says of each token."""
+
+    def __init__(
+        self,
+        vocab_size: int,
+        n_classes: int,
+        d_model: int,
+        n_heads: int,
+        n_layers: int,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        self.embedding = nn.Parameter(0.1 * torch.randn(vocab_size, d_model))
+        blocks = (EncoderBlock(d_model, n_heads, dropout=dropout) for _ in range(n_layers))
+        self.blocks, self.norm = nn.ModuleList(blocks), nn.LayerNorm(d_model)
+        self.head, self.dropout = nn.Linear(d_model, n_classes), nn.Dropout(dropout)
+
+    def forward(
+        self, ids: Int[Tensor, "B T"], mask: Bool[Tensor, "B T"] | None = None
+    ) -> Float[Tensor, "B n_classes"]:
+        x = look_up(self.embedding, ids)
+        # Of the size of the embedding's numbers, or the words would drown in their places.
+        positions = 0.1 * sinusoidal_positions(ids.shape[1], x.shape[2]).to(x)
+        x = self.dropout(x + positions)
+        for block in self.blocks:
+            x = block(x, None if mask is None else mask[:, None])
+        return self.head(self.dropout(self.norm(mean_over_text(x, mask))))
+
+
+def mean_over_text(
+    x: Float[Tensor, "B T C"], mask: Bool[Tensor, "B T"] | None = None
+) -> Float[Tensor, "B C"]:
+    """The mean over the real positions; zeros for a text without any."""
+    if mask is None:
+        return x.mean(1)
+    return (x * mask[..., None]).sum(1) / mask.sum(1, keepdim=True).clamp_min(1)
+
+
+def collate_texts(
+    tokenizer: Tokenizer,
+) -> Callable[[list[Labeled]], tuple[Int[Tensor, "B T"], Bool[Tensor, "B T"], Int[Tensor, "B"]]]:
+    """For `train`: makes of texts with labels a batch (ids, mask, labels)."""
+
+    def collate(examples: list[Labeled]) -> tuple[Tensor, Tensor, Tensor]:
+        ids, mask = pad_batch([tokenizer.encode(text) for text, _ in examples])
+        return ids, mask, torch.tensor([label for _, label in examples])
+
+    return collate
+
+
+def classify(
+    model: nn.Module, tokenizer: Tokenizer, texts: Sequence[str], batch_size: int = 64
+) -> Float[Tensor, "N n_classes"]:
+    """The probability of each class for each text."""
+    device = next(model.parameters()).device
+    was_training = model.training
+    model.eval()
+    probs = []
+    try:
+        with torch.no_grad():
+            for start in range(0, len(texts), batch_size):
+                batch = [tokenizer.encode(text) for text in texts[start : start + batch_size]]
+                ids, mask = pad_batch(batch)
+                probs.append(softmax(model(ids.to(device), mask.to(device))).cpu())
+    finally:
+        model.train(was_training)
+    if not probs:
+        raise ValueError("texts must be at least one, got none")
+    return torch.cat(probs)

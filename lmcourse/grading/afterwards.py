@@ -1,0 +1,240 @@
+"""The teacher's commands besides release and grade: late, similar, export, items.
+
+Chapter: book/instructors/collecting.md
+"""
+
+import json
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lmcourse.grading.errors import MisuseError
+
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="What was handed in.")]
+Assignment = Annotated[str, typer.Option("--assignment", "-a", help="Which one it is.")]
+CourseFolder = Annotated[
+    Path | None,
+    typer.Option("--course", metavar="DIR", help="The course's folder; default: found from here."),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", metavar="DIR", help="Where results are; default: the course."),
+]
+
+
+def add_to(app: typer.Typer, plain_errors: Callable) -> None:
+    """Add the commands; `plain_errors` makes one line of what goes wrong."""
+
+    def guarded(command: Callable) -> Callable:
+        @wraps(command)
+        def run(*args, **kwargs):
+            with plain_errors():
+                command(*args, **kwargs)
+
+        return run
+
+    for command, epilog in EXAMPLES.items():
+        app.command(epilog=epilog)(guarded(command))
+
+
+def late(
+    folder: Folder,
+    assignment: Assignment,
+    times: Annotated[
+        Path | None,
+        typer.Option("--times", metavar="CSV", help="student,time; default: the files' own times."),
+    ] = None,
+    course: CourseFolder = None,
+    output: Output = None,
+) -> None:
+    """Who was late, and what your rule makes of it; reports and feedback say so from then on."""
+    from lmcourse.grading import lateness, tables
+    from lmcourse.grading.course import find_course
+
+    here = find_course(course)
+    here.solution(assignment)
+    rule = lateness.policy(dict(here.config.get("Lateness", {})), assignment)
+    if not folder.is_dir():
+        raise MisuseError(f"FOLDER must be a folder of submissions, got {folder}")
+    found = (
+        lateness.times_from_csv(times) if times else lateness.times_from_files(folder, assignment)
+    )
+    judged = lateness.judge(rule, found)
+    out = (output or here.root).resolve()
+    path = lateness.save(lateness.file_of(out, assignment), rule, judged)
+    scores = {row["student"]: row["score"] for row in _graded(out, assignment, required=False)}
+    known = {student: score for student, score in scores.items() if score is not None}
+    table = tables.as_csv(lateness.HEADER, lateness.rows(rule, judged, known))
+    written = tables.write(path.with_suffix(".csv"), table)
+    for student, one in judged.items():
+        if one.days:
+            typer.echo(f"{student}: {one.days} days late ({one.handed_in})")
+    missing = sorted(set(scores) - set(judged))
+    if missing:
+        typer.echo(f"no time is known of {', '.join(missing)}")
+    typer.echo(f"{sum(bool(one.days) for one in judged.values())} of {len(judged)} are late")
+    typer.echo(f"{written}\nThe gradebook is as it was; lmcourse report shows it to all.")
+
+
+def similar(
+    folder: Folder,
+    assignment: Assignment,
+    least: Annotated[
+        float, typer.Option(min=1, max=100, help="Per cent that both must share at least.")
+    ] = 60,
+    course: CourseFolder = None,
+    output: Output = None,
+) -> None:
+    """Which answers share text that was not handed out: pairs to look at, no proof of anything."""
+    from lmcourse.grading import similarity, tables
+    from lmcourse.grading.course import find_course
+    from lmcourse.grading.intake import collect
+    from lmcourse.grading.messages import plain
+    from lmcourse.grading.notebooks import NotebookError, read_cells
+
+    here = find_course(course)
+    here.solution(assignment)
+    try:
+        handed_out = read_cells(here.exercises / assignment / f"{assignment}.ipynb")
+    except NotebookError as error:
+        raise MisuseError(f"the release of {assignment}: {error}; run lmcourse release") from None
+    cells = {s.student: s.cells for s in collect(folder, assignment) if not s.problem}
+    found = similarity.pairs(cells, handed_out, least=least / 100)
+    text = [SAYS]
+    for pair in found:
+        line = f"{pair.of_first:4.0%} of {pair.first} · {pair.of_second:4.0%} of {pair.second}"
+        typer.echo(line)
+        text += [line, *(f"\n    {p}\n".replace("\n", "\n    ") for p in pair.passages)]
+    out = (output or here.root).resolve()
+    path = out / "grades" / f"{assignment}.similar.txt"
+    tables.write(path, "\n".join(plain(part, 20_000) for part in text) + "\n")
+    n = len(cells)
+    typer.echo(f"{len(found)} of {n * (n - 1) // 2} pairs share {least:g} % or more")
+    typer.echo(f"{path}\n{SAYS}")
+
+
+def export(
+    assignment: Assignment,
+    to: Annotated[str, typer.Option("--to", help="plain, moodle or canvas.")] = "plain",
+    ids: Annotated[
+        Path | None,
+        typer.Option("--ids", metavar="CSV", help="student,email or student,name,id,section,…"),
+    ] = None,
+    course: CourseFolder = None,
+    output: Output = None,
+    late: Annotated[
+        bool, typer.Option("--late/--no-late", help="Take off what lmcourse late says.")
+    ] = False,
+) -> None:
+    """The scores as a file for Moodle, Canvas or a spreadsheet; only what is decided."""
+    from lmcourse.grading import lateness, lms, tables
+    from lmcourse.grading.course import find_course
+
+    if to not in lms.FORMATS:
+        raise MisuseError(f"--to must be one of {', '.join(lms.FORMATS)}, got {to!r}")
+    here = find_course(course)
+    here.solution(assignment)
+    out = (output or here.root).resolve()
+    graded = _graded(out, assignment)
+    rows = [
+        {
+            "student": row["student"],
+            "score": row["score"],
+            "open": any(grade["waiting"] for grade in row["grades"]),
+        }
+        for row in graded
+    ]
+    kept = lateness.recall(lateness.file_of(out, assignment)) if late else None
+    if late and kept is None:
+        raise MisuseError("--late needs the days: run lmcourse late first")
+    for row in rows:
+        if kept is not None and row["score"] is not None and row["student"] in kept[1]:
+            row["score"] -= kept[0].deduction(kept[1][row["student"]].days, row["score"])
+    table, left_out = lms.table(
+        to, assignment, _points(out, assignment), rows, lms.read_ids(ids, to) if ids else None
+    )
+    path = tables.write(out / "grades" / f"{assignment}.{to}.csv", table)
+    for line in left_out:
+        typer.echo(f"left out: {line}")
+    typer.echo(f"{len(rows) - len(left_out)} of {len(rows)} exported: {path}")
+
+
+def items(assignment: Assignment, course: CourseFolder = None, output: Output = None) -> None:
+    """How hard each task was, whether it told learners apart, and where most of them failed."""
+    from lmcourse.grading import items as statistics
+    from lmcourse.grading.course import find_course
+    from lmcourse.grading.messages import plain
+    from lmcourse.grading.notebooks import read_cells
+    from lmcourse.grading.plan import stated_plan, tasks
+
+    here = find_course(course)
+    found = [t for t in tasks(stated_plan(read_cells(here.solution(assignment)))) if t.graded]
+    out = (output or here.root).resolve()
+    students = [
+        {grade["name"]: grade for grade in row["grades"]}
+        for row in _graded(out, assignment)
+        if row["score"] is not None
+    ]
+    names = [[cell.name for cell in task.graded] for task in found]
+    table = [[_task_points(grades, own) for own in names] for grades in students]
+    measured = statistics.of_tasks(table, [task.points for task in found])
+    for task, own, one in zip(found, names, measured, strict=True):
+        typer.echo(
+            f"{task.label}: difficulty {_rounded(one['difficulty'])},"
+            f" discrimination {_rounded(one['discrimination'])}"
+        )
+        failed = [
+            grades[name]["message"]
+            for grades in students
+            for name in own
+            if name in grades and grades[name]["verdict"] == "failed"
+        ]
+        for message, times in statistics.commonest(failed):
+            typer.echo(f"    {times} × {plain(message, 160)}")
+
+
+def _task_points(grades: dict, names: list[str]) -> float | None:
+    own = [grades[name] for name in names if name in grades]
+    if not own or any(grade["waiting"] for grade in own):
+        return None
+    return float(sum(grade["points"] for grade in own))
+
+
+def _rounded(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _report(out: Path, assignment: str) -> dict:
+    path = out / "grades" / f"{assignment}.json"
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise MisuseError(f"{path} is missing: run lmcourse grade first, or add --output") from None
+    except ValueError:
+        raise MisuseError(f"{path} is damaged: run lmcourse report again") from None
+
+
+def _graded(out: Path, assignment: str, *, required: bool = True) -> list[dict]:
+    if not required and not (out / "grades" / f"{assignment}.json").exists():
+        return []
+    return _report(out, assignment)["students"]
+
+
+def _points(out: Path, assignment: str) -> float:
+    return float(_report(out, assignment)["points"])
+
+
+SAYS = (
+    "Shared text is a reason to look, and then to ask; it proves nothing. Short tasks have few"
+    " right answers, and two who learned from the same page write alike."
+)
+EXAMPLES = {
+    late: "Example: [bold]lmcourse late handed-in -a attention --times times.csv[/bold], with"
+    " c.Lateness in nbgrader_config.py.",
+    similar: "Example: [bold]lmcourse similar handed-in -a attention[/bold]",
+    export: "Example: [bold]lmcourse export -a attention --to moodle --ids ids.csv[/bold]",
+    items: "Example: [bold]lmcourse items -a attention[/bold], after grading.",
+}

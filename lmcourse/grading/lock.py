@@ -1,0 +1,156 @@
+"""One run at a time: who works on a gradebook holds its lock, and a second run says who that is.
+
+Chapter: book/instructors/scale.md
+
+The lock is the operating system's, on a file beside the results: it ends with its process, however
+that ends, so that nobody has to clear it away. Two runs that share a PostgreSQL gradebook but not
+the folder meet at a lock of the database's.
+"""
+
+import contextlib
+import datetime
+import json
+import os
+import socket
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from lmcourse.grading.errors import FailureError
+
+try:
+    import fcntl
+except ImportError:  # Windows, where nothing is graded without a container
+    fcntl = None
+
+_POLL_SECONDS = 0.5
+
+
+@contextlib.contextmanager
+def hold(
+    path: Path,
+    db_url: str = "",
+    *,
+    wait: bool = False,
+    on_wait: Callable[[str], None] = lambda text: None,
+) -> Iterator[None]:
+    """Hold the lock of a folder of results and, with a PostgreSQL `db_url`, of that database.
+
+    Args:
+        wait: until it is free, instead of refusing.
+        on_wait: is told once for whom we wait.
+
+    Raises:
+        FailureError: somebody else holds it; the message says who.
+    """
+    with contextlib.ExitStack() as held:
+        for attempt in (_file(path), _database(db_url)):
+            held.enter_context(_taken(attempt, wait, on_wait))
+        yield
+
+
+@contextlib.contextmanager
+def _taken(attempt: Callable, wait: bool, on_wait: Callable[[str], None]) -> Iterator[None]:
+    told = False
+    while True:
+        with attempt() as holder:
+            if holder is None:
+                yield
+                return
+        if not wait:
+            raise FailureError(
+                f"the gradebook is in use by {holder}: give the command again when that is done,"
+                " or now with --wait"
+            )
+        if not told:
+            on_wait(f"waiting for {holder}, who has the gradebook")
+            told = True
+        time.sleep(_POLL_SECONDS)
+
+
+def _file(path: Path) -> Callable:
+    """An attempt at the lock on a file: gives None if it is ours, or who has it."""
+
+    @contextlib.contextmanager
+    def attempt() -> Iterator[str | None]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a+", encoding="utf-8") as file:
+            try:
+                if fcntl is not None:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                holder = None
+            except BlockingIOError:
+                holder = _named(path)
+            except OSError as error:
+                raise FailureError(f"{path} cannot be locked: {error.strerror}") from error
+            if holder is None:
+                file.truncate(0)
+                file.write(json.dumps(_myself()))
+                file.flush()
+            yield holder
+
+    return attempt
+
+
+def _database(db_url: str) -> Callable:
+    """An attempt at the advisory lock of a PostgreSQL database; other databases have none."""
+
+    @contextlib.contextmanager
+    def attempt() -> Iterator[str | None]:
+        if not db_url.startswith("postgres"):
+            yield None
+            return
+        name = "lmcourse {pid} {host} {since}".format(**_myself())
+        with contextlib.closing(_connected(db_url, name[:63])) as connection:
+            got = connection.execute(text(f"select pg_try_advisory_lock({_NUMBER})")).scalar()
+            yield None if got else _holder(connection)
+
+    return attempt
+
+
+def _connected(db_url: str, name: str):
+    """A connection of its own, that bears our name in the database's list."""
+    options = {"isolation_level": "AUTOCOMMIT", "poolclass": NullPool}
+    try:
+        return create_engine(db_url, connect_args={"application_name": name}, **options).connect()
+    except ModuleNotFoundError as error:
+        raise FailureError(
+            f"the gradebook's database needs the package {error.name}: install it, or name in"
+            " db_url the driver that is there, as in postgresql+psycopg2://…"
+        ) from None
+    except SQLAlchemyError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise FailureError(f"the gradebook's database cannot be reached: {reason}") from error
+
+
+_NUMBER = zlib.crc32(b"lmcourse gradebook")
+_HOLDER = (
+    "select application_name from pg_stat_activity join pg_locks using (pid)"
+    f" where locktype = 'advisory' and objid = {_NUMBER} and granted"
+    " and pg_locks.database = (select oid from pg_database where datname = current_database())"
+)
+
+
+def _holder(connection) -> str:
+    name = connection.execute(text(_HOLDER)).scalar() or ""
+    parts = name.split(" ", 3)
+    if len(parts) == 4 and parts[0] == "lmcourse":
+        return "process {} on {} since {}".format(*parts[1:])
+    return "another process"
+
+
+def _myself() -> dict:
+    since = datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return {"pid": os.getpid(), "host": socket.gethostname()[:24], "since": since}
+
+
+def _named(path: Path) -> str:
+    try:
+        return "process {pid} on {host} since {since}".format(**json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):  # it is just being written
+        return "another process"

@@ -1,0 +1,222 @@
+"""Results on real data, as the book shows them: measured again by `lmcourse reproduce NAME`.
+
+Chapter: book/classification.md
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lmcourse import data
+from lmcourse.applications.classification import (
+    MeanClassifier,
+    NaiveBayes,
+    classify,
+    collate_texts,
+)
+from lmcourse.applications.translation import Translator, copy_nearest
+from lmcourse.evaluation import bootstrap_interval
+from lmcourse.metrics import bleu
+from lmcourse.recurrent import LSTM, RecurrentClassifier
+from lmcourse.tokenizers import CharTokenizer, WordTokenizer
+from lmcourse.training import TrainingConfig, train
+
+Numbers = dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """Something to measure again.
+
+    Args:
+        minutes: what it takes on one thread of a laptop, about.
+        files: the data that it reads.
+        floors: what each of these numbers must reach, or the result does not stand.
+    """
+
+    run: Callable[[Path, int], Numbers]
+    minutes: int
+    files: tuple[str, ...]
+    floors: Numbers
+
+
+def reproduce(name: str, folder: str | Path, seed: int = 0) -> dict[str, Any]:
+    """Runs an experiment, or goes on with one that was stopped, and writes folder/NAME.json.
+
+    Args:
+        folder: what was trained is kept there; running again takes it from there.
+
+    Raises:
+        ValueError: no experiment of this name.
+        lmcourse.data.DatasetError: its data cannot be had.
+    """
+    if name not in EXPERIMENTS:
+        known = ", ".join(sorted(EXPERIMENTS))
+        raise ValueError(f"name must be one of {known}, got name={name!r}")
+    experiment, folder = EXPERIMENTS[name], Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    start = time.process_time()
+    numbers = experiment.run(folder, seed)
+    result = {
+        "name": name,
+        "command": f"lmcourse reproduce {name} --seed {seed}",
+        "seed": seed,
+        "numbers": {key: round(value, 4) for key, value in numbers.items()},
+        "floors": experiment.floors,
+        "processor_seconds": round(time.process_time() - start),
+        "versions": {
+            "python": platform.python_version(),
+            **{package: importlib.metadata.version(package) for package in ("lmcourse", "torch")},
+        },
+        "sha256": {file: data.SUMS[file] for file in experiment.files},
+    }
+    text = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
+    (folder / f"{name}.json").write_text(text, encoding="utf-8")
+    return result
+
+
+def missed(result: dict[str, Any]) -> list[str]:
+    """The numbers of a result that do not reach their floors, each with both."""
+    return [
+        f"{name} is {result['numbers'][name]:.2f}, below {floor:.2f}"
+        for name, floor in result["floors"].items()
+        if not result["numbers"][name] >= floor
+    ]
+
+
+def stored(name: str) -> dict[str, Any]:
+    """The result that came with this version of the course."""
+    file = resources.files("lmcourse") / "results" / f"{name}.json"
+    if not file.is_file():
+        raise ValueError(f"name must be that of a stored result, got name={name!r}")
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def part_of(key: str) -> str:
+    """train, validation or test, 80 : 10 : 10, by a hash: equal keys land in the same part."""
+    place = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") % 10
+    return {0: "validation", 1: "test"}.get(place, "train")
+
+
+def _parts(rows: Sequence[tuple[str, Any]]) -> dict[str, list[tuple[str, Any]]]:
+    parts: dict[str, list[tuple[str, Any]]] = {"train": [], "validation": [], "test": []}
+    for row in rows:
+        parts[part_of(row[0])].append(row)
+    return parts
+
+
+# ---------------------------------------------------------------- sentences that praise or pan
+
+
+def _polarity(folder: Path, seed: int) -> Numbers:
+    """Naive Bayes against an average of words and an LSTM; the differences have intervals."""
+    parts = _parts(data.load_dataset("rt-polarity")["all"])
+    labels = torch.tensor([label for _, label in parts["test"]])
+    right = {}
+    for n, name in ((1, "naive_bayes"), (2, "naive_bayes_pairs")):
+        model = NaiveBayes(n).fit(*zip(*((t.split(), y) for t, y in parts["train"]), strict=True))
+        guesses = model.predict([text.split() for text, _ in parts["test"]])
+        right[name] = torch.tensor(guesses) == labels
+    tokenizer = WordTokenizer.train("\n".join(text for text, _ in parts["train"]), vocab_size=8000)
+    torch.manual_seed(seed)
+    models = {
+        "mean": MeanClassifier(tokenizer.vocab_size, 2, 64, dropout=0.5),
+        "lstm": RecurrentClassifier(tokenizer.vocab_size, 2, LSTM(64, 64), dropout=0.5),
+    }
+    config = TrainingConfig(
+        n_steps=1000, learning_rate=2e-3, n_warmup=50, validate_every=100, patience=4, seed=seed
+    )
+    for name, model in models.items():
+        train(
+            model,
+            parts["train"],
+            config,
+            validation=parts["validation"],
+            collate=collate_texts(tokenizer),
+            folder=folder / name,
+            resume=True,
+        )
+        probs = classify(model, tokenizer, [text for text, _ in parts["test"]])
+        right[name] = probs.argmax(1) == labels
+    return _shares(right) | {"n_test": float(len(labels))}
+
+
+def _shares(right: dict[str, torch.Tensor]) -> Numbers:
+    """Per cent right, and for each network the interval of its gain over naive Bayes."""
+    numbers = {name: 100 * answers.double().mean().item() for name, answers in right.items()}
+    for name in ("mean", "lstm"):
+        gain = 100 * (right[name].double() - right["naive_bayes"].double())
+        numbers[f"{name}_gain_low"], numbers[f"{name}_gain_high"] = bootstrap_interval(gain)
+    return numbers
+
+
+# ---------------------------------------------------------------- English to Chinese
+
+
+def _tatoeba(folder: Path, seed: int) -> Numbers:
+    """Short sentences in simplified characters, against copying the nearest known translation."""
+    parts = _parts([row for row in data.load_dataset("tatoeba-cmn-eng")["all"] if _short(*row)])
+    source = WordTokenizer.train("\n".join(english for english, _ in parts["train"]), 6000)
+    target = CharTokenizer.train("".join(chinese for _, chinese in parts["train"]), 2500)
+    torch.manual_seed(seed)
+    translator = Translator(source, target, context_length=40, d_model=128, dropout=0.1)
+    config = TrainingConfig(
+        n_steps=1700,
+        batch_size=64,
+        learning_rate=1e-3,
+        n_warmup=200,
+        validate_every=200,
+        seed=seed,
+    )
+    train(
+        translator.model,
+        parts["train"],
+        config,
+        validation=parts["validation"],
+        collate=translator.collate,
+        folder=folder / "transformer",
+        resume=True,
+    )
+    english, chinese = zip(*parts["test"], strict=True)
+    references = [list(sentence) for sentence in chinese]
+    written = {
+        "nearest": copy_nearest(parts["train"], english),
+        "transformer": translator.translate(english),
+    }
+    numbers = {name: bleu([list(x) for x in texts], references) for name, texts in written.items()}
+    numbers["above_nearest"] = numbers["transformer"] - numbers["nearest"]
+    exact = sum(map(str.__eq__, written["transformer"], chinese))
+    return numbers | {"exact": 100 * exact / len(chinese), "n_test": float(len(chinese))}
+
+
+def _short(english: str, chinese: str) -> bool:
+    try:
+        chinese.encode("gb2312")  # has the simplified characters, and no others
+    except UnicodeEncodeError:
+        return False
+    return len(english.split()) <= 8 and len(chinese) < 30
+
+
+EXPERIMENTS = {
+    "rt-polarity": Experiment(
+        run=_polarity,
+        minutes=2,
+        files=("rt-polarity.pos", "rt-polarity.neg"),
+        floors={"naive_bayes": 76, "mean": 75, "lstm": 75},
+    ),
+    "tatoeba-cmn-eng": Experiment(
+        run=_tatoeba,
+        minutes=5,
+        files=("tatoeba-cmn-eng.tsv",),
+        floors={"transformer": 17, "above_nearest": 0},
+    ),
+}

@@ -1,0 +1,156 @@
+"""The teacher's commands on a small class, from handing in by nbgrader's exchange to the LMS."""
+
+import csv
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from notebook_edits import answer
+from tiny_course import answered, make_course
+
+LATE = """
+c.Lateness.due = {"tiny": "2026-03-01 23:59Z"}
+c.Lateness.per_day = "10%"
+c.Lateness.grace_minutes = 15
+"""
+
+
+def run(program, *arguments, cwd: Path) -> subprocess.CompletedProcess:
+    path = str(Path(sys.executable).parent) + os.pathsep + os.environ.get("PATH", "")
+    return subprocess.run(
+        [*program, *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, "PATH": path, "PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def lmcourse(*arguments, cwd: Path) -> subprocess.CompletedProcess:
+    return run([sys.executable, "-m", "lmcourse"], *arguments, cwd=cwd)
+
+
+def nbgrader(*arguments, cwd: Path) -> str:
+    done = run([str(Path(sys.executable).with_name("nbgrader"))], *arguments, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory) -> Path:
+    """Graded: ada right, ben wrong, cleo wrote as ben did, dan handed in no notebook."""
+    root = make_course(tmp_path_factory.mktemp("course"))
+    with (root / "nbgrader_config.py").open("a") as file:
+        file.write(LATE)
+    assert lmcourse("release", cwd=root).returncode == 0
+    blank = json.loads((root / "exercises/tiny/tiny.ipynb").read_text("utf-8"))
+    long = "def square(x):\n    total = 0\n    for step in range(int(x)):\n        total += x + 1\n"
+    long += "    return total"
+    for student, source in (("ada", ""), ("ben", long), ("cleo", long.replace("total", "t"))):
+        nb = answered(json.loads(json.dumps(blank)))
+        answer(nb, "why", blank["cells"][-1]["source"])
+        if source:
+            answer(nb, "square", source)
+        path = root / "in" / student / "tiny.ipynb"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(nb), "utf-8")
+    (root / "in" / "dan").mkdir()
+    times = "student,time\nada,2026-03-01 23:59Z\nben,2026-03-03 23:58Z\ncleo,2026-03-02 00:10Z\n"
+    (root / "times.csv").write_text(times)
+    done = lmcourse("grade", "in", "-a", "tiny", "--seconds", 5, cwd=root)
+    assert done.returncode == 1, done.stdout + done.stderr
+    return root
+
+
+def rows(path: Path) -> list[dict]:
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.slow
+def test_late_work_is_told_everywhere_and_changes_no_grade(course):
+    before = (course / "gradebook.db").read_bytes()
+    done = lmcourse("late", "in", "-a", "tiny", "--times", "times.csv", cwd=course)
+    assert done.returncode == 0, done.stderr
+    assert "ben: 2 days late" in done.stdout
+    assert "no time is known of dan" in done.stdout
+    assert "1 of 3 are late" in done.stdout
+    table = {row["student"]: row for row in rows(course / "grades/tiny.late.csv")}
+    assert [table["ben"][k] for k in ("days late", "points", "points off")] == ["2", "2", "0.4"]
+    assert table["cleo"]["points off"] == "0"
+    assert lmcourse("report", "-a", "tiny", cwd=course).returncode == 1
+    assert (course / "gradebook.db").read_bytes() == before
+    report = {row["student"]: row for row in rows(course / "grades/tiny.csv")}
+    assert report["ben"]["total"] == "2"
+    assert "0.4 points off, 1.6 remain;" in report["ben"]["reason"]
+    page = (course / "feedback/ben/tiny/tiny.html").read_text("utf-8")
+    assert "handed in 2 days late" in page
+    assert "days late" not in (course / "feedback/ada/tiny/tiny.html").read_text("utf-8")
+    done = lmcourse("grade", "in", "-a", "tiny", "--seconds", 5, cwd=course)
+    assert "2 days late" in (course / "feedback/ben/tiny/tiny.html").read_text("utf-8")
+
+    done = lmcourse("export", "-a", "tiny", "--late", cwd=course)
+    exported = {row["student"]: row["tiny"] for row in rows(course / "grades/tiny.plain.csv")}
+    assert exported == {"ada": "5", "ben": "1.6", "cleo": "2"}
+
+
+@pytest.mark.slow
+def test_similar_answers_are_shown_with_what_they_share(course):
+    done = lmcourse("similar", "in", "-a", "tiny", cwd=course)
+    assert done.returncode == 0, done.stderr
+    assert "of ben" in done.stdout
+    assert "of cleo" in done.stdout
+    assert "it proves nothing" in done.stdout
+    text = (course / "grades/tiny.similar.txt").read_text("utf-8")
+    assert "total += x + 1" in text
+
+
+@pytest.mark.slow
+def test_export_leaves_out_who_is_not_decided_and_refuses_what_it_cannot(course):
+    done = lmcourse("export", "-a", "tiny", cwd=course)
+    assert done.returncode == 0, done.stderr
+    assert "left out: dan: not graded" in done.stdout
+    assert "3 of 4 exported" in done.stdout
+    (course / "ids.csv").write_text("student,email\nada,ada@x.org\n")
+    done = lmcourse("export", "-a", "tiny", "--to", "moodle", "--ids", "ids.csv", cwd=course)
+    assert rows(course / "grades/tiny.moodle.csv") == [{"Email address": "ada@x.org", "tiny": "5"}]
+    done = lmcourse("export", "-a", "tiny", "--to", "canvas", cwd=course)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "canvas knows nobody by your names: give --ids" in done.stderr
+    assert lmcourse("export", "-a", "tiny", "--to", "word", cwd=course).returncode == 2
+
+
+@pytest.mark.slow
+def test_items_tell_where_most_failed(course):
+    done = lmcourse("items", "-a", "tiny", cwd=course)
+    assert done.returncode == 0, done.stderr
+    assert "Task 1 · Double: difficulty 1.00, discrimination –" in done.stdout
+    assert "Task 2 · Square: difficulty 0.33" in done.stdout
+    assert "2 × square(3) must be 9." in done.stdout
+
+
+@pytest.mark.slow
+def test_what_comes_by_nbgraders_exchange_is_graded(course, tmp_path):
+    exchange, home = tmp_path / "exchange", tmp_path / "home"
+    exchange.mkdir()
+    exchange.chmod(exchange.stat().st_mode | stat.S_IRWXO)
+    home.mkdir()
+    options = ["tiny", f"--Exchange.root={exchange}", "--course=lmcourse"]
+    root = make_course(tmp_path / "course")
+    nbgrader("generate_assignment", "tiny", cwd=root)
+    nbgrader("release_assignment", *options, cwd=root)
+    nbgrader("fetch_assignment", *options, cwd=home)
+    path = home / "tiny/tiny.ipynb"
+    path.write_text(json.dumps(answered(json.loads(path.read_text("utf-8")))), "utf-8")
+    nbgrader("submit", *options, cwd=home)
+    nbgrader("collect", *options, cwd=root)
+    (handed_in,) = (root / "submitted").glob("*/tiny/tiny.ipynb")
+    assert (handed_in.parent / "timestamp.txt").is_file()
+    done = lmcourse("grade", "submitted", "-a", "tiny", "--seconds", 5, cwd=root)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [row["total"] for row in rows(root / "grades/tiny.csv")] == ["5"]
