@@ -4,7 +4,6 @@ Chapter: book/classification.md
 """
 
 import hashlib
-import importlib.metadata
 import json
 import platform
 import time
@@ -16,6 +15,7 @@ from typing import Any
 
 import torch
 
+import lmcourse
 from lmcourse import data
 from lmcourse.applications.classification import (
     MeanClassifier,
@@ -75,7 +75,8 @@ def reproduce(name: str, folder: str | Path, seed: int = 0) -> dict[str, Any]:
         "processor_seconds": round(time.process_time() - start),
         "versions": {
             "python": platform.python_version(),
-            **{package: importlib.metadata.version(package) for package in ("lmcourse", "torch")},
+            "lmcourse": lmcourse.__version__,
+            "torch": torch.__version__.partition("+")[0],
         },
         "sha256": {file: data.SUMS[file] for file in experiment.files},
     }
