@@ -232,7 +232,8 @@ WRONG = [
         "clip",
         "a generator is empty the second time",
         """
-        norm = math.sqrt(sum(p.grad.square().sum().item() for p in parameters if p.grad is not None))
+        own = (p.grad for p in parameters if p.grad is not None)
+        norm = math.sqrt(sum(grad.square().sum().item() for grad in own))
         if norm > max_norm:
             for p in parameters:
                 if p.grad is not None:
@@ -330,7 +331,8 @@ WRONG = [
         "as published, not as in torch",
         (
             CANDIDATE,
-            "torch.tanh(from_x[2] + F.linear(reset * hidden, w_hidden.chunk(3)[2], b_hidden.chunk(3)[2]))",
+            "torch.tanh(from_x[2]"
+            " + F.linear(reset * hidden, w_hidden.chunk(3)[2], b_hidden.chunk(3)[2]))",
         ),
     ),
     edit(
@@ -339,7 +341,8 @@ WRONG = [
         "b_hidden not reached",
         (
             CANDIDATE,
-            "torch.tanh(from_x[2] + reset * (from_hidden[2] - b_hidden.chunk(3)[2]) + b_hidden.chunk(3)[2])",
+            "torch.tanh(from_x[2] + reset * (from_hidden[2] - b_hidden.chunk(3)[2])"
+            " + b_hidden.chunk(3)[2])",
         ),
     ),
     edit(
@@ -488,7 +491,8 @@ WRONG = [
         (
             READ,
             "outputs, _ = run(step, x, (zeros, zeros), mask)\n"
-            "        hidden = outputs.sum(1) / (ids.shape[1] if mask is None else mask.sum(1, keepdim=True))",
+            "        n = ids.shape[1] if mask is None else mask.sum(1, keepdim=True)\n"
+            "        hidden = outputs.sum(1) / n",
         ),
     ),
     edit(
