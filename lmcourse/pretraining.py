@@ -66,7 +66,8 @@ def run(options: Mapping[str, Any], chosen: Collection[str], tell: Tell) -> None
     """
     out, device, prompt = options["out"], options["device"], options["prompt"]
     if device is not None:
-        os.environ[devices.VARIABLE] = device  # checked where every device is chosen
+        os.environ[devices.VARIABLE] = device
+    devices.default_device()  # refuses before any work what cannot be reached
     if not options["resume"]:
         model_config = GPTConfig(vocab_size=1, **_pick(GPTConfig, options))
         config = TrainingConfig(**_pick(TrainingConfig, options, leave_out="context_length"))

@@ -43,7 +43,8 @@ result = train(model, data, config, validation=held_out, collate=collate, folder
 again = evaluate(model, held_out, collate=collate, batch_size=2)
 assert abs(again - result.best_loss) < 1e-5, (again, result.best_loss)
 total = sum(p.double().sum().item() for p in model.parameters())
-print(distributed.rank(), "of", distributed.n_processes(), round(total, 4))
+# One write, or the lines of two processes run into each other.
+sys.stdout.write(f"{distributed.rank()} of {distributed.n_processes()} {total:.4f}\\n")
 """
 
 
