@@ -6,7 +6,6 @@ Chapter: book/classification.md
 import hashlib
 import json
 import platform
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -64,7 +63,6 @@ def reproduce(name: str, folder: str | Path, seed: int = 0) -> dict[str, Any]:
         raise ValueError(f"name must be one of {known}, got name={name!r}")
     experiment, folder = EXPERIMENTS[name], Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    start = time.process_time()
     numbers = experiment.run(folder, seed)
     result = {
         "name": name,
@@ -72,7 +70,6 @@ def reproduce(name: str, folder: str | Path, seed: int = 0) -> dict[str, Any]:
         "seed": seed,
         "numbers": {key: round(value, 4) for key, value in numbers.items()},
         "floors": experiment.floors,
-        "processor_seconds": round(time.process_time() - start),
         "versions": {
             "python": platform.python_version(),
             "lmcourse": lmcourse.__version__,
