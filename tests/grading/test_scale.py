@@ -35,6 +35,7 @@ def whole(course, tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
     return out, grade(course, out, "--workers", 1)
 
 
+@pytest.mark.slow
 def test_one_worker_grades_all(course, whole):
     out, done = whole
     assert done.returncode == 1, done.stderr  # s05 needs a person, s99 handed in nothing
