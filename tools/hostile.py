@@ -37,7 +37,7 @@ KEY = "mark of the course secret, 2d4e"
 NAMES = [f"test_{number}" for number in range(len(TESTS))]
 GOOD = len(TESTS) - 0.5  # the test "award" gives a half, whoever passes it
 SECONDS = 2  # for a cell or a test: whatever loops should not loop for long
-ACTIVE = ("<script", "<img", "onerror=alert", "text/html", "application/javascript")
+ACTIVE = ("<script", "<img src=x", "onerror=alert", "text/html", "application/javascript")
 
 
 @dataclass(kw_only=True)
