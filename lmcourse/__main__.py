@@ -104,7 +104,10 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with what the folder holds, as it was set.")
     ] = False,
-    tokenizer: Annotated[str, _model("chars: a token for each character.")] = "chars",
+    tokenizer: Annotated[str, _model("chars, or bpe: byte pairs.")] = "chars",
+    vocab_size: Annotated[
+        int | None, _model("Kinds of tokens; default: all, or 512 pairs.")
+    ] = None,
     n_layers: Annotated[int, _model("Blocks, one after another.")] = 4,
     n_heads: Annotated[int, _model("Heads of attention in a block.")] = 4,
     d_model: Annotated[int, _model("The width: numbers for each token.")] = 128,

@@ -11,12 +11,11 @@ from typing import Any
 
 from lmcourse.checkpoints import load, save
 from lmcourse.gpt import GPT, GPTConfig
-from lmcourse.tokenizers import CharTokenizer, Tokenizer
+from lmcourse.tokenizers import BPETokenizer, CharTokenizer, Tokenizer
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
-TOKENIZERS: dict[str, type] = {
-    "chars": CharTokenizer
-}  # how `lmcourse train --tokenizer` calls them
+# As `lmcourse train --tokenizer` calls them.
+TOKENIZERS: dict[str, type] = {"chars": CharTokenizer, "bpe": BPETokenizer}
 
 
 def save_pretrained(

@@ -25,10 +25,11 @@ from lmcourse.pretrained import (
     untrained,
 )
 from lmcourse.runs import METRICS
-from lmcourse.tokenizers import Tokenizer
+from lmcourse.tokenizers import BPETokenizer, Tokenizer
 from lmcourse.training import TrainingConfig, TrainingResult, train
 
 HELD_OUT = 0.1  # the last tenth of the text is for validation
+BYTE_PAIRS = 512  # the ids of --tokenizer bpe, if no other number is given
 
 Tell = Callable[[str], None]
 
@@ -69,9 +70,10 @@ def run(options: Mapping[str, Any], chosen: Collection[str], tell: Tell) -> None
         os.environ[devices.VARIABLE] = device
     devices.default_device()  # refuses before any work what cannot be reached
     if not options["resume"]:
-        model_config = GPTConfig(vocab_size=1, **_pick(GPTConfig, options))
-        config = TrainingConfig(**_pick(TrainingConfig, options, leave_out="context_length"))
-        start(options["text"], out, model_config, config, options["tokenizer"], prompt, tell)
+        model_config = GPTConfig(vocab_size=1, **_pick(GPTConfig, options, "vocab_size"))
+        config = TrainingConfig(**_pick(TrainingConfig, options, "context_length"))
+        encoder = options["tokenizer"], options["vocab_size"]
+        start(options["text"], out, model_config, config, *encoder, prompt, tell)
     else:
         for name in sorted(set(chosen) - {"resume", "out", "device", "prompt"}):
             raise ValueError(
@@ -82,7 +84,7 @@ def run(options: Mapping[str, Any], chosen: Collection[str], tell: Tell) -> None
         tell(sample(out, prompt, seed=options["seed"]))
 
 
-def _pick(kind: type, options: Mapping[str, Any], leave_out: str = "") -> dict[str, Any]:
+def _pick(kind: type, options: Mapping[str, Any], leave_out: str) -> dict[str, Any]:
     names = {field.name for field in fields(kind)} - {leave_out}
     return {name: value for name, value in options.items() if name in names}
 
@@ -93,6 +95,7 @@ def start(
     model_config: GPTConfig,
     config: TrainingConfig,
     tokenizer: str = "chars",
+    vocab_size: int | None = None,
     prompt: str | None = None,
     tell: Tell = print,
 ) -> TrainingResult:
@@ -102,19 +105,17 @@ def start(
         source: as for `read_text`.
         model_config: its vocab_size is replaced by that of the tokenizer.
         tokenizer: one of `pretrained.TOKENIZERS`.
+        vocab_size: of the tokenizer; all characters, or 512 byte pairs, if None.
         prompt: for the sample afterwards; that it can be read is checked before the work.
         tell: is given lines about what happens.
     """
-    if tokenizer not in TOKENIZERS:
-        known = ", ".join(TOKENIZERS)
-        raise ValueError(f"tokenizer must be one of {known}, got tokenizer={tokenizer!r}")
     if (folder / CONFIG).exists():
         raise ValueError(
             f"folder must hold no training yet, got {folder}: choose another one, or go on with it"
             " by --resume"
         )
     text = read_text(source)
-    encoder = TOKENIZERS[tokenizer].train(text)
+    encoder = _train_tokenizer(tokenizer, text, vocab_size)
     _prompt_ids(encoder, prompt)
     torch.manual_seed(config.seed)
     model = GPT(replace(model_config, vocab_size=encoder.vocab_size))
@@ -144,6 +145,21 @@ def go_on(folder: Path, prompt: str | None = None, tell: Tell = print) -> Traini
     return _train(model, encoder, text, folder, config, tell, resume=True)
 
 
+def _train_tokenizer(name: str, text: str, vocab_size: int | None) -> Tokenizer:
+    if name not in TOKENIZERS:
+        known = ", ".join(TOKENIZERS)
+        raise ValueError(f"tokenizer must be one of {known}, got tokenizer={name!r}")
+    if name == "bpe":  # byte pairs know every text, so nothing held out need be seen
+        return BPETokenizer.train(_parts(text)[0], vocab_size or BYTE_PAIRS)
+    return TOKENIZERS[name].train(text, vocab_size)
+
+
+def _parts(text: str) -> tuple[str, str]:
+    """What to learn from, and what is held out: split first, then made into tokens."""
+    cut = round((1 - HELD_OUT) * len(text))
+    return text[:cut], text[cut:]
+
+
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -157,16 +173,15 @@ def _train(
     tell: Tell,
     resume: bool,
 ) -> TrainingResult:
-    ids = torch.tensor(encoder.encode(text))
-    cut = round((1 - HELD_OUT) * len(ids))
+    ids, held_out = (torch.tensor(encoder.encode(part)) for part in _parts(text))
     if distributed.rank() > 0:
         tell = _silent
     tell(
-        f"{cut:,} tokens to learn from, {len(ids) - cut:,} held out, {encoder.vocab_size} kinds;"
-        f" {count_parameters(model.config):,} parameters; metrics in {folder / METRICS}"
+        f"{len(ids):,} tokens to learn from, {len(held_out):,} held out,"
+        f" {encoder.vocab_size} kinds; {count_parameters(model.config):,} parameters; metrics in"
+        f" {folder / METRICS}"
     )
-    held_out = ids[cut:]
-    result = train(model, ids[:cut], config, validation=held_out, folder=folder, resume=resume)
+    result = train(model, ids, config, validation=held_out, folder=folder, resume=resume)
     tell(
         f"lowest validation loss {result.best_loss:.4f} nats per token, after step"
         f" {result.best_step:,} of {result.history[-1].step:,}; weights in {folder}"

@@ -77,6 +77,17 @@ def test_it_leaves_a_model_that_writes(text, tmp_path):
     assert len(sample(out, n_tokens=4)) == 5
 
 
+def test_byte_pairs_are_learned_from_what_is_not_held_out(tmp_path):
+    path, out = tmp_path / "text.txt", tmp_path / "out"
+    path.write_text(TEXT + "zzzz zzzz zzzz\n" * 3)
+    shown = invoke(path, "--out", out, *SHORT, "--tokenizer", "bpe", "--vocab-size", "262")
+    assert shown.exit_code == 0, (shown.output, shown.exception)
+    model, tokenizer = from_pretrained(out)
+    assert model.config.vocab_size == tokenizer.vocab_size == 262
+    assert not any(b"zz" in token for token in tokenizer.tokens)
+    assert tokenizer.decode(tokenizer.encode("zz top")) == "zz top"
+
+
 def test_a_text_without_a_new_line_gets_a_sample_too(tmp_path):
     path = tmp_path / "line.txt"
     path.write_text("abcab" * 40)

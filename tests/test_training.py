@@ -1,5 +1,6 @@
 """lmcourse.training: one loop for every model; it can be stopped anywhere and says what fails."""
 
+import bisect
 import math
 import os
 import random
@@ -132,6 +133,39 @@ def test_an_encoder_and_decoder_learn_to_copy():
 
     config = replace(CONFIG, n_steps=100, learning_rate=1e-2, batch_size=32)
     assert train(model, list(rows), config, collate=collate).history[-1].loss < 0.3
+
+
+def letters_of_pairs(table, n, seed):
+    """n letters, each drawn with the die of the two before it."""
+    dice = random.Random(seed)
+    faces = table.double().cumsum(-1).tolist()
+    ids = [0, 0]
+    while len(ids) < n + 2:
+        ids.append(min(bisect.bisect(faces[ids[-2]][ids[-1]], dice.random()), 7))
+    return torch.tensor(ids[2:])
+
+
+def test_a_source_of_known_entropy_is_approached_and_never_beaten():
+    """Beyond what a pair of letters tells, and not below the entropy, which only a leak allows."""
+    table = (2.5 * torch.randn(8, 8, 8, generator=torch.Generator().manual_seed(2))).softmax(-1)
+    ids, held_out = letters_of_pairs(table, 9000, 1), letters_of_pairs(table, 2000, 2)
+    oracle = -table[held_out[:-2], held_out[1:-1], held_out[2:]].log().mean().item()
+    counts = torch.ones(8, 8)
+    counts.index_put_((ids[:-1], ids[1:]), torch.ones(len(ids) - 1), accumulate=True)
+    pairs = counts / counts.sum(-1, keepdim=True)
+    bigram = -pairs[held_out[:-1], held_out[1:]].log().mean().item()
+    sizes = {"vocab_size": 8, "context_length": 12, "d_model": 32, "n_layers": 2}
+    config = TrainingConfig(n_steps=250, batch_size=32, learning_rate=1e-2, validate_every=125)
+    result = train(tiny_gpt(**sizes), ids, config, validation=held_out)
+    assert oracle - 0.02 < result.best_loss < bigram - 0.4
+
+
+def test_where_nothing_can_be_learned_nothing_is():
+    """Blind letters: a validation loss below ln 7 by 0.05 would be a leak (8 standard errors)."""
+    ids = torch.randint(7, (3000,), generator=torch.Generator().manual_seed(3))
+    config = TrainingConfig(n_steps=60, batch_size=16, learning_rate=1e-2, validate_every=20)
+    result = train(tiny_gpt(), ids[:2000], config, validation=ids[2000:])
+    assert result.best_loss > math.log(7) - 0.05
 
 
 def test_any_loss_can_be_made_small():

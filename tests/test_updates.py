@@ -50,6 +50,37 @@ def test_losses_are_those_of_torch_without_what_is_ignored(shape, seed):
         torch.testing.assert_close(losses.mean(), expected)
 
 
+def test_one_of_many_and_any_of_many_need_different_losses():
+    """Labels that can hold together are learned with binary cross-entropy, all of them counted."""
+    torch.manual_seed(0)
+    x = torch.randn(64, 6)
+    labels = (x[:, :5] > 0).float()  # five questions, each with an answer of its own
+    model = nn.Linear(6, 5)
+
+    def any_of_many(model, batch):
+        inputs, targets = batch
+        return F.binary_cross_entropy_with_logits(model(inputs), targets, reduction="none")
+
+    update = updater(model, any_of_many)
+    losses = []
+    for _ in range(150):
+        gradient = update.fill_gradients([((x, labels), 64)])
+        losses.append(gradient.loss)
+        update.step(0.1)
+    assert losses[0] == pytest.approx(
+        any_of_many(nn.Linear(6, 5), (x, labels)).mean().item(), abs=0.3
+    )
+    assert gradient.n_predictions == 64 * 5
+    assert (labels.bool() == (model(x) > 0)).float().mean() > 0.95
+    ids = torch.randint(5, (64,))
+    with pytest.raises(ValueError, match="must be the same as input size"):  # class ids
+        any_of_many(model, (x, ids))
+    with pytest.raises(RuntimeError, match="can't be cast"):  # one-hot integers
+        any_of_many(model, (x, F.one_hot(ids, 5)))
+    with pytest.raises(ValueError, match=r"must be ids of the shape \(64,\).*got torch.float32"):
+        target_losses(model, (x, labels))
+
+
 # ---------------------------------------------------------------- pieces
 
 
