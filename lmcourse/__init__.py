@@ -5,7 +5,8 @@ A module imports only from those that stand before it in this list:
     devices     where tensors live
     neurons     softmax, cross-entropy, look-up of rows
     tokenizers  text to ids and back
-    data        generated corpora, real data sets, batches
+    corpora     generated texts
+    data        real data sets, splits, batches
     metrics     what a number about a model means
     plots       figures that carry their own description
 

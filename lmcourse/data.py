@@ -10,7 +10,6 @@ import itertools
 import os
 import random
 import re
-import string
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -21,6 +20,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 from tqdm import tqdm
+
+from lmcourse.corpora import generate_corpus as generate_corpus
 
 VARIABLE = "LMCOURSE_DATA"
 Item = TypeVar("Item")
@@ -223,41 +224,6 @@ def pydoc_text() -> str:
     paragraphs = re.split(r"\n\s*\n", "\n\n".join(topics[name] for name in sorted(topics)))
     # A fifth of it stands in two topics: in training and in test, it would flatter every model.
     return "\n\n".join(dict.fromkeys(paragraphs))
-
-
-def generate_corpus(name: str, seed: int = 0, n_examples: int = 1000) -> list[str]:
-    """Made-up texts, all of one length, the same for the same seed on every machine.
-
-    Args:
-        name: recall: letters with a digit each, then one of the letters again, and its digit:
-            "c4a1f7d0a1". Who cannot look back at the letter knows four digits, but not which.
-            copy: eight letters, a bar, and the same letters: "gbbafhca|gbbafhca".
-
-    Example:
-        >>> generate_corpus("recall", seed=0, n_examples=2)
-        ['g4h8d7a3d7', 'h8c2e4b1h8']
-    """
-    if name not in _GENERATORS:
-        known = ", ".join(sorted(_GENERATORS))
-        raise ValueError(f"name must be one of {known}, got name={name!r}")
-    generator = random.Random(seed)
-    return [_GENERATORS[name](generator) for _ in range(n_examples)]
-
-
-def _recall(generator: random.Random) -> str:
-    keys = generator.sample(string.ascii_lowercase[:8], 4)
-    values = generator.sample(string.digits, 4)
-    asked = generator.randrange(4)
-    pairs = "".join(key + value for key, value in zip(keys, values, strict=True))
-    return pairs + keys[asked] + values[asked]
-
-
-def _copy(generator: random.Random) -> str:
-    letters = "".join(generator.choices(string.ascii_lowercase[:8], k=8))
-    return f"{letters}|{letters}"
-
-
-_GENERATORS = {"recall": _recall, "copy": _copy}
 
 
 def split(

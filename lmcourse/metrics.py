@@ -1,17 +1,19 @@
-"""What a number about a model means: entropy, accuracy, perplexity.
+"""What a number about a model means: entropy, accuracy, perplexity, BLEU, calibration.
 
 Chapter: book/evaluation.md
 """
 
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from lmcourse.neurons import cross_entropy
+from lmcourse.tokenizers import Tokenizer
 
 
 @runtime_checkable
@@ -60,6 +62,13 @@ def perplexity(
 
     Reference: Jelinek, Mercer, Bahl and Baker (1977), https://doi.org/10.1121/1.2016299
     """
+    return math.exp(surprise(model, ids, context_length, batch_size) / (len(ids) - 1))
+
+
+def surprise(
+    model: LanguageModel, ids: Int[Tensor, "N"], context_length: int, batch_size: int = 32
+) -> float:
+    """−Σ log p of all ids but the first, in nats, read in windows that do not overlap."""
     if len(ids) < 2:
         raise ValueError(f"ids must be at least two, one to start from, got {len(ids)}")
     total = 0.0
@@ -74,7 +83,26 @@ def perplexity(
     finally:
         if was_training:
             model.train()
-    return math.exp(total / (len(ids) - 1))
+    return total
+
+
+def bits_per_byte(
+    model: LanguageModel,
+    tokenizer: Tokenizer,
+    text: str,
+    context_length: int,
+    batch_size: int = 32,
+    device: torch.device | str | None = None,
+) -> float:
+    """−Σ log₂ p of all tokens but the first, over the UTF-8 bytes that these tokens stand for.
+
+    Perplexities of models with different tokens cannot be compared, since each token of one may
+    be several of the other. The bytes of the text are the same for all.
+    """
+    ids = tokenizer.encode(text)
+    n_bytes = len(text.encode()) - len(tokenizer.decode(ids[:1]).encode())
+    nats = surprise(model, torch.tensor(ids, device=device), context_length, batch_size)
+    return nats / math.log(2) / n_bytes
 
 
 def _windows(ids: Tensor, context_length: int, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -86,3 +114,73 @@ def _windows(ids: Tensor, context_length: int, batch_size: int) -> Iterator[tupl
         yield from zip(*rows, strict=True)
     if end < len(inputs):
         yield inputs[None, end:], targets[None, end:]
+
+
+def bleu(
+    candidates: Sequence[Sequence[str]], references: Sequence[Sequence[str]], max_n: int = 4
+) -> float:
+    """100 · brevity · (Π pₙ)^(1/4): the precision of n-grams of whole translations, 0 to 100.
+
+    pₙ is the share of the candidates' n-grams that stand in their reference, none counted more
+    often than there; brevity = exp(1 − r/c) if the candidates' length c is below the references'
+    r. Where no n-gram of a length matches, its count is taken as 1/2, then 1/4, and so on, as
+    sacrebleu does.
+
+    Args:
+        candidates: what a model wrote, a list of tokens for each sentence.
+        references: what a person wrote, one for each.
+
+    Example:
+        >>> round(bleu(["the cat sat on the mat".split()], ["the cat sat on a mat".split()]), 2)
+        53.73
+
+    Reference: Papineni, Roukos, Ward and Zhu (2002), https://aclanthology.org/P02-1040
+    """
+    if len(candidates) != len(references) or not candidates:
+        raise ValueError(
+            "candidates and references must be as many, and at least one, got"
+            f" {len(candidates)} and {len(references)}"
+        )
+    c, r = sum(map(len, candidates)), sum(map(len, references))
+    log_precisions, n_misses = [], 0
+    for n in range(1, max_n + 1):
+        pairs = zip(candidates, references, strict=True)
+        hits = sum((_ngrams(one, n) & _ngrams(other, n)).total() for one, other in pairs)
+        total = sum(max(len(candidate) - n + 1, 0) for candidate in candidates)
+        if total == 0 or (n == 1 and hits == 0):
+            return 0.0
+        n_misses += hits == 0
+        log_precisions.append(math.log((hits or 0.5**n_misses) / total))
+    brevity = min(0.0, 1 - r / c)
+    return 100 * math.exp(brevity + sum(log_precisions) / max_n)
+
+
+def _ngrams(tokens: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
+    return Counter(zip(*(tokens[i:] for i in range(n)), strict=False))
+
+
+def calibration_error(
+    probs: Float[Tensor, "N"], right: Bool[Tensor, "N"], n_bins: int = 10
+) -> float:
+    """Σ over bins of (share of answers in it) · |share right − mean probability|, 0 to 1.
+
+    A model is calibrated if, of the answers that it gives 70 %, 70 % are right.
+
+    Args:
+        probs: what the model gave the answer that it chose.
+        right: whether the answer was right.
+        n_bins: of equal width, from 0 to 1.
+
+    Reference: Naeini, Cooper and Hauskrecht (2015), Obtaining Well Calibrated Probabilities Using
+        Bayesian Binning, AAAI 2015
+    """
+    if not len(probs) or not ((probs >= 0) & (probs <= 1)).all():
+        raise ValueError(f"probs must be from 0 to 1, and not empty, got {_extent(probs)}")
+    bins = (probs.double() * n_bins).long().clamp_max(n_bins - 1)  # 1.0 belongs to the last
+    gaps = torch.zeros(n_bins, dtype=torch.double, device=probs.device)
+    gaps.index_add_(0, bins, right.double() - probs.double())
+    return gaps.abs().sum().item() / len(probs)
+
+
+def _extent(values: Tensor) -> str:
+    return f"{values.min():.3g} to {values.max():.3g}" if values.numel() else "none"

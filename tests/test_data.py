@@ -3,7 +3,6 @@
 The downloads come from a server on this machine, which breaks in every way that a network can.
 """
 
-import collections
 import gzip
 import hashlib
 import http.server
@@ -20,8 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmcourse import data
-from lmcourse.data import DatasetError, batches, generate_corpus, load_dataset, pydoc_text, split
-from lmcourse.tokenizers import CharTokenizer
+from lmcourse.data import DatasetError, batches, load_dataset, pydoc_text, split
 
 # ---------------------------------------------------------------- downloads
 
@@ -210,8 +208,6 @@ def test_a_newer_tatoeba_is_read_with_a_warning(tmp_path, monkeypatch):
 def test_an_unknown_name_is_answered_with_the_known_ones():
     with pytest.raises(ValueError, match=r"name must be one of multi30k, .*got name='imdb'"):
         load_dataset("imdb")
-    with pytest.raises(ValueError, match=r"name must be one of copy, recall, got name='paste'"):
-        generate_corpus("paste")
 
 
 def test_every_file_has_a_sum_and_an_address_that_cannot_change():
@@ -259,39 +255,7 @@ def test_the_real_examples_are_what_they_say():
                 assert second or second == 0
 
 
-# ---------------------------------------------------------------- generated corpora, pydoc
-
-
-@pytest.mark.parametrize("name", ["recall", "copy"])
-def test_a_seed_makes_a_corpus(name):
-    texts = generate_corpus(name, seed=3, n_examples=50)
-    assert texts == generate_corpus(name, seed=3, n_examples=50)
-    assert texts != generate_corpus(name, seed=4, n_examples=50)
-    assert generate_corpus(name, seed=3, n_examples=9) == texts[:9]
-    assert len({len(text) for text in texts}) == 1
-
-
-def test_recall_asks_for_a_letter_that_was_there():
-    asked = collections.Counter()
-    for text in generate_corpus("recall", n_examples=2000):
-        keys, values = text[0:8:2], text[1:8:2]
-        assert len(set(keys)) == len(set(values)) == 4
-        assert values[keys.index(text[8])] == text[9]
-        asked[keys.index(text[8])] += 1
-    # Each place 500 times ± 19.4; five standard deviations: a chance of 2e-6.
-    assert all(400 < count < 600 for count in asked.values())
-
-
-def test_copy_says_it_twice():
-    for text in generate_corpus("copy", n_examples=100):
-        first, second = text.split("|")
-        assert first == second
-
-
-def test_a_corpus_becomes_a_tensor():
-    texts = generate_corpus("recall", n_examples=20)
-    tokenizer = CharTokenizer.train("".join(texts))
-    assert torch.tensor([tokenizer.encode(text) for text in texts]).shape == (20, 10)
+# ---------------------------------------------------------------- pydoc
 
 
 def test_pydoc_text_is_english_that_does_not_repeat_itself():

@@ -8,6 +8,7 @@ from pages import BOOK, ROOT, chapters, read_page
 
 # Chapters whose modules have other names; those with none show other people's code or no code.
 MODULES_OF = {
+    "data": {"data", "corpora"},
     "lstm": {"recurrent"},
     "pretraining": {"training", "distributed"},
     "bias_and_privacy": {"privacy"},

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from lmcourse.metrics import accuracy, entropy, perplexity
+from lmcourse.metrics import (
+    accuracy,
+    bits_per_byte,
+    bleu,
+    calibration_error,
+    entropy,
+    perplexity,
+)
+from lmcourse.tokenizers import CharTokenizer
 
 sizes = st.integers(1, 9)
 seeds = st.integers(0, 2**31)
@@ -99,3 +107,117 @@ def test_a_failing_model_is_left_in_training():
 def test_perplexity_needs_something_to_predict():
     with pytest.raises(ValueError, match="ids must be at least two, one to start from, got 1"):
         perplexity(Bigram(3), torch.tensor([1]), 4)
+
+
+# ---------------------------------------------------------------- bits per byte
+
+
+def test_a_uniform_model_of_characters_needs_the_same_bits_for_each_byte():
+    text = "abcdabcd" * 5
+    tokenizer = CharTokenizer.train(text)
+
+    def uniform(ids):
+        return torch.zeros(*ids.shape, 4)
+
+    assert math.isclose(bits_per_byte(uniform, tokenizer, text, 7), 2, rel_tol=1e-6)
+
+
+def test_a_character_of_three_bytes_costs_a_third_per_byte():
+    text = "我是一个程序员我是" * 3
+    tokenizer = CharTokenizer.train(text)
+
+    def uniform(ids):
+        return torch.zeros(*ids.shape, 8)
+
+    assert math.isclose(bits_per_byte(uniform, tokenizer, text, 5), 1, rel_tol=1e-6)
+
+
+class Pairs:
+    """Two letters a token: another way to read the same text."""
+
+    vocab_size = 16
+
+    def encode(self, text):
+        return [
+            "abcd".index(a) * 4 + "abcd".index(b)
+            for a, b in zip(text[::2], text[1::2], strict=True)
+        ]
+
+    def decode(self, ids):
+        return "".join("abcd"[i // 4] + "abcd"[i % 4] for i in ids)
+
+
+def test_bits_per_byte_do_not_depend_on_the_tokens_of_models_that_know_the_same():
+    text = "".join("abcd"[i] for i in torch.randint(4, (400,)))
+
+    def uniform(vocab_size):
+        return lambda ids: torch.zeros(*ids.shape, vocab_size)
+
+    letters, pairs = CharTokenizer.train("abcd"), Pairs()
+    assert math.isclose(bits_per_byte(uniform(4), letters, text, 9), 2, rel_tol=1e-6)
+    assert math.isclose(bits_per_byte(uniform(16), pairs, text, 9), 2, rel_tol=1e-6)
+
+
+# ---------------------------------------------------------------- BLEU
+
+words = st.lists(st.sampled_from(["the", "a", "cat", "dog", "sat", "on"]), min_size=1, max_size=12)
+REFERENCE = ["the", "cat", "sat", "on", "a", "mat"]
+CANDIDATE = ["the", "cat", "sat", "on", "the", "mat"]
+
+
+@given(pairs=st.lists(st.tuples(words, words), min_size=1, max_size=6))
+def test_bleu_is_that_of_sacrebleu(pairs):
+    sacrebleu = pytest.importorskip("sacrebleu")
+    candidates, references = [list(x) for x in zip(*pairs, strict=True)]
+    lines = [[" ".join(tokens) for tokens in side] for side in (candidates, references)]
+    expected = sacrebleu.corpus_bleu(lines[0], [lines[1]], tokenize="none").score
+    assert math.isclose(bleu(candidates, references), expected, abs_tol=1e-4)
+
+
+def test_bleu_of_the_same_is_100_and_of_nothing_alike_0():
+    assert math.isclose(bleu([REFERENCE], [REFERENCE]), 100)
+    assert bleu([["x"] * 6], [REFERENCE]) == 0
+    assert bleu([[]], [REFERENCE]) == 0
+
+
+def test_bleu_by_hand():
+    # 5 of 6 words, 3 of 5 pairs, 2 of 4 triples, 1 of 3; no shorter than the reference.
+    by_hand = 100 * (5 / 6 * 3 / 5 * 2 / 4 * 1 / 3) ** 0.25
+    assert math.isclose(bleu([CANDIDATE], [REFERENCE]), by_hand)
+    # Cut to its first four words: all of them right, and too short.
+    assert math.isclose(bleu([CANDIDATE[:4]], [REFERENCE]), 100 * math.exp(1 - 6 / 4))
+    # "the the the the": the reference has one "the".
+    assert bleu([["the"] * 4], [REFERENCE]) < 25
+
+
+def test_bleu_refuses_what_cannot_be_compared():
+    with pytest.raises(ValueError, match=r"as many, and at least one, got 1 and 2"):
+        bleu([["a"]], [["a"], ["b"]])
+    with pytest.raises(ValueError, match=r"got 0 and 0"):
+        bleu([], [])
+
+
+# ---------------------------------------------------------------- calibration
+
+
+def test_calibration_by_hand():
+    probs = torch.tensor([0.9, 0.9, 0.6, 0.6])
+    right = torch.tensor([True, True, True, False])
+    # Two bins in use: |1 − 0.9| · 2/4 + |0.5 − 0.6| · 2/4.
+    assert math.isclose(calibration_error(probs, right), 0.1, abs_tol=1e-6)
+
+
+def test_who_is_as_right_as_sure_is_calibrated():
+    probs = torch.rand(200_000)
+    right = torch.rand(200_000) < probs
+    # Each bin's gap has a standard deviation of about 0.003.
+    assert calibration_error(probs, right) < 0.01
+    assert calibration_error(torch.ones(7), torch.zeros(7).bool()) == 1
+    assert calibration_error(torch.ones(7), torch.ones(7).bool()) == 0
+
+
+def test_calibration_refuses_what_is_no_probability():
+    with pytest.raises(ValueError, match=r"from 0 to 1, and not empty, got -0.5 to 1.5"):
+        calibration_error(torch.tensor([-0.5, 1.5]), torch.tensor([True, False]))
+    with pytest.raises(ValueError, match=r"got none"):
+        calibration_error(torch.zeros(0), torch.zeros(0).bool())
