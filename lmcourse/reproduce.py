@@ -4,10 +4,8 @@ Chapter: book/classification.md
 """
 
 import hashlib
-import importlib.metadata
 import json
 import platform
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -16,6 +14,7 @@ from typing import Any
 
 import torch
 
+import lmcourse
 from lmcourse import data
 from lmcourse.applications.classification import (
     MeanClassifier,
@@ -64,7 +63,6 @@ def reproduce(name: str, folder: str | Path, seed: int = 0) -> dict[str, Any]:
         raise ValueError(f"name must be one of {known}, got name={name!r}")
     experiment, folder = EXPERIMENTS[name], Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    start = time.process_time()
     numbers = experiment.run(folder, seed)
     result = {
         "name": name,
@@ -72,10 +70,10 @@ def reproduce(name: str, folder: str | Path, seed: int = 0) -> dict[str, Any]:
         "seed": seed,
         "numbers": {key: round(value, 4) for key, value in numbers.items()},
         "floors": experiment.floors,
-        "processor_seconds": round(time.process_time() - start),
         "versions": {
             "python": platform.python_version(),
-            **{package: importlib.metadata.version(package) for package in ("lmcourse", "torch")},
+            "lmcourse": lmcourse.__version__,
+            "torch": torch.__version__.partition("+")[0],
         },
         "sha256": {file: data.SUMS[file] for file in experiment.files},
     }

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +62,7 @@ class Course:
 
     def directory(self, log: logging.Logger, **settings: str) -> CourseDirectory:
         """nbgrader's view of the course, with some settings changed."""
-        config = Config(self.config)
+        config = deepcopy(self.config)  # Config(…) would share its sections, and change them
         config.CourseDirectory.root = str(self.root)
         config.CourseDirectory.update(settings)
         return CourseDirectory(config=config, log=log)

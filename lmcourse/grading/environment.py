@@ -7,6 +7,7 @@ import functools
 import hashlib
 import json
 import platform
+import site
 from importlib import metadata
 
 from lmcourse.grading.sandbox import PACKAGE
@@ -19,8 +20,9 @@ def facts() -> dict[str, str]:
     The number of the version would not do for our own code: a course may run from a clone.
     """
     found = {"Python": platform.python_version(), "machine": platform.machine()}
-    for package in metadata.distributions():
-        found[str(package.name)] = str(package.version)
+    # Not all of sys.path: some packages add what they carry with them, once they are imported.
+    for package in metadata.distributions(path=site.getsitepackages()):
+        found.setdefault(str(package.name), str(package.version))
     found["lmcourse"] = _digest()
     return dict(sorted(found.items()))
 

@@ -8,13 +8,13 @@ import re
 import shutil
 import tempfile
 import zipfile
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 from nbgrader.converters import GenerateAssignment
 from nbgrader.converters.base import NbGraderException
-from traitlets.config import Config
 
 from lmcourse.grading.course import Course, quiet_log, writable_folder
 from lmcourse.grading.errors import FailureError
@@ -95,7 +95,7 @@ def convert(
     log = quiet_log(scratch / "release.log")
     settings = {"release_directory": str(scratch), "assignment_id": slug}
     directory = course.directory(log, **settings, **({"db_url": db_url} if db_url else {}))
-    config = Config(course.config)
+    config = deepcopy(course.config)
     config.SaveCells.enabled = database
     converter = GenerateAssignment(
         coursedir=directory, config=config, log=log, no_database=not database, force=True

@@ -99,7 +99,8 @@ def _lasting(nb: NotebookNode) -> bool:
     """Whether each test was decided, or waits for a person because of what the notebook holds."""
     ours = nb.metadata.lmcourse
     return all(
-        outcome["verdict"] != UNGRADED or name in ours.doubtful
+        outcome["verdict"] != UNGRADED
+        or (name in ours.doubtful and outcome["message"].startswith(ours.doubtful[name]))
         for name, outcome in ours.outcomes.items()
     )
 

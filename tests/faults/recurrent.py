@@ -10,6 +10,7 @@ NORM = "math.sqrt(sum(g.square().sum().item() for g in gradients))"
 SUM = "forget.sigmoid() * memory + enter.sigmoid() * candidate.tanh()"
 SHOWN = "leave.sigmoid() * memory.tanh(), memory"
 CANDIDATE = "torch.tanh(from_x[2] + reset * from_hidden[2])"
+LAST_BIAS = "b_hidden.chunk(3)[2]"
 AVERAGE = "update * hidden + (1 - update) * candidate"
 UNIFORM = "torch.empty(shape).uniform_(-bound, bound)"
 SET_INPUT = "b_input[d_hidden : 2 * d_hidden] = forget_bias"
@@ -232,7 +233,8 @@ WRONG = [
         "clip",
         "a generator is empty the second time",
         """
-        norm = math.sqrt(sum(p.grad.square().sum().item() for p in parameters if p.grad is not None))
+        squares = [p.grad.square().sum().item() for p in parameters if p.grad is not None]
+        norm = math.sqrt(sum(squares))
         if norm > max_norm:
             for p in parameters:
                 if p.grad is not None:
@@ -330,7 +332,7 @@ WRONG = [
         "as published, not as in torch",
         (
             CANDIDATE,
-            "torch.tanh(from_x[2] + F.linear(reset * hidden, w_hidden.chunk(3)[2], b_hidden.chunk(3)[2]))",
+            f"torch.tanh(from_x[2] + F.linear(reset * hidden, w_hidden.chunk(3)[2], {LAST_BIAS}))",
         ),
     ),
     edit(
@@ -339,7 +341,7 @@ WRONG = [
         "b_hidden not reached",
         (
             CANDIDATE,
-            "torch.tanh(from_x[2] + reset * (from_hidden[2] - b_hidden.chunk(3)[2]) + b_hidden.chunk(3)[2])",
+            f"torch.tanh(from_x[2] + reset * (from_hidden[2] - {LAST_BIAS}) + {LAST_BIAS})",
         ),
     ),
     edit(
@@ -488,7 +490,8 @@ WRONG = [
         (
             READ,
             "outputs, _ = run(step, x, (zeros, zeros), mask)\n"
-            "        hidden = outputs.sum(1) / (ids.shape[1] if mask is None else mask.sum(1, keepdim=True))",
+            "        n_words = ids.shape[1] if mask is None else mask.sum(1, keepdim=True)\n"
+            "        hidden = outputs.sum(1) / n_words",
         ),
     ),
     edit(

@@ -148,8 +148,13 @@ def formgrader(root: Path, change: str = ""):
             time.sleep(0.1)
         yield found[1], found[2], process
     finally:
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 0, log.read_text()
+        try:
+            if not change:  # what a test broke need not end well
+                process.send_signal(signal.SIGINT)
+                assert process.wait(timeout=60) == 0, log.read_text()
+        finally:
+            process.kill()
+            process.wait()
 
 
 def start_chromium(playwright):

@@ -77,19 +77,10 @@ def postgres(folder: Path) -> Iterator[str]:
         options = ["-p", port, "-h", "127.0.0.1", "-k", home]
         server = as_postgres([programs / "postgres", "-D", home / "data", *options])
         with processes(server, folder=folder):
-            ready = [programs / "pg_isready", "-h", "127.0.0.1", "-p", port]
-            wait_for(lambda: subprocess.run(ready, capture_output=True).returncode == 0, 60)
-            create = [
-                programs / "createdb",
-                "-h",
-                "127.0.0.1",
-                "-p",
-                port,
-                "-U",
-                "grader",
-                "course",
-            ]
-            subprocess.run(list(map(str, create)), check=True)
+            at = ["-h", "127.0.0.1", "-p", str(port)]
+            ready = [programs / "pg_isready", *at]
+            wait_for(lambda: subprocess.run(ready, capture_output=True).returncode == 0, 120)
+            subprocess.run([programs / "createdb", *at, "-U", "grader", "course"], check=True)
             yield f"postgresql+psycopg2://grader@127.0.0.1:{port}/course"
     finally:
         shutil.rmtree(home, ignore_errors=True)

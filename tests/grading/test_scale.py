@@ -20,6 +20,8 @@ from small_class import (
     wait_for,
 )
 
+from lmcourse.grading import lock
+
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory) -> Path:
@@ -33,6 +35,7 @@ def whole(course, tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
     return out, grade(course, out, "--workers", 1)
 
 
+@pytest.mark.slow
 def test_one_worker_grades_all(course, whole):
     out, done = whole
     assert done.returncode == 1, done.stderr  # s05 needs a person, s99 handed in nothing
@@ -109,11 +112,8 @@ def test_ctrl_c_shows_what_is_graded_and_the_next_run_goes_on(course, whole, tmp
         start_new_session=True,
     )
     wait_for(lambda: pages(out) >= 2 or running.poll() is not None)
-    second = grade(course, out)
     os.killpg(running.pid, signal.SIGINT)  # as a terminal does: all of them hear it
     shown, said = running.communicate(timeout=120)
-    assert second.returncode == 1
-    assert f"the gradebook is in use by process {running.pid} on " in second.stderr
     assert running.returncode == 130, said
     assert "Traceback" not in shown + said
     assert "Give the same command again: it goes on" in said
@@ -125,6 +125,15 @@ def test_ctrl_c_shows_what_is_graded_and_the_next_run_goes_on(course, whole, tmp
     assert grade(course, out, "-n", 2).returncode == 1
     assert not {*first} & {*graded_by(out)}
     assert gradebook(out) == gradebook(whole[0])
+
+
+def test_a_second_run_at_once_says_who_is_at_work(course, tmp_path):
+    with lock.hold(tmp_path / "out/.grading/lock"):
+        done = grade(course, tmp_path / "out")
+    assert done.returncode == 1
+    assert f"the gradebook is in use by process {os.getpid()} on " in done.stderr
+    assert "--wait" in done.stderr
+    assert not (tmp_path / "out/gradebook.db").exists()
 
 
 @pytest.mark.slow

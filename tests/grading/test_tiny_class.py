@@ -92,6 +92,18 @@ def test_a_stale_release_is_found(course, tmp_path):
     assert "second edition" not in (copy / "exercises/tiny/tiny.ipynb").read_text("utf-8")
 
 
+def test_two_assignments_are_released_by_one_command(tmp_path):
+    root = make_course(tmp_path / "course")
+    (root / "solutions/other").mkdir()
+    (root / "solutions/other/other.ipynb").write_text(json.dumps(solution()), "utf-8")
+    assert lmcourse("release", cwd=root).returncode == 0
+    assert sorted(path.name for path in (root / "exercises").glob("*/*.ipynb")) == [
+        "other.ipynb",
+        "tiny.ipynb",
+    ]
+    assert lmcourse("release", "--check", cwd=root).returncode == 0
+
+
 def test_an_answer_that_would_be_given_away_stops_the_release(tmp_path):
     root = make_course(tmp_path / "course")
     nb = solution()
