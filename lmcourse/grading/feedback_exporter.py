@@ -37,7 +37,10 @@ class FeedbackExporter(TemplateExporter):
         )
         plan = recorded_plan(resources, released_order(authors_notebook(course, resources)))
         with Recorder(desk) as recorder:
-            result = recorder.read_back(ids["student"])
+            where = course.format_path(
+                course.autograded_directory, ids["student"], ids["assignment"]
+            )
+            result = recorder.read_back(ids["student"], Path(where))
         page = feedback(
             ids["assignment"], lateness.noted(result, desk.output, desk.assignment), tasks(plan)
         )

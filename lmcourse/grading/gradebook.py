@@ -78,13 +78,16 @@ class Recorder:
         self._place(submission, nb)
         return self._result(submission.student, nb)
 
-    def read_back(self, student: str) -> Result:
+    def read_back(self, student: str, folder: Path | None = None) -> Result:
         """What the gradebook and the graded notebook say of a learner.
+
+        Args:
+            folder: of the graded notebook, where nbgrader is set to keep it elsewhere.
 
         Raises:
             FileNotFoundError, MissingEntry: one of them does not know the learner.
         """
-        path = self._desk.folder("autograded", student) / f"{self._assignment}.ipynb"
+        path = (folder or self._desk.folder("autograded", student)) / f"{self._assignment}.ipynb"
         return self._result(student, nbformat.read(path, as_version=4))
 
     def _row(self, student: str):
