@@ -16,6 +16,7 @@ from lmcourse.applications.classification import (
     mean_over_text,
 )
 from lmcourse.corpora import generate_corpus
+from lmcourse.recurrent import LSTM, RecurrentClassifier
 from lmcourse.tokenizers import WordTokenizer
 from lmcourse.training import TrainingConfig, train
 
@@ -119,8 +120,8 @@ def test_word_order_decides_the_negated_reviews():
     by_counting = sum(map(int.__eq__, guesses, labels)) / len(labels)
     assert by_counting < 0.6
 
-    model = TransformerClassifier(tokenizer.vocab_size, 2, 32, n_heads=4, n_layers=2)
-    config = TrainingConfig(n_steps=250, learning_rate=3e-3, n_warmup=20, weight_decay=0.01)
+    model = RecurrentClassifier(tokenizer.vocab_size, 2, LSTM(32, 32))
+    config = TrainingConfig(n_steps=250, learning_rate=5e-3, n_warmup=20, weight_decay=0.01)
     train(model, training, config, collate=collate_texts(tokenizer))
     probs = classify(model, tokenizer, texts)
     torch.testing.assert_close(probs.sum(1), torch.ones(len(texts)))

@@ -38,7 +38,7 @@ def test_a_result_is_written_and_compared_with_its_floors(tmp_path, monkeypatch)
             run=lambda folder, seed: {"score": seed + 0.123456, "bad": float("nan")},
             minutes=1,
             files=("rt-polarity.pos",),
-            floors={"score": 3, "bad": 0},
+            floors={"score": 3.0, "bad": 0.0},
         ),
     )
     result = reproduce("tiny", tmp_path / "new" / "folder", seed=2)

@@ -1,1 +1,4 @@
-"""What models are used for, each with a baseline that needs no network."""
+"""What models are used for, each with a baseline that needs no network.
+
+Chapter: book/classification.md
+"""
