@@ -14,10 +14,10 @@ from rich.progress import track
 from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import attention, recurrent, tokenizers
-from benchmarks.runner import Row, Work, compare, cpu_seconds, verdict
+from benchmarks import attention, recurrent, tokenizers, training
+from benchmarks.runner import Row, Work, compare, cpu_seconds, verdict, verdict_of
 
-SUITES = (attention, recurrent, tokenizers)
+SUITES = (attention, recurrent, tokenizers, training)
 
 
 def ratios(rows: Sequence[Row], n_rounds: int, at_least: float) -> tuple[Table, list[str]]:
@@ -79,6 +79,12 @@ def main(arguments: list[str] | None = None) -> int:
     growth = curve(attention.growth(), at_least)
     growth.title = "attention over a text: twice the length, four times the operations"
     console.print(growth)
+    alone, shared = training.two_processes()
+    verdicts.append(verdict_of(alone / shared, training.PROCESSES_GOAL))
+    print(
+        f"training step, wall clock: one process {1e3 * alone:.0f} ms, two {1e3 * shared:.0f} ms,"
+        f" {alone / shared:.2f} times as fast, goal {training.PROCESSES_GOAL}: {verdicts[-1]}"
+    )
     missed = verdicts.count("missed")
     print(f"goals met: {len(verdicts) - missed} of {len(verdicts)}")
     return 1 if missed else 0

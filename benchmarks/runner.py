@@ -66,8 +66,11 @@ def compare(row: Row, n_rounds: int, at_least: float) -> Measured:
 
 def verdict(row: Row, measured: Measured) -> str:
     """met, nearly (missed by no more than a tenth) or missed; empty if there is no goal."""
-    if row.goal is None:
-        return ""
-    if measured.speed >= row.goal:
+    return "" if row.goal is None else verdict_of(measured.speed, row.goal)
+
+
+def verdict_of(speed: float, goal: float) -> str:
+    """The same for a speed that was measured in another way."""
+    if speed >= goal:
         return "met"
-    return "nearly" if measured.speed >= SLACK * row.goal else "missed"
+    return "nearly" if speed >= SLACK * goal else "missed"
