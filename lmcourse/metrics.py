@@ -162,7 +162,10 @@ def _ngrams(tokens: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
 def calibration_error(
     probs: Float[Tensor, "N"], right: Bool[Tensor, "N"], n_bins: int = 10
 ) -> float:
-    """Σ over bins of (share of answers in it) · |share right − mean probability|, 0 to 1.
+    """How far the share of right answers is from how sure the model was, on average: 0 to 1.
+
+    Answers are put into bins by their probability. Of each bin counts the gap between the share
+    that is right and the mean probability, weighted by the share of answers in it.
 
     A model is calibrated if, of the answers that it gives 70 %, 70 % are right.
 

@@ -87,7 +87,7 @@ class BPETokenizer:
 
     @property
     def vocab_size(self) -> int:
-        """The number of ids: bytes, merges and special tokens."""
+        """The number of ids, for bytes, merges and special tokens."""
         return len(self.tokens)
 
     def encode(

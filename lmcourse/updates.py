@@ -24,13 +24,13 @@ Precision = Literal["fp32", "bf16"]
 
 
 def target_losses(model: nn.Module, batch: Sequence[Any]) -> Float[Tensor, "N"]:
-    """−log p of every target in the batch (*inputs, targets), with p = softmax(model(*inputs)).
+    """−log p of every target in the batch, with p = softmax(model(inputs …)).
 
     It serves whatever gives logits for classes: language models with (ids, targets), classifiers
     with (ids, mask, targets), encoder–decoders with (source, target, source_mask, targets).
 
     Args:
-        batch: targets that are `IGNORED` are left out.
+        batch: what the model takes, and last the targets; those that are `IGNORED` are left out.
     """
     *inputs, targets = batch
     logits = model(*inputs)
