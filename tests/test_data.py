@@ -3,6 +3,7 @@
 The downloads come from a server on this machine, which breaks in every way that a network can.
 """
 
+import collections
 import gzip
 import hashlib
 import http.server
