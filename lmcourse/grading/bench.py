@@ -143,7 +143,8 @@ class Bench:
     def _attempt(self, name: str, source: str) -> Verdict:
         started, seed = time.monotonic(), self._seed(name)
         try:
-            if self._ready() and self._judged():
+            if self._ready():
+                self._link_up()
                 verdict = self._verdict(name, self._ask_judge(source, seed))
             else:
                 verdict = Verdict(outcome="ungraded", message=self._unrun().message)
@@ -187,6 +188,8 @@ class Bench:
 
     def _ready(self) -> bool:
         """A learner's process in which the cells so far have run; False if time is up."""
+        if self._judge is not None and not self._judge.alive:
+            self._end_judge()
         while not self._deadline.passed:
             if self._student is not None and self._student.alive:
                 return True
@@ -214,14 +217,8 @@ class Bench:
         except _LOST as error:
             raise SandboxError(f"the files could not be placed: {type(error).__name__}") from None
 
-    def _judged(self) -> bool:
-        """A judge that is connected to the learner's process; False if there is no time for it."""
-        if self._judge is not None and not self._judge.alive:
-            self._end_judge()
-        if self._judge is None and self._link is None:  # the last judge took its end with it
-            self._end_student()
-            if not self._ready():
-                return False
+    def _link_up(self) -> None:
+        """Have a judge that is connected to the learner's process."""
         if self._judge is None:
             self._judge = self._judges.process(self._budgets, secrets.randbits(63))
             self._connect()
@@ -229,7 +226,6 @@ class Bench:
                 self._setup_judge(source)
         elif self._link is not None:
             self._connect()
-        return True
 
     def _connect(self) -> None:
         """Give the judge its end of the connection to the learner's process."""
@@ -264,10 +260,15 @@ class Bench:
         self._drop_link()
 
     def _end_judge(self) -> None:
-        if self._judge is not None:
-            self._judge.end()
-            self._worked += self._judge.worked()
+        if self._judge is None:
+            return
+        self._judge.end()
+        self._worked += self._judge.worked()
         self._judge = None
+        if self._link is None:
+            # The judge held the other end: without it the learner's process ends too, and the cell
+            # that happens to run then would be blamed.
+            self._end_student()
 
     def _execute(self, source: str, *, again: bool = False) -> Ran:
         reader = Reader(self._reader.room) if again else self._reader

@@ -81,8 +81,10 @@ def test_what_the_author_cannot_pass_here_nobody_fails(make_bench):
     got = bench.run_test("t", TEST)
     assert got.outcome == "ungraded"
     assert got.message.startswith("the author's own answer does not pass this test here; it said")
-    bench.run_cell(RIGHT)
-    assert bench.run_test("t", TEST).outcome == "passed"  # what passes is passed
+    time.sleep(0.3)  # the judge of that test ends, and the learner's process must not be blamed
+    assert bench.run_cell(RIGHT).status == "ok"
+    got = bench.run_test("t", TEST)
+    assert got.outcome == "passed", got  # what passes is passed
 
 
 def test_a_test_that_is_slow_by_itself_fails_nobody(make_bench):
@@ -153,5 +155,5 @@ def test_a_disk_that_is_full_is_a_row_and_no_zero(tmp_path):
         ("ben", None),
         ("cleo", 5.0),
     ]
-    assert "the grader failed on it" in rows[1]["problem"]
+    assert rows[1]["problem"] == "the grade could not be written (OSError); the log says more"
     assert not (root / "feedback/ben").exists()
