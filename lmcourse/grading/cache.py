@@ -47,15 +47,23 @@ class Cache:
         return kept.decode() if head == _head(key, kept) else None
 
     def keep(self, student: str, key: str, notebook: str) -> None:
-        """Keep a graded notebook, in the place of the learner's last one."""
+        """Keep a graded notebook, in the place of the learner's last one.
+
+        Raises:
+            OSError: there is no room for it; nothing has changed.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
         kept = notebook.encode()
         part = self._path(student).with_suffix(".part")
-        with part.open("wb") as file:
-            file.write(_head(key, kept) + b"\n" + kept)
-            file.flush()
-            os.fsync(file.fileno())  # else a machine that loses power may keep the name alone
-        os.replace(part, self._path(student))
+        try:
+            with part.open("wb") as file:
+                file.write(_head(key, kept) + b"\n" + kept)
+                file.flush()
+                os.fsync(file.fileno())  # else a machine that loses power may keep the name alone
+            os.replace(part, self._path(student))
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
 
     def _path(self, student: str) -> Path:
         return self._folder / f"{student}.json"

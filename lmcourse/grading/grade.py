@@ -6,10 +6,9 @@ Chapter: book/instructors/index.md
 import contextlib
 import tempfile
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-from traitlets.config import Config
 
 from lmcourse.grading import crew, lateness, sandbox, warm
 from lmcourse.grading.cache import Cache
@@ -128,7 +127,10 @@ class Grader:
             return Result(student=submission.student, problem=answer.problem)
         if answer.lasting:
             key = cache.key(submission.student, submission.cells)
-            cache.keep(submission.student, key, answer.notebook)
+            try:
+                cache.keep(submission.student, key, answer.notebook)
+            except OSError as error:  # the next run grades it once more, that is all
+                self.desk.log.warning("%s is not kept: %s", submission.student, error)
         self.desk.log.info("was graded: %s", submission.student)
         return self._recorded(submission, answer.notebook, recorder)
 
@@ -136,16 +138,22 @@ class Grader:
         try:
             return recorder.record(submission, notebook)
         except Exception as error:
-            self.desk.log.exception("%s could not be recorded", submission.student)
-            why = f"it could not be written down ({type(error).__name__}); the log says more"
-            return Result(student=submission.student, problem=why)
+            return self._unwritten(submission.student, "the grade", error)
+
+    def _unwritten(self, student: str, what: str, error: Exception) -> Result:
+        self.desk.log.error("%s: %s could not be written", student, what, exc_info=error)
+        why = f"{what} could not be written ({type(error).__name__}); the log says more"
+        return Result(student=student, problem=why)
 
     def _finish(self, entry: Entry, result: Result, on_done: Callable[[Result], None]) -> None:
         result = lateness.noted(result, self.desk.output, self.desk.assignment)
         if not result.problem:
-            write_feedback(self.desk.folder("feedback", result.student), result, self.tasks)
-        elif STUDENT.fullmatch(result.student):
-            # A page of an earlier hand-in would pass for this one's.
+            try:
+                write_feedback(self.desk.folder("feedback", result.student), result, self.tasks)
+            except OSError as error:
+                result = self._unwritten(result.student, "the feedback", error)
+        if result.problem and STUDENT.fullmatch(result.student):
+            # A page of an earlier hand-in, or half of one, would pass for this one's.
             drop_feedback(self.desk.folder("feedback", result.student))
         self.done[entry] = replace(result, cells=[])  # a class of notebooks need not be in memory
         on_done(result)
@@ -220,7 +228,7 @@ def _require(options: Options) -> None:
 
 def _kit(desk: Desk, solution: Path) -> Kit:
     """What a worker needs, under the course's settings and those of this call."""
-    config = Config(desk.course.config)
+    config = deepcopy(desk.course.config)
     config.Execute.cell_seconds = config.Execute.test_seconds = desk.options.seconds
     config.Execute.sandbox = desk.options.sandbox
     if desk.options.secret is not None:

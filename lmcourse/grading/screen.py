@@ -5,6 +5,7 @@ Chapter: book/instructors/hand_grading.md
 
 import os
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 from traitlets.config import Config
@@ -48,7 +49,7 @@ def open_formgrader(course: Course, output: Path | None, port: int, options: lis
 
 def course_settings(course: Course, root: Path, db_url: str) -> Config:
     """The course's settings for nbgrader, with every path absolute."""
-    settings = Config(course.config)
+    settings = deepcopy(course.config)
     settings.CourseDirectory.update(
         root=str(root),
         source_directory=str(course.solutions),

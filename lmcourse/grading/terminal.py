@@ -4,6 +4,7 @@ Chapter: book/setup.md
 """
 
 import contextlib
+import errno
 import sys
 from collections.abc import Iterator
 
@@ -11,6 +12,8 @@ import typer
 
 from lmcourse.grading.errors import FailureError, MisuseError
 from lmcourse.grading.messages import plain
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
@@ -27,6 +30,12 @@ def plain_errors() -> Iterator[None]:
             f"{error.name} is missing; in the course's folder:"
             f' python -m pip install -c constraints.txt -e ".[{extra}]"'
         )
+        raise typer.Exit(1) from None
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        where = f" at {error.filename}" if error.filename else ""
+        say(f"no room to write{where} ({error.strerror}): free some, then give the command again")
         raise typer.Exit(1) from None
     except KeyboardInterrupt as stopped:
         say(str(stopped) or "stopped")
