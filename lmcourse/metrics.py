@@ -100,8 +100,9 @@ def bits_per_byte(
     be several of the other. The bytes of the text are the same for all.
     """
     ids = tokenizer.encode(text)
-    n_bytes = len(text.encode()) - len(tokenizer.decode(ids[:1]).encode())
     nats = surprise(model, torch.tensor(ids, device=device), context_length, batch_size)
+    first = tokenizer.tokens[ids[0]]
+    n_bytes = len(text.encode()) - len(first if isinstance(first, bytes) else first.encode())
     return nats / math.log(2) / n_bytes
 
 

@@ -19,6 +19,8 @@ UNKNOWN = "<unk>"
 class Tokenizer(Protocol):
     """What every tokenizer can do; `decode(encode(text))` is the text, or says what was unknown."""
 
+    tokens: list[str] | list[bytes]  # what each id stands for; bytes may be a part of a character
+
     @property
     def vocab_size(self) -> int:
         """The number of ids, which are 0 to vocab_size - 1."""

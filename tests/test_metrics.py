@@ -17,7 +17,7 @@ from lmcourse.metrics import (
     entropy,
     perplexity,
 )
-from lmcourse.tokenizers import CharTokenizer
+from lmcourse.tokenizers import BPETokenizer, CharTokenizer
 
 sizes = st.integers(1, 9)
 seeds = st.integers(0, 2**31)
@@ -136,6 +136,7 @@ class Pairs:
     """Two letters a token: another way to read the same text."""
 
     vocab_size = 16
+    tokens = [a + b for a in "abcd" for b in "abcd"]  # noqa: RUF012
 
     def encode(self, text):
         return [
@@ -156,6 +157,15 @@ def test_bits_per_byte_do_not_depend_on_the_tokens_of_models_that_know_the_same(
     letters, pairs = CharTokenizer.train("abcd"), Pairs()
     assert math.isclose(bits_per_byte(uniform(4), letters, text, 9), 2, rel_tol=1e-6)
     assert math.isclose(bits_per_byte(uniform(16), pairs, text, 9), 2, rel_tol=1e-6)
+
+
+def test_a_text_that_begins_with_a_part_of_a_character_loses_no_bytes():
+    bytes_alone = BPETokenizer([])
+
+    def uniform(ids):
+        return torch.zeros(*ids.shape, 256)
+
+    assert math.isclose(bits_per_byte(uniform, bytes_alone, "我是😀", 4), 8, rel_tol=1e-6)
 
 
 # ---------------------------------------------------------------- BLEU
