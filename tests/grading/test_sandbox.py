@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import socket
 import subprocess
 import sys
@@ -340,7 +341,7 @@ def test_it_works_for_somebody_who_is_not_root(tmp_path):
     done = subprocess.run(
         [
             *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
-            *("/usr/bin/python3", "-B", "-c", script),
+            *(shutil.which("python3", path=os.defpath), "-B", "-c", script),  # readable by all
         ],
         capture_output=True,
         text=True,

@@ -84,7 +84,9 @@ def test_written_answers_are_compared_by_their_words():
 
 @pytest.mark.parametrize("source", ["def f(:", "'''", "\t x\n  y", "$$$", "", "\0", "x = (" * 500])
 def test_what_is_no_python_stops_nothing(source):
-    similarity.pairs({"ada": code(source, ONE), "ben": code(source, ONE)}, code(source))
+    both = {"ada": code(source, ONE), "ben": code(source, ONE)}
+    (pair,) = similarity.pairs(both, code(source))
+    assert (pair.of_first, pair.of_second) == (1.0, 1.0)
 
 
 def test_shares_are_checked():

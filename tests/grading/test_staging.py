@@ -28,7 +28,7 @@ def handed_in(tmp_path):
 def test_a_plain_folder_is_let_through(handed_in, time):
     if time is not None:
         (handed_in / "ada/tiny/timestamp.txt").write_text(time)
-    refuse_oddities(handed_in / "ada/tiny", handed_in)
+    assert refuse_oddities(handed_in / "ada/tiny", handed_in) is None
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_folder_behind_a_link_is_refused(handed_in, which):
 
 def test_what_leads_to_all_submissions_may_be_a_link(handed_in, tmp_path):
     (tmp_path / "elsewhere").symlink_to(handed_in)
-    refuse_oddities(tmp_path / "elsewhere/ada/tiny", tmp_path / "elsewhere")
+    assert refuse_oddities(tmp_path / "elsewhere/ada/tiny", tmp_path / "elsewhere") is None
 
 
 class Converter:

@@ -156,8 +156,8 @@ def test_what_is_not_there_to_withhold_is_said_before_anybody_is_graded(said, me
 
 
 def test_what_the_course_withholds_is_there():
-    require(ATTENTION, PACKAGE)
-    require(Withheld(), PACKAGE)
+    assert require(ATTENTION, PACKAGE) is None
+    assert require(Withheld(), PACKAGE) is None
 
 
 @pytest.mark.slow
