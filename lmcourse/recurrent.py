@@ -80,9 +80,10 @@ class LSTMCell(nn.Module):
         """The next state, from what `project` made of the input."""
         hidden, memory = state
         gates = torch.addmm(projected, hidden, self.hidden_projection.weight.T)
-        enter, forget, candidate, leave = gates.chunk(4, -1)  # in nn.LSTMCell's order
-        memory = forget.sigmoid() * memory + enter.sigmoid() * candidate.tanh()
-        return leave.sigmoid() * memory.tanh(), memory
+        # In nn.LSTMCell's order.
+        input_gate, forget_gate, candidate, output_gate = gates.chunk(4, -1)
+        memory = forget_gate.sigmoid() * memory + input_gate.sigmoid() * candidate.tanh()
+        return output_gate.sigmoid() * memory.tanh(), memory
 
 
 class GRUCell(nn.Module):

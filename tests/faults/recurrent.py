@@ -7,8 +7,9 @@ RNN = f"torch.tanh({STEP})"
 WAIT = "tuple(torch.where(real, n, o) for n, o in zip(new, state, strict=True))"
 RATIO = "(gradient[:, 0].norm() / gradient[:, -1].norm()).item()"
 NORM = "math.sqrt(sum(g.square().sum().item() for g in gradients))"
-SUM = "forget.sigmoid() * memory + enter.sigmoid() * candidate.tanh()"
-SHOWN = "leave.sigmoid() * memory.tanh(), memory"
+GATES = "input_gate, forget_gate, candidate, output_gate = gates"
+SUM = "forget_gate.sigmoid() * memory + input_gate.sigmoid() * candidate.tanh()"
+SHOWN = "output_gate.sigmoid() * memory.tanh(), memory"
 CANDIDATE = "torch.tanh(from_x[2] + reset * from_hidden[2])"
 LAST_BIAS = "b_hidden.chunk(3)[2]"
 AVERAGE = "update * hidden + (1 - update) * candidate"
@@ -257,23 +258,29 @@ WRONG = [
     ),
     # Task 5
     edit(
-        "enter, forget, leave, candidate",
+        "input, forget, output, candidate",
         "lstm_step",
         "another library's order",
-        ("enter, forget, candidate, leave = gates", "enter, forget, leave, candidate = gates"),
+        (
+            "input_gate, forget_gate, candidate, output_gate = gates",
+            "input_gate, forget_gate, output_gate, candidate = gates",
+        ),
     ),
     edit(
         "forget first",
         "lstm_step",
         "the equation's order",
-        ("enter, forget, candidate, leave = gates", "forget, enter, candidate, leave = gates"),
+        (
+            "input_gate, forget_gate, candidate, output_gate = gates",
+            "forget_gate, input_gate, candidate, output_gate = gates",
+        ),
     ),
     edit("candidate without tanh", "lstm_step", "unbounded", ("candidate.tanh()", "candidate")),
     edit(
         "memory without tanh",
         "lstm_step",
         "shown as it is",
-        (SHOWN, "leave.sigmoid() * memory, memory"),
+        (SHOWN, "output_gate.sigmoid() * memory, memory"),
     ),
     edit("memory squashed", "lstm_step", "rewritten at each step", (SUM, f"torch.tanh({SUM})")),
     edit(
@@ -296,13 +303,13 @@ WRONG = [
         "forgets hidden",
         "lstm_step",
         "the other vector",
-        ("forget.sigmoid() * memory", "forget.sigmoid() * hidden"),
+        ("forget_gate.sigmoid() * memory", "forget_gate.sigmoid() * hidden"),
     ),
     edit(
         "memory detached",
         "lstm_step",
         "the way back is cut",
-        ("forget.sigmoid() * memory", "forget.sigmoid() * memory.detach()"),
+        ("forget_gate.sigmoid() * memory", "forget_gate.sigmoid() * memory.detach()"),
     ),
     edit(
         "gates from the memory",
@@ -311,10 +318,10 @@ WRONG = [
         ("F.linear(hidden,", "F.linear(memory,"),
     ),
     edit(
-        "enter and forget coupled",
+        "input and forget gate coupled",
         "lstm_step",
         "1 − f, as in a GRU",
-        ("enter.sigmoid()", "(1 - forget.sigmoid())"),
+        ("input_gate.sigmoid()", "(1 - forget_gate.sigmoid())"),
     ),
     edit(
         "in place",
@@ -322,7 +329,8 @@ WRONG = [
         "changes the memory that it got",
         (
             f"memory = {SUM}",
-            "memory *= forget.sigmoid()\n    memory += enter.sigmoid() * candidate.tanh()",
+            "memory *= forget_gate.sigmoid()\n"
+            "    memory += input_gate.sigmoid() * candidate.tanh()",
         ),
     ),
     # Task 6
@@ -396,7 +404,7 @@ WRONG = [
         (SET_HIDDEN, SET_HIDDEN.replace("0.0", "forget_bias")),
     ),
     edit(
-        "the enter gate",
+        "the input gate",
         "initial_parameters",
         "the first block",
         (SET_INPUT, SET_INPUT.replace("d_hidden : 2 * d_hidden", ":d_hidden")),
