@@ -99,7 +99,7 @@ def lanes() -> list[list[Step]]:
         Step("breaks", tool("breaks")),
     ]
     code = [
-        Step("test", [PYTHON, "-m", "pytest"]),
+        Step("test", [PYTHON, "-m", "pytest", "--durations=30"]),
     ]
     if (ROOT / "tools/hostile.py").is_file():
         code.append(Step("hostile", tool("hostile")))
