@@ -82,7 +82,8 @@ class LSTMCell(nn.Module):
         gates = torch.addmm(projected, hidden, self.hidden_projection.weight.T)
         # In nn.LSTMCell's order.
         input_gate, forget_gate, candidate, output_gate = gates.chunk(4, -1)
-        memory = forget_gate.sigmoid() * memory + input_gate.sigmoid() * candidate.tanh()
+        kept = forget_gate.sigmoid() * memory
+        memory = kept + input_gate.sigmoid() * candidate.tanh()
         return output_gate.sigmoid() * memory.tanh(), memory
 
 
