@@ -47,8 +47,7 @@ class RNNCell(nn.Module):
 class LSTMCell(nn.Module):
     """memory′ = f · memory + i · g and hidden′ = o · tanh(memory′), with gates i, f, o in 0 … 1.
 
-    With f near 1 the memory passes a step unchanged, and so does its gradient. With torch's initial
-    weights f is near ½, and the gradient vanishes as in a plain network: see `forget_bias`.
+    With f near 1 memory and gradient pass a step unchanged; with torch's initial weights f is ½.
 
     Args:
         forget_bias: where the bias of the forget gate starts; None leaves torch's small random one.
@@ -77,10 +76,9 @@ class LSTMCell(nn.Module):
         return _project_with_both_biases(self, x)
 
     def step(self, projected: Float[Tensor, "B gates"], state: State) -> State:
-        """The next state, from what `project` made of the input."""
+        """The next state, from what `project` made of the input; gates in nn.LSTMCell's order."""
         hidden, memory = state
         gates = torch.addmm(projected, hidden, self.hidden_projection.weight.T)
-        # In nn.LSTMCell's order.
         input_gate, forget_gate, candidate, output_gate = gates.chunk(4, -1)
         kept = forget_gate.sigmoid() * memory
         memory = kept + input_gate.sigmoid() * candidate.tanh()

@@ -3,6 +3,7 @@
 Chapter: book/setup.md
 """
 
+import ast
 import hashlib
 from collections import Counter
 from collections.abc import Callable
@@ -80,6 +81,7 @@ def check(
     runs = list(zip(code, rans, strict=True))
     untouched = {cell.label for cell in cells if _untouched(cell)}
     verdicts = [_judge(task, runs, limits, untouched) for task in tasks(stated_plan(cells))]
+    _name_the_first_to_solve(verdicts)
     return Verdict(tasks=verdicts, warnings=_warnings(cells, runs, limits))
 
 
@@ -140,6 +142,39 @@ def _judge(
             for outcome in failed
         ]
     return verdict
+
+
+def _name_the_first_to_solve(verdicts: list[TaskVerdict]) -> None:
+    """Where an answer uses that of an earlier task which does not hold, its causes say so first."""
+    owners: dict[str, TaskVerdict] = {}
+    for verdict in verdicts:
+        defined, used = _names(verdict.task)
+        if verdict.state == FAILS:
+            for name in sorted(used & owners.keys()):
+                if owners[name].state in (FAILS, OPEN):
+                    number = owners[name].task.number
+                    verdict.causes.insert(
+                        0, f"It uses `{name}` of Task {number}, which does not hold: begin there."
+                    )
+        owners |= dict.fromkeys(defined, verdict)
+
+
+def _names(task: Task) -> tuple[set[str], set[str]]:
+    """What the answers of a task define, and all names in them."""
+    defined: set[str] = set()
+    used: set[str] = set()
+    for cell in task.cells:
+        if not cell.solution or cell.kind != "code":
+            continue
+        try:
+            tree = ast.parse(cell.source)
+        except (SyntaxError, ValueError):
+            continue
+        used |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        defined |= {
+            node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+        }
+    return defined, used - defined
 
 
 def _cause(cell: Cell, ran: Ran, limits: Limits) -> str:

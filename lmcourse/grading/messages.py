@@ -5,12 +5,14 @@ Chapter: book/instructors/index.md
 
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b.?")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_PLACE = re.compile(r"Cell In\s?\[(\d*)\], line (\d+)(?:, in ([\w.]+))?")
+_PLACE = re.compile(r"Cell In\s?\[(\d*)\], line (\d+)(?:, in ([\w.<>]+))?")
+_INNER = re.compile(r"\.?<\w+>")  # of a name such as `f.<locals>.<lambda>`
 _SYNTAX_PLACE = re.compile(r"\s*\([^()]*, line (\d+)\)$")
-_PLAIN_PLACE = re.compile(r'File "<ipython-input[^"]*>", line (\d+), in (\w+)')
+_PLAIN_PLACE = re.compile(r'File "(<ipython-input[^"]*>)", line (\d+), in (\w+)')
 # The line itself, where a trace shows it: behind an arrow, or below its place.
 _ARROW = re.compile(r"^-+>\s*\d+ (.*)$", re.M)
 _PLAIN_LINE = re.compile(r'File "<ipython-input[^"]*>", line \d+, in \w+(?:\n {4}(.*))?')
@@ -31,21 +33,39 @@ def explain(name: str, message: str, trace: Sequence[str] = ()) -> str:
     """An exception as a learner can use it: what it says, where, and the likely cause if known."""
     message = message.strip()
     if name == "AssertionError":
-        return message or "A check failed (it says no more than that)."
+        return _noticing_none(message) or "A check failed (it says no more than that)."
     if name == "NotImplementedError":
-        return "Not written yet: the cell still raises NotImplementedError."
+        cells, frame = {frame.cell for frame in _frames(trace)[1:]}, _own_frame(trace)
+        return _unwritten(frame.function if frame and len(cells) > 1 else "")
     if name in SYNTAX:
         place = syntax_line(message)
         where = f" in line {place}" if place else ""
         return f"{name}{where}: {_SYNTAX_PLACE.sub('', message)}."
     if name == "NameError":
         return f"{name}: {message}. Does the cell that defines it stand above, and does it run?"
-    place = innermost(trace)
-    said = f"{name}: {message}" if message else name
-    if not place:
+    said, frame = _noticing_none(f"{name}: {message}" if message else name), _own_frame(trace)
+    if frame is None:
         return said
-    own = _PLACE.split("\n".join(trace))[-1]  # what the trace shows of the innermost cell
-    return f"{said}\n(in {place}{_quoted(_ARROW.search(own))})"
+    return f"{said}\n(in {frame.place}{_quoted(_ARROW.search(frame.text))})"
+
+
+def _unwritten(function: str = "") -> str:
+    """That an answer is missing.
+
+    Args:
+        function: the one that is missing, if the learner's own code in another cell calls it.
+    """
+    if not function:
+        return "Not written yet: the cell still raises NotImplementedError."
+    name = function.partition(".")[0]
+    return f"This answer calls `{name}`, whose own cell still raises NotImplementedError."
+
+
+def _noticing_none(said: str) -> str:
+    """With the cause that is likeliest where None is in the way."""
+    if "NoneType" not in said or "return" in said:
+        return said
+    return f"{said}\nThere is None where an answer should be. Is a `return` missing?"
 
 
 def judged(kind: str, message: str, trace: str) -> str:
@@ -61,15 +81,17 @@ def judged(kind: str, message: str, trace: str) -> str:
     where = ""
     if places:
         line = _quoted([*_PLAIN_LINE.finditer(trace)][-1])
-        where = f"\n(in {places[-1][1]}, line {places[-1][0]} of its cell{line})"
+        where = f"\n(in {places[-1][2]}, line {places[-1][1]} of its cell{line})"
+    if kind == "NotImplementedError" and len({cell for cell, _, _ in places}) > 1:
+        return _unwritten(places[-1][2])
     said = explain(kind, message)
     return said if kind in ("AssertionError", "NotImplementedError", *SYNTAX) else said + where
 
 
 def timeout(seconds: float, trace: Sequence[str] = ()) -> str:
     """What to say of a cell that did not end."""
-    place = innermost(trace)
-    where = f" It was in {place} at that moment." if place else ""
+    frame = _own_frame(trace)
+    where = f" It was in {frame.place} at that moment." if frame else ""
     return f"It was stopped after {seconds:g} seconds: an endless loop, or far too slow.{where}"
 
 
@@ -88,12 +110,35 @@ def failing_line(trace: Sequence[str]) -> int | None:
     return int(place[2]) if place else None
 
 
-def innermost(trace: Sequence[str]) -> str:
-    """The function of another cell, and its line, in which it happened; nothing if in none."""
-    places = _PLACE.findall("\n".join(trace))
-    if not places or places[-1][0] == places[0][0] or not places[-1][2]:
-        return ""
-    return f"{places[-1][2]}, line {places[-1][1]} of its cell"
+class _Frame(NamedTuple):
+    """One line of a trace that is in a cell, and what the trace shows around it."""
+
+    cell: str
+    line: str
+    function: str
+    text: str
+
+    @property
+    def place(self) -> str:
+        return f"{self.function}, line {self.line} of its cell"
+
+
+def _frames(trace: Sequence[str]) -> list[_Frame]:
+    """From the outermost on; but not those of generators, whose text IPython shows wrongly."""
+    _, *parts = _PLACE.split("\n".join(trace))
+    return [
+        _Frame(cell, line, _INNER.sub("", name or ""), text)
+        for cell, line, name, text in zip(*(parts[i::4] for i in range(4)), strict=True)
+        if not (name or "").endswith("<genexpr>")
+    ]
+
+
+def _own_frame(trace: Sequence[str]) -> _Frame | None:
+    """The innermost, if it is in a function of another cell than the outermost."""
+    frames = _frames(trace)
+    if not frames or frames[-1].cell == frames[0].cell or not frames[-1].function:
+        return None
+    return frames[-1]
 
 
 def syntax_line(message: str) -> int | None:

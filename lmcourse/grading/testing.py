@@ -45,7 +45,9 @@ def close(
 
 
 def _kind(thing: object) -> str:
-    return "None" if thing is None else f"an object of type {type(thing).__name__}"
+    if thing is None:
+        return "None, which is what a function without `return` gives"
+    return f"an object of type {type(thing).__name__}"
 
 
 @contextlib.contextmanager

@@ -124,6 +124,20 @@ def test_each_kind_of_failure_names_its_place(verdict_of, source, words):
     assert words in text
 
 
+@pytest.mark.parametrize("double", ["def double(x):\n    return x", None])
+def test_an_answer_that_builds_on_a_wrong_one_sends_there_first(verdict_of, double):
+    def change(nb):
+        answer(nb, "double", double or "def double(x):\n    raise NotImplementedError()")
+        answer(nb, "square", "def square(x):\n    return double(x) * x / 2")
+
+    verdict, _ = verdict_of(change)
+    assert verdict.tasks[1].causes[0] == (
+        "It uses `double` of Task 1, which does not hold: begin there."
+    )
+    if double is None:
+        assert "calls `double`, whose own cell still raises" in verdict.tasks[1].causes[1]
+
+
 def test_what_is_wrong_with_the_cells_is_said(verdict_of):
     verdict, text = verdict_of(lambda nb: delete(nb, "test_double"))
     assert states(verdict)[0] == FAILS

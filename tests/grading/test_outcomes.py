@@ -85,6 +85,39 @@ def test_the_learners_line_is_quoted_where_the_trace_shows_it():
     assert said == "RuntimeError: shapes\n(in f, line 7 of its cell)"
 
 
+def test_the_line_in_a_generator_is_that_of_its_function():
+    trace = [
+        "Cell In[9], line 2\n----> 2 f(x)\n",
+        "Cell In[4], line 7, in f(x)\n----> 7 return tuple(a.b for a in x)\n",
+        "Cell In[4], line 7, in f.<locals>.<genexpr>(.0)\n----> 7 def f(x):\n",
+    ]
+    said = messages.explain("AttributeError", "no b", trace)
+    assert (
+        said == "AttributeError: no b\n(in f, line 7 of its cell: `return tuple(a.b for a in x)`)"
+    )
+
+
+def test_an_answer_that_calls_what_is_not_written_is_told_apart_from_one_that_is_not():
+    trace = ["Cell In[9], line 2\n", "Cell In[4], line 3, in f(x)\n"]
+    assert messages.explain("NotImplementedError", "", trace).startswith("Not written yet")
+    trace.append("Cell In[2], line 5, in Other.forward(x)\n")
+    said = "This answer calls `Other`, whose own cell still raises NotImplementedError."
+    assert messages.explain("NotImplementedError", "", trace) == said
+    places = [
+        f'  File "<ipython-input-{n}>", line 4, in {name}\n' for n, name in ((3, "f"), (2, "g"))
+    ]
+    assert messages.judged("NotImplementedError", "", places[0]).startswith("Not written yet")
+    assert "calls `g`" in messages.judged("NotImplementedError", "", "".join(places))
+
+
+def test_none_where_an_answer_should_be_reminds_of_return():
+    said = messages.explain("AttributeError", "'NoneType' object has no attribute 'shape'")
+    assert said.endswith("Is a `return` missing?")
+    assert "return" not in messages.explain(
+        "AttributeError", "'Tensor' object has no attribute 'x'"
+    )
+
+
 def test_the_judge_quotes_the_line_too():
     place = '  File "<ipython-input-3-a>", line 4, in f\n'
     trace = f"Traceback:\n{place}    return x + 'a'\n           ^\n"
