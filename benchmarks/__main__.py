@@ -14,10 +14,10 @@ from rich.progress import track
 from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import attention, recurrent, tokenizers, training
+from benchmarks import attention, generation, recurrent, tokenizers, training
 from benchmarks.runner import Row, Work, compare, cpu_seconds, verdict, verdict_of
 
-SUITES = (attention, recurrent, tokenizers, training)
+SUITES = (attention, recurrent, tokenizers, training, generation)
 
 
 def ratios(rows: Sequence[Row], n_rounds: int, at_least: float) -> tuple[Table, list[str]]:

@@ -79,8 +79,8 @@ def ours(sizes: dict[str, int], ids: torch.Tensor, precision: Precision) -> Work
     return step
 
 
-def theirs(sizes: dict[str, int], ids: torch.Tensor) -> Work:
-    """The same with transformers and torch."""
+def their_model(sizes: dict[str, int], *, use_cache: bool) -> GPT2LMHeadModel:
+    """That of transformers, in the same sizes."""
     torch.manual_seed(0)
     config = GPT2Config(
         vocab_size=VOCAB_SIZE,
@@ -92,11 +92,16 @@ def theirs(sizes: dict[str, int], ids: torch.Tensor) -> Work:
         resid_pdrop=0.0,
         embd_pdrop=0.0,
         attn_pdrop=0.0,
-        use_cache=False,
+        use_cache=use_cache,
         bos_token_id=None,
         eos_token_id=None,
     )
-    peer = GPT2LMHeadModel(config)
+    return GPT2LMHeadModel(config)
+
+
+def theirs(sizes: dict[str, int], ids: torch.Tensor) -> Work:
+    """The same with transformers and torch."""
+    peer = their_model(sizes, use_cache=False)
     optimizer = torch.optim.AdamW(peer.parameters(), lr=1e-4, fused=True)
 
     def step() -> float:

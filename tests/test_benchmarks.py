@@ -11,7 +11,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import __main__ as command
-from benchmarks import attention, recurrent, tokenizers, training
+from benchmarks import attention, generation, recurrent, tokenizers, training
 from benchmarks.runner import Measured, Row, compare, cpu_seconds, verdict
 
 
@@ -90,6 +90,14 @@ def test_both_training_steps_learn_the_same_batch():
         losses = [step() for _ in range(20)]
         assert losses[0] == pytest.approx(math.log(training.VOCAB_SIZE), abs=0.1)
         assert losses[-1] < losses[0]
+
+
+def test_both_sides_write_the_same_number_of_tokens_to_the_prompt():
+    n_prompt = generation.N_PROMPT
+    for one in generation.rows(n_new=5):
+        for text in (one.ours(), one.peer()):
+            assert text.shape == (1, n_prompt + 5)
+            assert text[0, :n_prompt].tolist() == list(range(n_prompt))
 
 
 def test_operations_grow_with_the_square_of_the_length():

@@ -97,12 +97,11 @@ def lanes() -> list[list[Step]]:
         # Not about pages, but the other lane is longer.
         Step("faults", tool("faults")),
         Step("breaks", tool("breaks")),
+        Step("hostile", tool("hostile")),
     ]
     code = [
         Step("test", [PYTHON, "-m", "pytest", "--durations=30"]),
     ]
-    if (ROOT / "tools/hostile.py").is_file():
-        code.append(Step("hostile", tool("hostile")))
     return [pages, code]
 
 
