@@ -50,6 +50,12 @@ WRONG = [
         (f"return {RNN}", f"hidden[:] = {RNN}\n    return hidden"),
     ),
     edit("sigmoid", "rnn_step", "a gate for a state", (RNN, f"torch.sigmoid({STEP})")),
+    edit(
+        "inputs detached",
+        "rnn_step",
+        "no way to the embedding",
+        ("F.linear(x,", "F.linear(x.detach(),"),
+    ),
     # Task 2
     edit(
         "mask ignored",
@@ -187,6 +193,12 @@ WRONG = [
         (gradient,) = torch.autograd.grad(layer(x)[:, -1].sum(), x)
         return (gradient[:, 0].norm() / gradient[:, -1].norm()).item()
         """,
+    ),
+    edit(
+        "squares for the sum",
+        "gradient_ratio",
+        "a loss, as one would train with",
+        ("[:, -1].sum()", "[:, -1].square().sum()"),
     ),
     # Task 4
     fill(
@@ -333,6 +345,18 @@ WRONG = [
             "    memory += input_gate.sigmoid() * candidate.tanh()",
         ),
     ),
+    edit(
+        "hidden detached",
+        "lstm_step",
+        "gates do not learn from the past",
+        ("F.linear(hidden,", "F.linear(hidden.detach(),"),
+    ),
+    edit(
+        "inputs detached",
+        "lstm_step",
+        "no way to the embedding",
+        ("F.linear(x,", "F.linear(x.detach(),"),
+    ),
     # Task 6
     edit(
         "reset before",
@@ -390,6 +414,18 @@ WRONG = [
         "kept, but not differentiated",
         (AVERAGE, AVERAGE.replace("hidden", "hidden.detach()")),
     ),
+    edit(
+        "update detached",
+        "gru_step",
+        "a gate that never learns",
+        (AVERAGE, AVERAGE.replace("(1 - update)", "(1 - update.detach())")),
+    ),
+    edit(
+        "old state detached",
+        "gru_step",
+        "the direct way back is cut",
+        (AVERAGE, AVERAGE.replace("update * hidden +", "update * hidden.detach() +")),
+    ),
     # Task 7
     edit(
         "one of two biases",
@@ -443,6 +479,12 @@ WRONG = [
         "right on average",
         (SET_INPUT, SET_INPUT.replace("] =", "] +=")),
         (f"    {SET_HIDDEN}\n", ""),
+    ),
+    edit(
+        "bound 1/N",
+        "initial_parameters",
+        "the root forgotten",
+        ("bound = 1 / math.sqrt(d_hidden)", "bound = 1 / d_hidden"),
     ),
     # Task 8
     edit(
@@ -528,6 +570,12 @@ WRONG = [
         "classifier",
         "back.bias forgotten",
         (CELL_CALL, CELL_CALL.replace("back.bias", "0 * back.bias")),
+    ),
+    edit(
+        "state detached",
+        "classifier",
+        "only the head learns",
+        ("return self.head(hidden)", "return self.head(hidden.detach())"),
     ),
 ]
 

@@ -15,6 +15,7 @@ PRE_ATTENTION = "x = x + self.attention(self.attention_norm(x), mask=mask)[0]"
 PRE_THINK = "return x + self.feed_forward(self.feed_forward_norm(x))"
 POST_ATTENTION = "x = self.attention_norm(x + self.attention(x, mask=mask)[0])"
 POST_THINK = "return self.feed_forward_norm(x + self.feed_forward(x))"
+ONE_MASK = "mask=mask if mask is None or mask.dim() == 2 else mask.all(0)"
 SELF = "self.attention(x, mask=mask)[0]"
 CROSS = "self.cross_attention(x, memory, memory_mask)[0]"
 ORDER = "x = x + sublayer(norm(x)) if self.norm_first else norm(x + sublayer(x))"
@@ -205,6 +206,18 @@ WRONG = [
         "feed_forward",
         "added twice in a block",
         (THINK, f"x + {THINK}"),
+    ),
+    edit(
+        "no biases",
+        "feed_forward",
+        "weights multiplied by hand",
+        (THINK, "F.relu(x @ self.expand.weight.T) @ self.contract.weight.T"),
+    ),
+    edit(
+        "input detached",
+        "feed_forward",
+        "nothing below it learns",
+        (THINK, THINK.replace("(x)", "(x.detach())")),
     ),
     # Task 4
     edit(
@@ -401,6 +414,30 @@ WRONG = [
             "self.attention(self.attention_norm(x), self.attention_norm(x).detach(), mask)",
         ),
     ),
+    edit(
+        "feed-forward network without its way back",
+        "encoder_block",
+        "detached, to save memory",
+        (PRE_THINK, PRE_THINK.replace("(x))", "(x.detach()))")),
+        (POST_THINK, POST_THINK.replace("(x))", "(x.detach()))")),
+    ),
+    edit(
+        "mask of the whole batch",
+        "encoder_block",
+        "what is hidden from one is hidden from all",
+        (
+            PRE_ATTENTION,
+            PRE_ATTENTION.replace(
+                "mask=mask", "mask=mask if mask is None or mask.dim() == 2 else mask.all(0)"
+            ),
+        ),
+        (
+            POST_ATTENTION,
+            POST_ATTENTION.replace(
+                "mask=mask", "mask=mask if mask is None or mask.dim() == 2 else mask.all(0)"
+            ),
+        ),
+    ),
     # Task 6
     edit(
         "memory = x",
@@ -510,6 +547,24 @@ WRONG = [
         "made although none was given",
         (SELF, "self.attention(x, mask=causal_mask(x.shape[1]) if mask is None else mask)[0]"),
     ),
+    edit(
+        "cross-attention without its way back",
+        "decoder_block",
+        "what asks does not learn to ask",
+        (CROSS, CROSS.replace("(x, memory", "(x.detach(), memory")),
+    ),
+    edit(
+        "mask for both",
+        "decoder_block",
+        "a causal mask stands in where no memory mask is given and the lengths agree",
+        (
+            CROSS,
+            CROSS.replace(
+                "memory_mask",
+                "mask if memory_mask is None and x.shape[1] == memory.shape[1] else memory_mask",
+            ),
+        ),
+    ),
     # Task 7
     edit(
         "shifted left",
@@ -611,6 +666,18 @@ WRONG = [
         "cross_entropy takes logits",
         ("F.cross_entropy(logits[real]", "F.cross_entropy(logits[real].softmax(-1)"),
     ),
+    edit(
+        "loss detached",
+        "teacher_forcing",
+        "a number without a history",
+        (LOSS, f"{LOSS}.detach()"),
+    ),
+    edit(
+        "64 bits",
+        "teacher_forcing",
+        "the dtype of the ids is lost",
+        ("return torch.cat([start, ids[:, :-1]], dim=1)", f"return {SHIFT}.long()"),
+    ),
     # Task 8
     edit(
         "first place",
@@ -680,6 +747,18 @@ WRONG = [
         "writing",
         "drawn, not the most probable",
         (NEWEST, "decode(written, memory, mask)[:, -1].softmax(-1).multinomial(1)[:, 0]"),
+    ),
+    edit(
+        "start is 1",
+        "writing",
+        "as in the example",
+        ("torch.full_like(source[:, :1], start_id)", "torch.ones_like(source[:, :1])"),
+    ),
+    edit(
+        "32 bits",
+        "writing",
+        "the dtype of the source is lost",
+        ("return written[:, 1:]", "return written[:, 1:].int()"),
     ),
 ]
 
