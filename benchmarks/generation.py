@@ -21,7 +21,7 @@ def rows(n_new: int = N_NEW) -> list[Row]:
                 work=f"writing {n_new} tokens, GPT {name}",
                 ours=ours(sizes, prompt, n_new),
                 peer=theirs(sizes, prompt, n_new),
-                peer_name="GPT2LMHeadModel of transformers",
+                peer_name=training.PEER,
                 goal=GOALS[name],
             )
         )
