@@ -32,6 +32,16 @@ def grade(course: Path, out: Path, *options) -> subprocess.CompletedProcess:
     )
 
 
+def start(course: Path, out: Path, **options) -> subprocess.Popen:
+    """The same with two workers, in the background.
+
+    Args:
+        options: for Popen.
+    """
+    given = ("-a", "tiny", "--output", out, "--secret", course / "secret", "-n", 2)
+    return subprocess.Popen(command("grade", course / "in", *given), cwd=course, **options)
+
+
 def gradebook(out: Path, db_url: str = "") -> list[tuple]:
     """All that matters in it."""
     query = (

@@ -10,13 +10,13 @@ import psutil
 import pytest
 from small_class import (
     CLASS,
-    command,
     grade,
     gradebook,
     graded_by,
     make_class,
     pages,
     report,
+    start,
     wait_for,
 )
 
@@ -73,11 +73,8 @@ def test_a_second_run_keeps_all_and_says_so(course, whole, tmp_path):
 @pytest.mark.slow
 def test_a_run_that_is_killed_goes_on_and_grades_nobody_twice(course, whole, tmp_path):
     out = tmp_path / "out"
-    arguments = ("grade", course / "in", "-a", "tiny", "--output", out, "-n", 2)
     with (tmp_path / "said").open("wb") as said:
-        running = subprocess.Popen(
-            command(*arguments, "--secret", course / "secret"), cwd=course, stdout=said, stderr=said
-        )
+        running = start(course, out, stdout=said, stderr=said)
         wait_for(lambda: pages(out) >= 2 or running.poll() is not None)
         below = psutil.Process(running.pid).children(recursive=True)
         running.kill()
@@ -102,15 +99,8 @@ def test_a_run_that_is_killed_goes_on_and_grades_nobody_twice(course, whole, tmp
 @pytest.mark.slow
 def test_ctrl_c_shows_what_is_graded_and_the_next_run_goes_on(course, whole, tmp_path):
     out = tmp_path / "out"
-    arguments = ("grade", course / "in", "-a", "tiny", "--output", out, "-n", 2)
-    running = subprocess.Popen(
-        command(*arguments, "--secret", course / "secret"),
-        cwd=course,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    running = start(course, out, **pipes, start_new_session=True)
     wait_for(lambda: pages(out) >= 2 or running.poll() is not None)
     os.killpg(running.pid, signal.SIGINT)  # as a terminal does: all of them hear it
     shown, said = running.communicate(timeout=120)
@@ -139,14 +129,8 @@ def test_a_second_run_at_once_says_who_is_at_work(course, tmp_path):
 @pytest.mark.slow
 def test_a_worker_that_is_killed_costs_nobody_anything(course, whole, tmp_path):
     out = tmp_path / "out"
-    arguments = ("grade", course / "in", "-a", "tiny", "--output", out, "-n", 2)
-    running = subprocess.Popen(
-        command(*arguments, "--secret", course / "secret"),
-        cwd=course,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    running = start(course, out, **pipes)
     wait_for(lambda: pages(out) >= 1 or running.poll() is not None)
     workers = [p for p in psutil.Process(running.pid).children() if "loky" in " ".join(p.cmdline())]
     workers = [p for p in workers if "resource_tracker" not in " ".join(p.cmdline())]
