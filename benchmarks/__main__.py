@@ -1,7 +1,7 @@
 """Speed beside peers, as ratios, and how cost grows; exit code 1 if a goal is missed.
 
 python -m benchmarks            # about ten minutes
-python -m benchmarks --quick    # about two, less exact
+python -m benchmarks --quick    # about three, less exact
 """
 
 import argparse
