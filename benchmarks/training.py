@@ -130,8 +130,8 @@ def two_processes(n_steps: int = 40) -> tuple[float, float]:
     """Seconds of a step, alone and by two processes: wall clock, so only on an idle machine."""
     medians = []
     for n_processes in (1, 2):
-        launcher = ["-m", "torch.distributed.run", "--standalone"] if n_processes > 1 else []
-        launcher += ["--nproc-per-node", str(n_processes)] if n_processes > 1 else []
+        together = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+        launcher = together if n_processes == 2 else []
         with tempfile.TemporaryDirectory() as folder:
             command = [sys.executable, *launcher, "-m", "benchmarks.training", folder, str(n_steps)]
             subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})

@@ -35,7 +35,9 @@ def explain(name: str, message: str, trace: Sequence[str] = ()) -> str:
     if name == "AssertionError":
         return _noticing_none(message) or "A check failed (it says no more than that)."
     if name == "NotImplementedError":
-        cells, frame = {frame.cell for frame in _frames(trace)[1:]}, _own_frame(trace)
+        frames, frame = _frames(trace), _own_frame(trace)
+        # Of the learner's own cells: the outermost one is the test's, and may come again.
+        cells = {each.cell for each in frames} - {each.cell for each in frames[:1]}
         return _unwritten(frame.function if frame and len(cells) > 1 else "")
     if name in SYNTAX:
         place = syntax_line(message)

@@ -98,7 +98,8 @@ def test_the_line_in_a_generator_is_that_of_its_function():
 
 
 def test_an_answer_that_calls_what_is_not_written_is_told_apart_from_one_that_is_not():
-    trace = ["Cell In[9], line 2\n", "Cell In[4], line 3, in f(x)\n"]
+    helper = "Cell In[9], line 1, in helper(x)\n"  # of the test
+    trace = ["Cell In[9], line 2\n", helper, "Cell In[4], line 3, in f(x)\n"]
     assert messages.explain("NotImplementedError", "", trace).startswith("Not written yet")
     trace.append("Cell In[2], line 5, in Other.forward(x)\n")
     said = "This answer calls `Other`, whose own cell still raises NotImplementedError."
