@@ -2,6 +2,7 @@
 
 A module imports only from those that stand before it in this list:
 
+    files              whole files or none (standard library only)
     devices            where tensors live
     neurons            softmax, cross-entropy, look-up of rows
     byte_pairs         words of a text; merges of neighbors, learned and applied

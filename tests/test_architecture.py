@@ -124,7 +124,7 @@ def test_each_library_has_one_place(path):
 
 @each_module
 def test_a_file_can_be_read_in_one_sitting(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
 
 
 def test_functions_are_small():

@@ -18,7 +18,9 @@ MODULES_OF = {
     "published_code": set(),
     "outlook": set(),
 }
-WITHOUT_CHAPTER = {"checkpoints", "devices", "doctor", "grading", "metrics", "plots", "reproduce"}
+WITHOUT_CHAPTER = {
+    "checkpoints", "devices", "doctor", "files", "grading", "metrics", "plots", "reproduce",
+}  # fmt: skip
 GATHERING = {"understanding", "text_to_text"}  # assignments that serve several chapters
 # Tests that belong to no module: what they hold.
 OTHER_TESTS = {

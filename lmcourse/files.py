@@ -1,0 +1,121 @@
+"""Whole files or none: a name on the disk always stands for all of its contents.
+
+Chapter: book/training.md
+"""
+
+import contextlib
+import errno
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+FULL = "the disk is full: free some space"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A path beside `path` to write to; when the block ends, what is there takes its name.
+
+    Until then, and if the block raises, the last file stays as it was. A process that is killed, or
+    a machine that loses power, leaves the old file or the new one.
+
+    Raises:
+        OSError: it could not be written; nothing has changed.
+    """
+    path = Path(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())  # on the disk before it takes the name of the last one
+        os.replace(part, path)
+        _sync_names(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_file(path: str | Path, contents: str | bytes) -> Path:
+    """Puts `contents` in the place of the file; folders that are missing are made.
+
+    Text is written as UTF-8 with plain line ends on every machine; what UTF-8 cannot say (half a
+    surrogate pair, a byte of a file's name) is written as an escape and never ends the work.
+
+    Raises:
+        OSError: it could not be written; nothing has changed.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(contents, str):
+        contents = contents.encode("utf-8", "backslashreplace")
+    with replacing(path) as part:
+        part.write_bytes(contents)
+    return path
+
+
+def replace_folder(target: Path, fresh: Path) -> None:
+    """Puts a copy of the folder `fresh` in the place of `target`.
+
+    The old folder is moved aside and removed last. If the process is killed in between, the next
+    call, or `restore_folder`, finds it there.
+
+    Raises:
+        OSError: it could not be written; the old folder stands.
+    """
+    restore_folder(target)
+    new, old = _beside(target, "new"), _beside(target, "old")
+    shutil.rmtree(new, ignore_errors=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        shutil.copytree(fresh, new)
+        if target.exists():
+            target.rename(old)
+        new.rename(target)
+    except OSError:
+        restore_folder(target)
+        raise
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    _sync_names(target.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def restore_folder(target: Path) -> None:
+    """Brings back a folder that `replace_folder`, when it was killed, had moved aside."""
+    old = _beside(target, "old")
+    if not old.exists():
+        return
+    if target.exists():
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        old.rename(target)
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether the disk, or one's share of it, had no room left."""
+    # Libraries in other languages tell of it in words alone: "… (os error 28)".
+    told = re.search(r"os error (\d+)", str(error))
+    return (int(told[1]) if told else getattr(error, "errno", None)) in _NO_ROOM
+
+
+def reason(error: BaseException) -> str:
+    """Why a file could not be read or written, in words; for a full disk also what to do."""
+    if is_full(error):
+        return FULL
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _beside(target: Path, what: str) -> Path:
+    return target.with_name(f".{target.name}.{what}")
+
+
+def _sync_names(folder: Path) -> None:
+    """A new name survives a loss of power only if its folder was written, too."""
+    with contextlib.suppress(OSError):  # Windows opens no folder
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
