@@ -1,6 +1,7 @@
 """What holds for every test: one thread, no network but loopback, shapes checked as annotated."""
 
 import os
+import random
 import signal
 import socket
 
@@ -12,6 +13,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+import numpy as np
 import pytest
 from hypothesis import settings
 from jaxtyping import config, install_import_hook
@@ -23,7 +25,18 @@ install_import_hook("lmcourse", "beartype.beartype")
 # pytest --hypothesis-profile=explore
 settings.register_profile("suite", deadline=None, derandomize=True, max_examples=20)
 settings.register_profile("explore", deadline=None, max_examples=500)
-settings.load_profile("suite")
+# What a test claims holds for other seeds, too: LMCOURSE_TEST_SEED=7 draws other numbers, and has
+# hypothesis draw other examples.
+SEED = int(os.environ.get("LMCOURSE_TEST_SEED", "0"))
+settings.register_profile("shifted", deadline=None, derandomize=False, max_examples=20)
+settings.load_profile("shifted" if SEED else "suite")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    if SEED and config.getoption("--hypothesis-seed") is None:
+        config.option.hypothesis_seed = str(SEED)
+
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -48,11 +61,19 @@ def _no_network(monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", loopback_only)
 
 
+@pytest.fixture
+def seed():
+    """For a test that draws from a generator of its own, or starts from the same numbers twice."""
+    return SEED
+
+
 @pytest.fixture(autouse=True)
 def _seed():
     import torch
 
-    torch.manual_seed(0)
+    random.seed(SEED)
+    np.random.seed(SEED)
+    torch.manual_seed(SEED)
 
 
 @pytest.fixture

@@ -79,11 +79,15 @@ def test_naive_bayes_refusals():
 
 
 @pytest.mark.parametrize(
-    "model",
-    [MeanClassifier(11, 3, 8), TransformerClassifier(11, 3, 8, n_heads=2, n_layers=2)],
+    "build",
+    [
+        lambda: MeanClassifier(11, 3, 8),
+        lambda: TransformerClassifier(11, 3, 8, n_heads=2, n_layers=2),
+    ],
     ids=["mean", "transformer"],
 )
-def test_padding_does_not_change_a_class(model):
+def test_padding_does_not_change_a_class(build):
+    model = build()
     ids = torch.randint(11, (2, 5))
     padded = torch.cat([ids, torch.full((2, 3), 7)], 1)
     mask = torch.arange(8).expand(2, 8) < 5
