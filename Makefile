@@ -12,7 +12,7 @@ export PYTHONHASHSEED  ?= 0
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book serve test check exercises faults hostile nbval site-check breaks bench format lint clean
+.PHONY: help setup book serve test check exercises faults hostile nbval site-check breaks vary bench format lint clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ site-check: $(READY)  ## the browser gate: offline, no errors, accessible, no de
 
 breaks: $(READY)  ## break each system of tests/systems.csv once: its test must fail
 	$(BIN)/python tools/breaks.py
+
+vary: $(READY)  ## tests, pages and assignments with other kernels, seeds and orders: an hour and a half
+	$(BIN)/python tools/vary.py
 
 bench: $(READY)  ## speed beside peers, as ratios
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[bench]"

@@ -90,7 +90,33 @@ def device(request):
     return torch.device(request.param)
 
 
+@pytest.hookimpl(trylast=True)  # after pytest's own sorting
 def pytest_collection_modifyitems(items):
+    _reorder(items, os.environ.get("LMCOURSE_TEST_ORDER", ""))
+    _skip_without_gpu(items)
+
+
+def _reorder(items, order):
+    """LMCOURSE_TEST_ORDER=reversed or shuffled-N: no test may count on those before it.
+
+    The tests of a file stay together, since what they share is made once for all of them.
+    """
+    if order == "reversed":
+        items.reverse()
+    elif order.startswith("shuffled-"):
+        generator = random.Random(order)
+        files = {}
+        for item in items:
+            files.setdefault(item.nodeid.split("::")[0], []).append(item)
+        shuffled = generator.sample(list(files.values()), len(files))
+        items[:] = [item for file in shuffled for item in generator.sample(file, len(file))]
+    elif order:
+        raise pytest.UsageError(
+            f"LMCOURSE_TEST_ORDER must be reversed or shuffled-N, got {order!r}"
+        )
+
+
+def _skip_without_gpu(items):
     """`gpu` tests are skipped, by name and with a reason, where there is no GPU."""
     # By marker, not by keyword: a parameter named "gpu" would be a keyword, too.
     on_gpu = [item for item in items if item.get_closest_marker("gpu")]

@@ -1,0 +1,83 @@
+"""Runs each assignment's solution and right variants against all tests: do they keep all points?
+
+python tools/right_answers.py            every assignment
+python tools/right_answers.py --seed 3   with other inputs, the same ones at each call
+"""
+
+import argparse
+import importlib
+import random
+import sys
+from pathlib import Path
+
+import torch
+from fault_runs import Assignment, Job, load, run
+
+from lmcourse.grading.testing import close
+
+ROOT = Path(__file__).resolve().parent.parent
+SECONDS = 300  # for one answer: the machine may be busy, an endless loop ends all the same
+
+
+class Draws:
+    """Stands in for `torch.seed`, by which a test asks for other inputs: the seeds of one run."""
+
+    def __init__(self, words: str):
+        self.numbers = random.Random(words)
+
+    def __call__(self) -> int:
+        number = self.numbers.getrandbits(63)
+        torch.manual_seed(number)
+        return number
+
+
+def jobs(assignment: Assignment, right: list) -> dict[str, Job]:
+    """By name: the solution with every test, and each right variant with that of its task."""
+    tests = {task: (assignment.visible[task], test) for task, test in assignment.tests.items()}
+    whole = [*assignment.setup, *assignment.solutions.values()]
+    found = {"the solution": Job(cells=whole, tests=tests)}
+    for answer in right:
+        source = answer.source(assignment.solutions[answer.task])
+        cells = assignment.needed(answer.task, source)
+        test = {answer.task: tests[answer.task]}
+        found[f"{answer.name} ({answer.task})"] = Job(cells=cells, tests=test)
+    return found
+
+
+def failures(assignment: Assignment, right: list, seed: int) -> list[str]:
+    """One line for each answer that loses points."""
+    # Each answer runs in a fork of this process, so each starts with the first of the seeds.
+    torch.seed = Draws(f"{assignment.slug} {seed}")
+    named = jobs(assignment, right)
+    names, found = list(named), []
+    for number, outcome in run(list(named.values()), SECONDS):
+        for task in outcome.visible:
+            if said := outcome.failed(task):
+                found.append(f"{assignment.slug}: {names[number]}: {task}: {said}")
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all inputs")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    close(torch.zeros(1), torch.zeros(1))  # imports much of torch: once here, not in each process
+    sys.path.insert(0, str(ROOT))
+    found, count = [], 0
+    for path in sorted(p for p in ROOT.glob("solutions/*/*.ipynb") if p.stem == p.parent.name):
+        right = importlib.import_module(f"tests.faults.{path.stem}").RIGHT
+        count += 1 + len(right)
+        problems = failures(load(path), right, options.seed)
+        print(f"{path.stem}: 1 solution, {len(right)} right variants, {len(problems)} problems")
+        for problem in problems:
+            print(f"FAILED {problem}", flush=True)
+        found += problems
+    print(f"answers that lose points: {len(found)} of {count}")
+    return int(bool(found) or not count)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
