@@ -55,35 +55,113 @@ def step(tmp_path, monkeypatch):
     return lambda name, code, **more: check.Step(name, [sys.executable, "-c", code], **more)
 
 
-def test_a_failing_step_is_shown_in_full_and_the_lane_goes_on(step, capsys):
+def test_a_failing_step_is_shown_in_full_and_the_others_go_on(step, capsys):
     bad = step("bad", "print('the reason'); raise SystemExit(3)")
     after, other = step("after", "", needs="bad"), step("other", "print('quiet')")
-    check.run([[bad, after, other]])
-    assert [each.state for each in (bad, after, other)] == ["failed", "skipped", "passed"]
-    assert check.report([bad, after, other], 1.0) == 1
+    last = step("last", "", needs="after")
+    steps = [last, after, bad, other]
+    check.run(steps)
+    assert [each.state for each in steps] == ["skipped", "skipped", "failed", "passed"]
+    assert check.report(steps, 1.0) == 1
     out = capsys.readouterr().out
     assert "the reason" in out
     assert "quiet" not in out
-    assert out.endswith("1 passed, 1 failed, 1 skipped\n")
+    assert out.endswith("1 passed, 1 failed, 2 skipped\n")
 
 
 def test_all_passed_is_exit_status_0(step, capsys):
     good = step("good", "")
-    check.run([[good]])
+    check.run([good])
     assert check.report([good], 1.0) == 0
     assert capsys.readouterr().out.endswith("1 passed, 0 failed\n")
 
 
-def test_lanes_run_side_by_side(step):
-    # Each waits for a file that the other one writes: one after the other would fail.
-    code = (
-        "import pathlib, time\npathlib.Path({!r}).touch()\nend = time.time() + 60\n"
-        "while not pathlib.Path({!r}).exists():\n    assert time.time() < end"
+def test_two_steps_run_at_a_time_and_a_free_place_is_taken(step):
+    # The first waits for a file that the last of the others writes: two of them, one after the
+    # other, must run beside it.
+    path = str(check.LOGS / "a")
+    wait = (
+        f"import pathlib, time\nend = time.time() + 60\n"
+        f"while not pathlib.Path({path!r}).exists():\n    assert time.time() < end"
     )
-    a, b = str(check.LOGS / "a"), str(check.LOGS / "b")
-    lanes = [[step("a", code.format(a, b))], [step("b", code.format(b, a))]]
-    check.run(lanes)
-    assert [lane[0].state for lane in lanes] == ["passed", "passed"]
+    touch = f"import pathlib; pathlib.Path({path!r}).touch()"
+    steps = [step("waits", wait), step("one", ""), step("touches", touch, needs="one")]
+    check.run(steps)
+    assert [each.state for each in steps] == ["passed"] * 3
+
+
+def test_never_more_than_two_steps_run(step, monkeypatch):
+    running, most = set(), []
+    start, is_over = check.Step.start, check.Step.is_over
+
+    def note_start(self):
+        running.add(self.name)
+        most.append(len(running))
+        start(self)
+
+    def note_end(self):
+        over = is_over(self)
+        running.difference_update({self.name} if over else ())
+        return over
+
+    monkeypatch.setattr(check.Step, "start", note_start)
+    monkeypatch.setattr(check.Step, "is_over", note_end)
+    check.run([step(str(n), "") for n in range(5)])
+    assert max(most) == 2
+
+
+def test_what_most_hangs_on_is_started_first(step, monkeypatch):
+    monkeypatch.setattr(check, "BUDGETS", {"long": 9, "book": 5, "pages": 6, "short": 1})
+    steps = [step("short", ""), step("long", ""), step("pages", "", needs="book"), step("book", "")]
+    assert [each.name for each in check.in_order(steps)] == ["book", "long", "pages", "short"]
+
+
+def test_every_step_has_a_budget_and_all_of_them_half_of_what_they_took():
+    steps = [*check.first_steps(), *check.other_steps()]
+    assert {each.name for each in steps} == check.BUDGETS.keys()
+    took = 1493 + 523 + 318 + 274 + 224 + 141 + 73 + 17  # seconds, on the machine of the budgets
+    assert sum(check.BUDGETS.values()) <= took / 2
+
+
+def test_the_two_parts_of_the_suite_leave_no_test_out():
+    suites = [each.command for each in check.other_steps() if each.name.startswith("test ")]
+    inside, outside = suites
+    assert inside[:-1] == outside[:-1]
+    assert outside[-1] == f"--ignore={inside[-1]}"
+
+
+def test_the_end_tells_what_took_longest_and_who_is_over_the_budget(step, capsys, monkeypatch):
+    monkeypatch.setattr(check, "BUDGETS", {"slow": 1e-6, "quick": 1e6})
+    slow = step(
+        "slow", "print('12.34s call     tests/test_a.py::test_b[x y]\\n0.2s page     book/c')"
+    )
+    quick = step("quick", "print('7.5s row      S01')")
+    check.run([slow, quick])
+    assert check.report([slow, quick], 1.0) == 0  # a budget is no gate
+    out = capsys.readouterr().out
+    lines = [line.strip() for line in out.splitlines() if re.search(r"\ds \w+ ", line)]
+    assert lines == [
+        "12.34s call     tests/test_a.py::test_b[x y]  (slow)",
+        "7.50s row      S01  (quick)",
+        "0.20s page     book/c  (slow)",
+    ]
+    assert "warning: slow took" in out
+    assert "warning: quick" not in out
+
+
+def test_a_step_is_chosen_with_what_it_needs():
+    steps = check.other_steps()
+    assert {each.name for each in check.chosen(steps, ["site-check"])} == {"site-check", "book"}
+    assert check.chosen(steps, []) == steps
+
+
+def test_processor_time_is_that_of_all_processes_of_a_step(step):
+    burn = "import time\nwhile time.process_time() < 0.3: pass"
+    parent = step(
+        "parent", f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {burn!r}])"
+    )
+    check.run([parent])
+    assert parent.processor >= 0.3
 
 
 @pytest.mark.skipif(os.name != "posix", reason="process groups are POSIX")

@@ -4,21 +4,21 @@
     python tools/breaks.py S31 S33    # some
 
 A row's `break` is `file: old => new`, where `old` stands exactly once in the file. It is applied to
-a copy; nothing here is changed.
+a copy; nothing here is changed. The test must pass in a copy that is whole, and fail in the broken
+one: pytest's exit code is then 1, and not that of a test that could not run.
 """
 
 import argparse
 import csv
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import xml.etree.ElementTree as ElementTree
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from durations import print_longest
+from forked_tests import Ran, run_all
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -27,6 +27,15 @@ ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("lmcourse", "tests", "tools", "pyproject.toml")
 SECONDS = 300
 FAILED = 1  # pytest's exit code; others say that it could not even run the test
+
+
+@dataclass(frozen=True, kw_only=True)
+class Break:
+    """A test, and the text that a file of the copy has when it runs; none: nothing is broken."""
+
+    test: str
+    file: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,15 @@ class System:
         if not (colon and arrow and old != new):
             raise ValueError(f"{self.id}: break must read `file: old => new`, got {self.edit!r}")
         return file, old, new
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is wrong with a row, empty if nothing is, and the processor time of its tests."""
+
+    system: System
+    problem: str
+    seconds: float = 0.0
 
 
 def read_systems(root: Path) -> list[System]:
@@ -75,46 +93,63 @@ def copy(root: Path, target: Path) -> Path:
     return target
 
 
-def run_test(folder: Path, test: str) -> tuple[int, int]:
-    """Pytest's exit code, and how many tests ran and passed."""
-    report = folder / "report.xml"
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
-    environment = os.environ | {
-        "PYTHONPATH": str(folder),  # the copy comes before the installed package
-        "PYTHONDONTWRITEBYTECODE": "1",  # an edit within a second must not meet the old bytecode
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # loading all plugins takes longer than a test
-    }
-    try:
-        done = subprocess.run(
-            [*command, f"--junitxml={report}", test],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            timeout=SECONDS,
-        )
-    except subprocess.TimeoutExpired:
-        return -1, 0
-    cases = ElementTree.parse(report).iter("testcase") if report.exists() else ()
-    return done.returncode, sum(len(case) == 0 for case in cases)
+def judge(root: Path, systems: list[System], processes: int = 2) -> Iterator[Verdict]:
+    """What is said of each row, as it comes.
 
-
-def judge(root: Path, system: System) -> str:
-    """What is wrong with a row; empty if its test passes, and fails once the system is broken."""
-    with tempfile.TemporaryDirectory(prefix="lmcourse-break-") as folder:
-        target = copy(root, Path(folder))
+    A row is well if its test passes, and fails once the system is broken.
+    """
+    breaks = {}
+    for system in systems:
         try:
-            file = target / system.parts()[0]
-            changed = broken(system, file.read_text(encoding="utf-8"))
+            breaks[system] = make_break(root, system)
         except (ValueError, OSError) as error:
-            return str(error)
-        code, passed = run_test(target, system.test)
-        if code or not passed:
-            return f"{system.test} must pass before anything is broken, got exit code {code}"
-        file.write_text(changed, encoding="utf-8")
-        code, _ = run_test(target, system.test)
-        if code == 0:
-            return f"{system.test} must fail when the system is broken: it passes"
-        return "" if code == FAILED else f"{system.test} must fail, not break: exit code {code}"
+            yield Verdict(system, str(error))
+    whole = [Break(test=test) for test in dict.fromkeys(each.test for each in breaks)]
+    before = {whole[number].test: ran for number, ran in run(root, whole, processes)}
+    tried = []
+    for system in breaks:
+        ran = before[system.test]
+        if ran.code or not ran.passed:
+            problem = f"must pass before anything is broken, got exit code {ran.code}"
+            yield Verdict(system, f"{system.test} {problem}")
+        else:
+            tried.append(system)
+    # The longest first: then both processes end at about the same time.
+    tried.sort(key=lambda system: -before[system.test].seconds)
+    for number, ran in run(root, [breaks[system] for system in tried], processes):
+        system = tried[number]
+        yield Verdict(system, _problem(system, ran), before[system.test].seconds + ran.seconds)
+
+
+def make_break(root: Path, system: System) -> Break:
+    """The test of a row and the file as it is when the system is broken."""
+    file = system.parts()[0]
+    text = broken(system, (root / file).read_text(encoding="utf-8"))
+    return Break(test=system.test, file=file, text=text)
+
+
+def run(root: Path, breaks: list[Break], processes: int) -> Iterator[tuple[int, Ran]]:
+    """(number, how its test ended) as they come, each in a copy of its own."""
+    with tempfile.TemporaryDirectory(prefix="lmcourse-break-") as folder:
+        yield from run_all(_copies(root, Path(folder).resolve(), breaks), SECONDS, processes)
+
+
+def _copies(root: Path, folder: Path, breaks: list[Break]) -> Iterator[tuple[Path, str]]:
+    for number, each in enumerate(breaks):
+        target = folder / str(number)
+        target.mkdir()
+        copy(root, target)
+        if each.file:
+            (target / each.file).write_text(each.text, encoding="utf-8")
+        yield target, each.test
+
+
+def _problem(system: System, ran: Ran) -> str:
+    if ran.code == 0:
+        return f"{system.test} must fail when the system is broken: it passes"
+    if ran.code != FAILED:
+        return f"{system.test} must fail, not break: exit code {ran.code}"
+    return ""
 
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
@@ -130,14 +165,18 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         parser.error(f"ID must be in tests/systems.csv, got {', '.join(sorted(unknown))}")
     systems = [system for system in systems if not options.ids or system.id in options.ids]
 
-    with ThreadPoolExecutor(options.processes) as pool:
-        verdicts = pool.map(lambda system: judge(root, system), systems)
-        shown = track(verdicts, "breaking", total=len(systems), console=Console(stderr=True))
-        problems = list(shown)
-    table = Table("system", "chapter", "broken by", "")
-    for system, problem in zip(systems, problems, strict=True):
-        table.add_row(system.id, system.chapter, system.edit, problem or "noticed")
-    Console().print(table)
+    coming = judge(root, systems, options.processes)
+    shown = track(coming, "breaking", total=len(systems), console=Console(stderr=True))
+    verdicts = {verdict.system: verdict for verdict in shown}
+    table = Table("system", "chapter", "broken by", "seconds", "")
+    for system in systems:
+        verdict = verdicts[system]
+        seconds = f"{verdict.seconds:.1f}" if verdict.seconds else ""
+        table.add_row(system.id, system.chapter, system.edit, seconds, verdict.problem or "noticed")
+    # Into a file, too, nothing is cut off.
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    print_longest("row", {system.id: verdicts[system].seconds for system in systems})
+    problems = [verdict.problem for verdict in verdicts.values()]
     print(f"breaks noticed: {problems.count('')} of {len(problems)}")
     return 1 if any(problems) else 0
 

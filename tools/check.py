@@ -1,8 +1,10 @@
-"""Everything that continuous integration runs: what can be read off the files, then two lanes.
+"""Everything that continuous integration runs: what can be read off the files, then the rest.
 
     python tools/check.py
+    python tools/check.py book nbval       # these steps, and those that they need
 
-What a step prints is kept in _build/logs; if it failed, all of it is shown at the end.
+Two steps run at a time. What a step prints is kept in _build/logs; if it failed, all of it is shown
+at the end, beside how long each step took, how long it should, and what in it took longest.
 """
 
 import argparse
@@ -15,6 +17,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from durations import Duration, longest, read_durations
 from rich.console import Console
 from rich.table import Table
 
@@ -22,7 +25,19 @@ ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / "_build/logs"
 HEARTBEAT = 60  # seconds between two signs of life
 PYTHON = sys.executable
+GRADING = "tests/grading"
 BIN = Path(PYTHON).parent
+AT_ONCE = 2  # steps
+
+# Seconds that a step may take on a fast machine of two cores that does nothing else. A step that
+# takes more than OVER times as long is named in a warning: it never fails for it.
+BUDGETS = {
+    "ruff": 1, "ruff format": 1, "codespell": 3, "pip check": 2, "release": 6, "exercises": 1,
+    "book": 260, "nbval chapters": 160, "nbval solutions": 50, "site-check": 75,
+    "test course": 200, "test grading": 450, "faults": 70, "breaks": 92, "hostile": 140,
+}  # fmt: skip
+OVER = 2
+LONGEST = 12  # lines on what took longest
 
 
 @dataclass
@@ -33,7 +48,12 @@ class Step:
     state: str = "waiting"  # then running, passed, failed or skipped
     started: float = 0.0
     seconds: float = 0.0
+    processor: float = 0.0  # seconds, of all its processes together
     process: subprocess.Popen | None = None
+
+    @property
+    def budget(self) -> float:
+        return BUDGETS.get(self.name, 0.0)
 
     @property
     def log(self) -> Path:
@@ -50,9 +70,11 @@ class Step:
     def is_over(self) -> bool:
         """Whether it has ended; notes how."""
         self.seconds = time.monotonic() - self.started
-        status = self.process.poll()
-        if status is None:
+        ended, status, usage = os.wait4(self.process.pid, os.WNOHANG)
+        if not ended:
             return False
+        self.process.returncode = os.waitstatus_to_exitcode(status)
+        self.processor = usage.ru_utime + usage.ru_stime
         self.state = "failed" if status else "passed"
         return True
 
@@ -89,57 +111,73 @@ def first_steps() -> list[Step]:
     ]
 
 
-def lanes() -> list[list[Step]]:
-    pages = [
+def other_steps() -> list[Step]:
+    suite = [PYTHON, "-m", "pytest", "--durations=30"]
+    return [
         Step("book", tool("build_book")),
-        Step("nbval", tool("nbval"), needs="book"),
+        Step("nbval chapters", tool("nbval", "chapters", "--processes=1"), needs="book"),
+        Step("nbval solutions", tool("nbval", "solutions", "--processes=1")),
         Step("site-check", tool("site_check", "_build/html"), needs="book"),
-        # Not about pages, but the other lane is longer.
+        # The two parts leave nothing out: what is not in the folder is in the other one.
+        Step("test grading", [*suite, GRADING]),
+        Step("test course", [*suite, f"--ignore={GRADING}"]),
         Step("faults", tool("faults")),
         Step("breaks", tool("breaks")),
         Step("hostile", tool("hostile")),
     ]
-    code = [
-        Step("test", [PYTHON, "-m", "pytest", "--durations=30"]),
-    ]
-    return [pages, code]
 
 
-def run(lanes: list[list[Step]]) -> None:
-    """Runs the lanes side by side, the steps of a lane one after the other."""
-    done: dict[str, Step] = {}
-    queues = [list(lane) for lane in lanes]
-    running: list[Step | None] = [None] * len(lanes)
+def in_order(steps: list[Step]) -> list[Step]:
+    """The steps as they should be started: first those after which most is still to be done."""
+
+    def rest(step: Step) -> float:
+        return step.budget + max(
+            (rest(each) for each in steps if each.needs == step.name), default=0
+        )
+
+    return sorted(steps, key=rest, reverse=True)
+
+
+def run(steps: list[Step], at_once: int = AT_ONCE) -> None:
+    """Runs the steps, some at a time: whenever one ends, the next that has what it needs starts."""
+    waiting, running = list(steps), []
     beat = time.monotonic()
     try:
-        while any(queues) or any(running):
-            for index, queue in enumerate(queues):
-                step = running[index]
-                if step and step.is_over():
-                    done[step.name] = step
-                    print(f"  {step.state}  {step.name} ({step.seconds:.0f} s)", flush=True)
-                    running[index] = None
-                if not running[index] and queue:
-                    running[index] = _start_next(queue.pop(0), done)
+        while waiting or running:
+            for step in [each for each in running if each.is_over()]:
+                running.remove(step)
+                print(f"  {step.state}  {step.name} ({step.seconds:.0f} s)", flush=True)
+            _skip(steps, waiting)
+            ready = [step for step in waiting if _state(steps, step.needs) == "passed"]
+            for step in ready[: at_once - len(running)]:
+                waiting.remove(step)
+                running.append(step)
+                print(f"  started {step.name}", flush=True)
+                step.start()
             if time.monotonic() - beat > HEARTBEAT:
                 beat = time.monotonic()
-                for step in filter(None, running):
+                for step in running:
                     print(f"  …       {step.name} ({step.seconds:.0f} s): {step.last_line()}")
             time.sleep(0.1)
     finally:
-        for step in filter(None, running):
+        for step in running:
             step.end()
 
 
-def _start_next(step: Step, done: dict[str, Step]) -> Step | None:
-    if step.needs and done[step.needs].state != "passed":
-        step.state = "skipped"
-        done[step.name] = step
-        print(f"  skipped {step.name}: it needs {step.needs}", flush=True)
-        return None
-    print(f"  started {step.name}", flush=True)
-    step.start()
-    return step
+def _state(steps: list[Step], name: str) -> str:
+    """The state of the step of that name; what is not among the steps counts as passed."""
+    return next((step.state for step in steps if step.name == name), "passed")
+
+
+def _skip(steps: list[Step], waiting: list[Step]) -> None:
+    """Takes away those whose need has failed, and those that need one of these."""
+    while useless := [
+        step for step in waiting if _state(steps, step.needs) in ("failed", "skipped")
+    ]:
+        for step in useless:
+            waiting.remove(step)
+            step.state = "skipped"
+            print(f"  skipped {step.name}: it needs {step.needs}", flush=True)
 
 
 def stale_exercises() -> str:
@@ -162,15 +200,51 @@ def report(steps: list[Step], seconds: float) -> int:
         if step.state == "failed":
             print(f"\n──── {step.name} failed; {step.log.relative_to(ROOT)} ────")
             print(step.log.read_text(encoding="utf-8", errors="replace").rstrip())
-    table = Table("step", "result", "seconds")
+    table = Table("step", "result", "seconds", "budget", "of budget", "processor seconds")
     for step in steps:
-        table.add_row(step.name, step.state, f"{step.seconds:.0f}" if step.seconds else "")
+        ran = bool(step.seconds)
+        table.add_row(
+            step.name,
+            step.state,
+            f"{step.seconds:.0f}" if ran else "",
+            f"{step.budget:.0f}",
+            f"{step.seconds / step.budget:.0%}" if ran and step.budget else "",
+            f"{step.processor:.0f}" if ran else "",
+        )
     Console().print(table)
+    print("what took longest:")
+    for step, one in what_took_longest(steps):
+        print(f"  {one}  ({step.name})")
+    for step in steps:
+        if step.seconds > OVER * step.budget > 0:
+            print(
+                f"warning: {step.name} took {step.seconds:.0f} s, more than {OVER} times its budget"
+                f" of {step.budget:.0f} s: is the machine busy, or has it grown?"
+            )
     count = [step.state for step in steps].count
     skipped = f", {count('skipped')} skipped" if count("skipped") else ""
     print(f"{seconds:.0f} s")
     print(f"{count('passed')} passed, {count('failed')} failed{skipped}")
     return int(count("passed") < len(steps))
+
+
+def what_took_longest(steps: list[Step]) -> list[tuple[Step, Duration]]:
+    """The tests, pages, rows and attacks of all steps that took longest, each with its step."""
+    found = {
+        one: step
+        for step in steps
+        if step.log.is_file() and step.seconds
+        for one in read_durations(step.log.read_text(encoding="utf-8", errors="replace"))
+    }
+    return [(found[one], one) for one in longest(found, LONGEST)]
+
+
+def chosen(steps: list[Step], names: list[str]) -> list[Step]:
+    """The steps of these names and those that they need; all if no name is given."""
+    wanted = set(names)
+    while more := {step.needs for step in steps if step.name in wanted} - wanted - {""}:
+        wanted |= more
+    return [step for step in steps if step.name in wanted or not names]
 
 
 def main() -> int:
@@ -180,25 +254,30 @@ def main() -> int:
     parser.add_argument(
         "--exercises-are-fresh", action="store_true", help="only compare exercises/ with git"
     )
-    if parser.parse_args().exercises_are_fresh:
+    parser.add_argument("steps", nargs="*", metavar="STEP", help="only these; default: all")
+    options = parser.parse_args()
+    if options.exercises_are_fresh:
         stale = stale_exercises()
         if stale:
             print("exercises/ must be what solutions/ gives: run make exercises and commit it, got")
             print(stale)
         return int(bool(stale))
+    first, others = first_steps(), in_order(other_steps())
+    names = [step.name for step in (*first, *others)]
+    if unknown := set(options.steps) - set(names):
+        parser.error(f"STEP must be one of {', '.join(names)}, got {', '.join(sorted(unknown))}")
     LOGS.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
-    first, both = first_steps(), lanes()
-    steps = [*first, *both[0], *both[1]]
+    first, others = chosen(first, options.steps), chosen(others, options.steps)
     # SIGTERM is how CI and `timeout` stop a job: then, too, nothing may stay behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        run([first])
-        run(both)
+        run(first)
+        run(others)
     except KeyboardInterrupt:
-        print("\nstopped: both lanes have been ended", file=sys.stderr)
+        print("\nstopped: all steps have been ended", file=sys.stderr)
         return 130
-    return report(steps, time.monotonic() - start)
+    return report([*first, *others], time.monotonic() - start)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Runs the chapters and the solutions again: does what the reader sees come out a second time?
 
-    python tools/nbval.py
+    python tools/nbval.py               # both
+    python tools/nbval.py chapters      # or solutions
 
 Chapters: every output of the executed notebooks that the build has left is compared. Solutions:
 they are stored without outputs, so it is enough that each cell runs. A cell that reads a clock
@@ -22,9 +23,10 @@ from sealed_execution import inputs_digest, seal
 ROOT = Path(__file__).resolve().parent.parent
 # The suite's own settings (doctests, warnings as errors, its folders) are not meant for notebooks.
 PYTEST = [sys.executable, "-m", "pytest", "-c", os.devnull, "--rootdir", str(ROOT), "-q",
-          "-p", "no:cacheprovider", "-p", "no:doctest", "-p", "no:xdist",
-          "-p", "no:hypothesispytest", "--nbval-current-env",
+          "-p", "no:cacheprovider", "-p", "no:doctest", "-p", "no:hypothesispytest",
+          "--durations=10", "--nbval-current-env",
           "--nbval-cell-timeout", "300"]  # fmt: skip
+MODES = {"chapters": "--nbval", "solutions": "--nbval-lax"}
 BUILD_FIRST = "the book must be built before its notebooks are run again, got no {}: run make book"
 
 
@@ -67,10 +69,14 @@ def gather_chapters(build: Path, target: Path) -> list[Path]:
     return copies
 
 
-def run_again(mode: str, notebooks: list[Path], environment: dict) -> int:
+def run_again(mode: str, notebooks: list[Path], processes: int, environment: dict) -> int:
+    """The exit status of pytest, which runs each notebook in one of some processes."""
     names = ", ".join(path.stem for path in notebooks)
     print(f"{mode.removeprefix('--')}: {len(notebooks)} notebooks: {names}", flush=True)
-    return subprocess.call([*PYTEST, mode, *map(str, notebooks)], cwd=ROOT, env=environment)
+    # All cells of a notebook go to one process.
+    split = ["-n", str(processes), "--dist", "loadfile"] if processes > 1 else ["-p", "no:xdist"]
+    command = [*PYTEST, *split, mode, *map(str, notebooks)]
+    return subprocess.call(command, cwd=ROOT, env=environment)
 
 
 def main() -> int:
@@ -80,22 +86,30 @@ def main() -> int:
     parser.add_argument(
         "--build", type=Path, default=ROOT / "_build", metavar="FOLDER", help="the build to check"
     )
+    parser.add_argument("which", nargs="*", metavar="WHICH", help="chapters or solutions")
+    parser.add_argument("--processes", type=int, default=2, metavar="N", help="default: 2")
     arguments = parser.parse_args()
+    if unknown := set(arguments.which) - set(MODES):
+        parser.error(f"WHICH must be chapters or solutions, got {', '.join(sorted(unknown))}")
     build = arguments.build.resolve()
     environment = dict(os.environ)
     seal(environment, build)
-    try:
-        chapters = gather_chapters(build, build / "nbval/book")
-    except FileNotFoundError as error:
-        print(error, file=sys.stderr)
-        return 1
-    solutions = sorted(ROOT.glob("solutions/*/*.ipynb"))
     statuses = []
-    for mode, notebooks in (("--nbval", chapters), ("--nbval-lax", solutions)):
+    for which in arguments.which or MODES:
+        try:
+            notebooks = (
+                gather_chapters(build, build / "nbval/book")
+                if which == "chapters"
+                else sorted(ROOT.glob("solutions/*/*.ipynb"))
+            )
+        except FileNotFoundError as error:
+            print(error, file=sys.stderr)
+            return 1
         if notebooks:
-            statuses.append(run_again(mode, notebooks, environment))
+            mode = MODES[which]
+            statuses.append(run_again(mode, notebooks, arguments.processes, environment))
         else:
-            print(f"{mode.removeprefix('--')}: no notebook")
+            print(f"{which}: no notebook")
     return int(any(statuses))
 
 
