@@ -112,9 +112,9 @@ class Bench:
         """Run a cell of the learner's."""
         started = time.monotonic()
         try:
-            ran = self._execute(source) if self._ready() else self._unrun()
+            ran = self._execute(source) if self._ready() else _unrun(self._used_up())
         except SandboxError as error:
-            ran = Ran(status="unrun", message=str(error))
+            ran = _unrun(str(error))
         if ran.status in ("died", "timeout"):
             self._harmful.add(len(self._cells))
         self._cells.append(source)
@@ -147,10 +147,9 @@ class Bench:
                 self._link_up()
                 verdict = self._verdict(name, self._ask_judge(source, seed))
             else:
-                verdict = Verdict(outcome="ungraded", message=self._unrun().message)
+                verdict = Verdict(outcome="ungraded", message=self._used_up())
         except (SandboxError, *_LOST) as error:
-            why = f"the judge stopped: {type(error).__name__} {error}".strip()
-            verdict = Verdict(outcome="ungraded", kind="judge", message=why)
+            verdict = self._stopped(error)
         if verdict.died:
             self._end_student()
         if verdict.outcome == "ungraded":  # whatever was wrong, the next test has another judge
@@ -158,10 +157,18 @@ class Bench:
         verdict.seed, verdict.seconds = seed, time.monotonic() - started
         return verdict
 
+    def _stopped(self, error: Exception) -> Verdict:
+        """Of a test that was cut short; if by the submission's own limit, nobody failed it."""
+        if isinstance(error, TimeoutError) and self._deadline.used_up:
+            return Verdict(outcome="ungraded", message=self._used_up())
+        why = f"the judge stopped: {type(error).__name__} {error}".strip()
+        return Verdict(outcome="ungraded", kind="judge", message=why)
+
     def _ask_judge(self, source: str, seed: int) -> dict:
-        seconds = min(self._budgets.test_seconds, max(0.1, self._deadline.left))
+        seconds = self._budgets.test_seconds
         head = {"op": "test", "source": source, "seed": seed, "seconds": seconds}
-        return self._judge.ask(head, Deadline(seconds + _GRACE_SECONDS, processor=self._work))
+        limit = seconds + _GRACE_SECONDS
+        return self._judge.ask(head, Deadline(limit, within=self._deadline, processor=self._work))
 
     def _verdict(self, name: str, said: dict) -> Verdict:
         """The judge's answer, in which no more is believed than can be checked."""
@@ -182,9 +189,8 @@ class Bench:
             died=scrub(said.get("died"), 200),
         )
 
-    def _unrun(self) -> Ran:
-        why = f"the notebook used up its {self._budgets.submission_seconds:g} seconds"
-        return Ran(status="unrun", message=why)
+    def _used_up(self) -> str:
+        return f"the notebook used up its {self._budgets.submission_seconds:g} seconds"
 
     def _ready(self) -> bool:
         """A learner's process in which the cells so far have run; False if time is up."""
@@ -273,11 +279,12 @@ class Bench:
     def _execute(self, source: str, *, again: bool = False) -> Ran:
         reader = Reader(self._reader.room) if again else self._reader
         head = {"op": "cell", "source": source, "limit": reader.room, "store": True}
-        seconds = max(0.1, min(self._budgets.cell_seconds, self._deadline.left))
+        seconds, worked = self._budgets.cell_seconds, self._student.worked
         try:
-            said = self._student.ask(head, Deadline(seconds, processor=self._student.worked))
+            limit = Deadline(seconds, within=self._deadline, processor=worked)
+            said = self._student.ask(head, limit)
         except TimeoutError:
-            return self._stop(seconds, reader)
+            return self._stop(reader)
         except (ClosedError, WireError):
             said = {"status": "died"}
         if said.get("status") not in ("died", "memory"):
@@ -286,9 +293,10 @@ class Bench:
         memory = _MEMORY.format(self._budgets.memory_bytes / MIB)
         return Ran(status="died", message=memory if said["status"] == "memory" else _DIED)
 
-    def _stop(self, seconds: float, reader: Reader) -> Ran:
+    def _stop(self, reader: Reader) -> Ran:
         """Interrupt a cell, and end the process if it does not listen."""
-        ran = Ran(status="timeout", message=_TIMED_OUT.format(seconds))
+        why = _TIMED_OUT.format(self._budgets.cell_seconds)
+        ran = Ran(status="timeout", message=self._used_up() if self._deadline.used_up else why)
         self._student.interrupt()
         try:
             grace = Deadline(_GRACE_SECONDS, processor=self._student.worked)
@@ -296,3 +304,7 @@ class Bench:
         except _LOST:
             self._end_student()
         return ran
+
+
+def _unrun(why: str) -> Ran:
+    return Ran(status="unrun", message=why)

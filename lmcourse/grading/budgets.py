@@ -70,6 +70,9 @@ _IDLE, _AT_MOST = 2, 10  # times the seconds, by the clock
 class Deadline:
     """The earliest of several ends, so that a limit within a limit never adds to it.
 
+    A shorter limit is never computed from what a longer one has left: it is given the longer one as
+    `within`, and afterwards `used_up` of each says which of them it was.
+
     Args:
         seconds: by the clock, or, with `processor`, by the rule of `spent`.
         processor: tells how long the processor has worked for what is limited.
@@ -86,25 +89,64 @@ class Deadline:
         self._before = processor() if processor else 0.0
 
     @property
-    def left(self) -> float:
-        """Before so many seconds by the clock it has not passed; zero or less when it has."""
-        own = self._left()
-        return own if self._within is None else min(own, self._within.left)
+    def next_look(self) -> float:
+        """When to look again, in seconds by the clock; zero or less when it has passed."""
+        own = self._next_look()
+        return own if self._within is None else min(own, self._within.next_look)
 
     @property
     def passed(self) -> bool:
-        return self.left <= 0
+        """Whether this or one that it is within is used up."""
+        return self.next_look <= 0
 
-    def _left(self) -> float:
-        clock = time.monotonic() - self._started
+    @property
+    def used_up(self) -> bool:
+        return self._next_look() <= 0
+
+    def _next_look(self) -> float:
+        used, clock = self._used()
         if self._processor is None:
             return self._seconds - clock
-        used = self._processor() - self._before
         if spent(self._seconds, used, clock):
             return 0.0
         idle = _IDLE * self._seconds - clock
         return max(_TICK, min(self._seconds - used, idle if idle > 0 else _LOOK))
 
+    def _used(self) -> tuple[float, float]:
+        """The seconds used so far: the processor's, and the clock's."""
+        clock = time.monotonic() - self._started
+        return (self._processor() - self._before if self._processor else 0.0), clock
 
+
+class SharedDeadline(Deadline):
+    """A deadline for what we do by turns with a learner's code, which tells whose the time was.
+
+    Args:
+        theirs: tells the seconds that the learner's code has had so far, the processor's and those
+            by the clock in which we waited for it.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        theirs: Callable[[], tuple[float, float]],
+        within: Deadline | None = None,
+        processor: Callable[[], float] | None = None,
+    ):
+        super().__init__(seconds, within, processor)
+        self._theirs, self._theirs_before = theirs, theirs()
+
+    @property
+    def theirs(self) -> bool:
+        """Whether a tenth of it or more was the learner's, by the measure by which it passed."""
+        used, clock = self._used()
+        pairs = zip(self._theirs(), self._theirs_before, strict=True)
+        worked, waited = (now - before for now, before in pairs)
+        if used >= self._seconds:
+            return worked >= _THEIRS * used
+        return waited >= _THEIRS * clock
+
+
+_THEIRS = 0.1  # the share of the time that the learner's code must have had to be at fault
 _TICK = 0.05  # seconds: so often at most
 _LOOK = 0.5  # where every moment could be the last

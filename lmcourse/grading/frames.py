@@ -96,10 +96,10 @@ def _wait_until(sock: socket.socket, deadline: Deadline | None) -> None:
     if deadline is None:
         sock.settimeout(None)
         return
-    left = deadline.left
-    if left <= 0:
+    next_look = deadline.next_look
+    if next_look <= 0:
         raise TimeoutError
-    sock.settimeout(left)
+    sock.settimeout(next_look)
 
 
 def scrub(text: Any, limit: int = 2000) -> str:

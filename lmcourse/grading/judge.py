@@ -16,7 +16,6 @@ import os
 import signal
 import socket
 import sys
-import time
 import traceback
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -24,14 +23,12 @@ from typing import Any
 import torch
 
 from lmcourse.grading import frames, probes, testing
-from lmcourse.grading.budgets import OUT_OF_TIME
 from lmcourse.grading.frames import scrub
 from lmcourse.grading.meter import Meter
 from lmcourse.grading.proxies import BridgeFault, Gone, Link, StudentError
 from lmcourse.grading.seeds import reseed
 
 _GRACE_SECONDS = 0.5
-_THEIRS = 0.1  # the share of a test's time that the learner's code must have had to be at fault
 _FILE = "<test>"
 
 
@@ -47,7 +44,6 @@ class Judge:
         self._names: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins}
         self._bound: dict[str, Any] = {}
         self._mentioned: set[str] = set()
-        self._seconds = 0.0
         testing.carry_probes_with(self._carry)
 
     def setup(self, source: str) -> dict:
@@ -60,7 +56,6 @@ class Judge:
 
     def _run(self, source: str, seconds: float, *, bind: bool) -> dict:
         linecache.cache[_FILE] = (len(source), None, source.splitlines(keepends=True), _FILE)
-        self._seconds = seconds
         self.link.open_test(seconds)
         testing.take_award()
         signal.signal(signal.SIGALRM, self._out_of_time)
@@ -79,14 +74,12 @@ class Judge:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _out_of_time(self, *_: Any) -> None:
-        left = self.link.deadline.left
-        if left > 0:  # the clock was faster than the processor
-            signal.setitimer(signal.ITIMER_REAL, left + _GRACE_SECONDS)
+        """The alarm; it may come at any moment, while an answer is awaited as well."""
+        next_look = self.link.deadline.next_look
+        if next_look > 0:  # the clock was faster than the processor
+            signal.setitimer(signal.ITIMER_REAL, next_look + _GRACE_SECONDS)
             return
-        if self.link.waited < _THEIRS * self._seconds:
-            raise BridgeFault("the test itself ran out of time, with hardly a call of your code")
-        self.link.dead = OUT_OF_TIME
-        raise Gone(self.link.dead)
+        raise self.link.out_of_time()
 
     def _bind(self) -> None:
         """Fetch the learner's names anew, as they are now."""
@@ -154,11 +147,6 @@ def _line(error: BaseException) -> int | None:
     return places[0] if places else None
 
 
-def _worked_with(learners: Meter) -> Callable[[], float]:
-    """The processor's seconds for the learner's process and this one together."""
-    return lambda: learners.seconds() + time.process_time()
-
-
 def serve(channel: socket.socket, request: dict) -> None:
     """Run what the grader sends, until it has gone."""
     null = os.open(os.devnull, os.O_RDWR)
@@ -177,8 +165,8 @@ def serve(channel: socket.socket, request: dict) -> None:
         answer: dict = {"outcome": "passed"}
         if head["op"] == "link":
             _, [fd, *meters], *_ = socket.recv_fds(channel, 1, 2)
-            worked = _worked_with(Meter(meters[0])) if meters else None
-            link = Link(socket.socket(fileno=fd), head["call_seconds"], head["frames"], worked)
+            learners = Meter(meters[0]).seconds if meters else None
+            link = Link(socket.socket(fileno=fd), head["call_seconds"], head["frames"], learners)
             if judge is None:
                 judge = Judge(link, head["wanted"])
             judge.link = link

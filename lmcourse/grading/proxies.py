@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from lmcourse.grading import frames
-from lmcourse.grading.budgets import OUT_OF_TIME, Deadline
+from lmcourse.grading.budgets import OUT_OF_TIME, Deadline, SharedDeadline
 from lmcourse.grading.frames import ClosedError, WireError, scrub
 from lmcourse.grading.wire import Packer, Unpacker
 
+_Seconds = tuple[float, float]  # the processor's, and the clock's
 _ITEMS = 1_000_000
 _LENGTH = 1 << 40
 
@@ -49,9 +50,8 @@ class Link:
 
     Args:
         call_seconds, frames: see `Budgets`.
-        worked: tells how long the processor has worked for both sides; None: the clock decides.
-
-    `waited` counts the seconds in which this test waited for the learner's code.
+        learners: tells how long the processor has worked for the learner's process; None: the
+            clock decides.
     """
 
     def __init__(
@@ -59,21 +59,57 @@ class Link:
         sock: socket.socket,
         call_seconds: float,
         frames: int,
-        worked: Callable[[], float] | None = None,
+        learners: Callable[[], float] | None = None,
     ):
         self.dead = ""
-        self._worked = worked
+        self._learners = learners
         self._sock, self._call_seconds, self._frames = sock, call_seconds, frames
         self._number = 0
         self._functions: dict[int, Callable[..., Any]] = {}
-        self.waited = 0.0
         self.open_test(0.0)
 
     def open_test(self, seconds: float) -> None:
         """A new test begins: functions that the last one passed in may not be called any more."""
-        self.deadline = Deadline(seconds, processor=self._worked)
-        self._left, self.waited = self._frames, 0.0
+        self._waits: tuple[_Seconds, _Seconds | None] = ((0.0, 0.0), None)  # in all; since when now
+        self.deadline = self._deadline(seconds)
+        self._left = self._frames
         self._functions.clear()
+
+    def out_of_time(self, *calls: SharedDeadline) -> BaseException:
+        """What ends a test whose time, or that of one of its calls, is over: whose fault it is."""
+        if not any(limit.theirs for limit in (self.deadline, *calls) if limit.used_up):
+            return BridgeFault("the test itself ran out of time, hardly any of it in your code")
+        self.dead = OUT_OF_TIME
+        return Gone(self.dead)
+
+    def _deadline(self, seconds: float, within: Deadline | None = None) -> SharedDeadline:
+        processor = None if self._learners is None else self._worked
+        return SharedDeadline(seconds, self._theirs, within, processor)
+
+    def _worked(self) -> float:
+        """The processor's seconds for the learner's process and this one together."""
+        return self._learners() + time.process_time()
+
+    def _theirs(self) -> _Seconds:
+        """The seconds that the learner's code has had; our work while we wait for it is its own."""
+        worked, waited = self._waited()
+        return worked + (self._learners() if self._learners else 0.0), waited
+
+    def _waited(self) -> _Seconds:
+        """The seconds of all waits for the learner's code, with the one that goes on."""
+        total, since = self._waits  # read at once: an alarm may ask in the middle of a wait
+        if since is None:
+            return total
+        worked, clock = _now()
+        return total[0] + worked - since[0], total[1] + clock - since[1]
+
+    def _waiting(self, exchange: Callable[..., Any], *args: Any) -> Any:
+        """What `exchange` returns; until then we wait for the learner's code."""
+        self._waits = self._waits[0], _now()
+        try:
+            return exchange(*args)
+        finally:
+            self._waits = self._waited(), None
 
     def ask(
         self, op: str, packed: dict[str, Any] | None = None, data_only: bool = False, **plain: Any
@@ -99,14 +135,14 @@ class Link:
     def _exchange(self, head: dict, packed: dict[str, Any]) -> tuple[dict, bytes]:
         if self.dead:
             raise Gone(self.dead)
-        deadline = Deadline(self._call_seconds, within=self.deadline, processor=self._worked)
+        deadline = self._deadline(self._call_seconds, within=self.deadline)
         self._number += 1
         number = self._number
         try:
             self._send({"seq": number, **head}, packed, deadline)
             return self._await(number, deadline)
         except TimeoutError:
-            self.dead = OUT_OF_TIME
+            raise self.out_of_time(deadline) from None
         except ClosedError:
             self.dead = "the process with your code ended"
         raise Gone(self.dead)
@@ -115,21 +151,18 @@ class Link:
         packer = Packer(self._stand_in)
         try:
             head |= {name: packer.pack(value) for name, value in packed.items()}
-            frames.send(self._sock, head, packer.blocks, deadline)
+            self._waiting(frames.send, self._sock, head, packer.blocks, deadline)
         except WireError as error:
             raise BridgeFault(f"the test sends {error}") from None
 
     def _await(self, number: int, deadline: Deadline) -> tuple[dict, bytes]:
         """The answer to `number`; until it comes, the learner's code may call our functions."""
         while True:
-            asked = time.monotonic()
             try:
-                head, block = frames.receive(self._sock, deadline)
+                head, block = self._waiting(frames.receive, self._sock, deadline)
             except WireError as error:
                 self.dead = "your code disturbed the connection"
                 raise Gone(f"{self.dead}: {error}") from None
-            finally:
-                self.waited += time.monotonic() - asked
             self._left -= 1
             if self._left < 0:
                 self.dead = "your code sent too many messages"
@@ -186,6 +219,10 @@ class Link:
         if "callback" in form:
             return self._function(form["callback"])
         raise WireError("an object that cannot be read")
+
+
+def _now() -> _Seconds:
+    return time.process_time(), time.monotonic()
 
 
 def _error(said: Any) -> StudentError:

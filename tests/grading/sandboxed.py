@@ -46,7 +46,10 @@ def descendants(server):
     return sorted(found)
 
 
-def wait_until(holds, seconds=5.0):
+def wait_until(holds, seconds=300.0):
+    """Return when it holds. So many seconds are no claim: they only keep a test from hanging."""
     end = time.monotonic() + seconds
-    while not holds() and time.monotonic() < end:
+    while not holds():
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {seconds:g} seconds in vain")
         time.sleep(0.02)

@@ -5,7 +5,7 @@ import threading
 import time
 
 import pytest
-from sandboxed import SETUP, SMALL, shown
+from sandboxed import SETUP, SMALL, shown, wait_until
 
 from lmcourse.grading.budgets import Budgets
 from lmcourse.grading.seeds import seed_for
@@ -185,12 +185,18 @@ def test_a_loop_that_does_not_listen_is_ended(bench):
     assert verdict(bench, TEST).outcome == "passed"
 
 
-def hold_up(bench, after, seconds):
-    """Let the learner's process wait, as on a machine that has no processor for it."""
+def hold_up(bench, seconds):
+    """Let the learner's process wait, as on a machine that has no processor for it.
+
+    Not before it has worked for a while: on a machine that is slow in earnest it would count as
+    asleep.
+    """
+    student = bench._student
+    already = student.worked()
 
     def stop_and_go():
-        pidfd = bench._student._pidfd
-        time.sleep(after)
+        pidfd = student._pidfd
+        wait_until(lambda: student.worked() - already >= WORK_SECONDS - 0.3)
         signal.pidfd_send_signal(pidfd, signal.SIGSTOP)
         time.sleep(seconds)
         signal.pidfd_send_signal(pidfd, signal.SIGCONT)
@@ -200,12 +206,16 @@ def hold_up(bench, after, seconds):
     return thread
 
 
-WORK = "import time\nend = time.process_time() + 1\nwhile time.process_time() < end: pass"
+WORK_SECONDS = 1.5
+WORK = (
+    f"import time\nend = time.process_time() + {WORK_SECONDS}\n"
+    "while time.process_time() < end: pass"
+)
 
 
 def test_a_busy_machine_costs_a_cell_nothing(bench):
     bench.run_cell("1")
-    waiting = hold_up(bench, 0.2, SMALL.cell_seconds + 1)
+    waiting = hold_up(bench, SMALL.cell_seconds + 0.5)
     assert bench.run_cell(WORK).status == "ok"
     waiting.join()
 
@@ -214,7 +224,7 @@ def test_a_busy_machine_costs_a_test_nothing(bench):
     indented = WORK.replace("\n", "\n    ")
     bench.run_cell(f"def f(x):\n    {indented}\n    return 2 * x")
     verdict(bench, "assert True")  # a judge is there
-    waiting = hold_up(bench, 0.2, SMALL.call_seconds + 1)
+    waiting = hold_up(bench, SMALL.call_seconds + 0.5)
     assert verdict(bench, TEST).outcome == "passed"
     waiting.join()
 
@@ -239,6 +249,28 @@ def test_a_submission_has_one_budget_of_time(make_bench):
     got = verdict(bench, TEST)
     assert (got.outcome, got.message) == ("ungraded", "the notebook used up its 1 seconds")
     assert bench.run_cell("1").status == "unrun"
+
+
+def test_a_test_that_the_submission_s_own_limit_cuts_short_fails_nobody(make_bench):
+    """Its call had used neither its own seconds nor the test's."""
+    bench = make_bench(Budgets(submission_seconds=2.0), proven=frozenset({"t"}))
+    bench.run_setup(SETUP)
+    bench.run_cell(f"def f(x):\n    while True: pass\n{WORK}")
+    got = verdict(bench, TEST)
+    assert (got.outcome, got.message) == ("ungraded", "the notebook used up its 2 seconds"), got
+
+
+def test_a_long_wait_takes_nothing_from_what_a_later_test_may_use(make_bench, monkeypatch):
+    """The clock is far beyond twice the submission's seconds, its work far from them."""
+    bench = make_bench(Budgets(submission_seconds=7.0))
+    bench.run_setup(SETUP)
+    indented = WORK.replace("\n", "\n    ")
+    bench.run_cell(f"{WORK}\ndef f(x):\n    {indented}\n    return 2 * x")
+    verdict(bench, "assert True")  # a judge is there
+    now = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: now() + 14)
+    assert bench.run_cell(WORK).status == "ok"
+    assert verdict(bench, TEST).outcome == "passed"
 
 
 def test_part_of_the_points_can_be_awarded_by_the_test_only(bench):

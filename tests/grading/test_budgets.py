@@ -38,11 +38,11 @@ def clock(monkeypatch):
 
 def test_a_deadline_by_the_processor_waits_for_a_busy_machine(clock):
     deadline = Deadline(2.0, processor=lambda: clock.worked)
-    assert deadline.left == 2.0
+    assert deadline.next_look == 2.0
     clock.now, clock.worked = 3.0, 0.5
-    assert deadline.left == 1.0  # then it would have slept for twice its seconds
+    assert deadline.next_look == 1.0  # then it would have slept for twice its seconds
     clock.now = 9.0
-    assert deadline.left == 0.5
+    assert deadline.next_look == 0.5
     clock.worked = 2.0
     assert deadline.passed
 
@@ -50,7 +50,7 @@ def test_a_deadline_by_the_processor_waits_for_a_busy_machine(clock):
 def test_a_deadline_by_the_processor_ends_what_sleeps(clock):
     deadline = Deadline(2.0, processor=lambda: clock.worked)
     clock.now = 3.99
-    assert 0 < deadline.left <= 0.1
+    assert 0 < deadline.next_look <= 0.1
     clock.now = 4.0
     assert deadline.passed
 
@@ -58,7 +58,7 @@ def test_a_deadline_by_the_processor_ends_what_sleeps(clock):
 def test_a_deadline_within_another_never_outlives_it(clock):
     outer = Deadline(1.0)
     inner = Deadline(5.0, within=outer, processor=lambda: clock.worked)
-    assert inner.left == 1.0
+    assert inner.next_look == 1.0
     clock.now = 1.0
     assert inner.passed
 

@@ -106,8 +106,8 @@ def test_a_message_that_is_too_large_is_not_sent(pair):
 
 def test_a_deadline_within_another_never_adds_to_it():
     outer = Deadline(1.0)
-    assert Deadline(5.0, within=outer).left <= 1
-    assert Deadline(0.1, within=outer).left <= 0.1
+    assert Deadline(5.0, within=outer).next_look <= 1
+    assert Deadline(0.1, within=outer).next_look <= 0.1
     assert Deadline(0.0).passed
 
 
