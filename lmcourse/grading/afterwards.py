@@ -51,32 +51,55 @@ def late(
     output: Output = None,
 ) -> None:
     """Who was late, and what your rule makes of it; reports and feedback say so from then on."""
-    from lmcourse.grading import lateness, tables
+    from lmcourse.files import write_file
+    from lmcourse.grading import intake, lateness, tables
     from lmcourse.grading.course import find_course
+    from lmcourse.grading.messages import plain
 
     here = find_course(course)
     here.solution(assignment)
     rule = lateness.policy(dict(here.config.get("Lateness", {})), assignment)
-    if not folder.is_dir():
-        raise MisuseError(f"FOLDER must be a folder of submissions, got {folder}")
-    found = (
-        lateness.times_from_csv(times) if times else lateness.times_from_files(folder, assignment)
-    )
+    left_over = intake.ignored(folder)
+    if times:
+        found = lateness.with_notebooks(
+            lateness.times_from_csv(times, rule.zone), folder, assignment
+        )
+    else:
+        exchange = lateness.zone_of_exchange(here.config)
+        found = lateness.times_from_files(folder, assignment, rule.zone, exchange)
     judged = lateness.judge(rule, found)
     out = (output or here.root).resolve()
     path = lateness.save(lateness.file_of(out, assignment), rule, judged)
-    scores = {row["student"]: row["score"] for row in _graded(out, assignment, required=False)}
-    known = {student: score for student, score in scores.items() if score is not None}
-    table = tables.as_csv(lateness.HEADER, lateness.rows(rule, judged, known))
-    written = tables.write(path.with_suffix(".csv"), table)
+    report = _graded(out, assignment, required=False)
+    graded = {row["student"]: (row["score"], row.get("notebook", "")) for row in report}
+    table = tables.as_csv(lateness.HEADER, lateness.rows(rule, judged, graded))
+    written = write_file(path.with_suffix(".csv"), table)
     for student, one in judged.items():
-        if one.days:
-            typer.echo(f"{student}: {one.days} days late ({one.handed_in})")
-    missing = sorted(set(scores) - set(judged))
+        if one.problem:
+            typer.echo(plain(f"{student}: {one.doubt('')}", 400))
+        elif one.days:
+            typer.echo(plain(f"{student}: {one.days} days late ({one.handed_in})", 400))
+    for source, names in _by_source(judged, times).items():
+        typer.echo(plain(f"from {source}: {', '.join(names)}", 20_000))
+    known = {entry.student for entry in intake.entries(folder, assignment)}
+    missing = sorted({*graded, *known} - set(judged))
     if missing:
-        typer.echo(f"no time is known of {', '.join(missing)}")
+        typer.echo(plain(f"no time is known of {', '.join(missing)}", 20_000))
+    for line in left_over:
+        typer.echo(f"ignored: {line}")
     typer.echo(f"{sum(bool(one.days) for one in judged.values())} of {len(judged)} are late")
     typer.echo(f"{written}\nThe gradebook is as it was; lmcourse report shows it to all.")
+    if left_over or any(one.problem for one in judged.values()):
+        raise typer.Exit(1)
+
+
+def _by_source(judged: dict, table: Path | None) -> dict[str, list[str]]:
+    """Who says the times that are known, and of whom."""
+    found: dict[str, list[str]] = {}
+    for student, one in judged.items():
+        if not one.problem:
+            found.setdefault(table.name if table else one.source, []).append(student)
+    return found
 
 
 def similar(
@@ -89,7 +112,8 @@ def similar(
     output: Output = None,
 ) -> None:
     """Which answers share text that was not handed out: pairs to look at, no proof of anything."""
-    from lmcourse.grading import similarity, tables
+    from lmcourse.files import write_file
+    from lmcourse.grading import similarity
     from lmcourse.grading.course import find_course
     from lmcourse.grading.intake import collect
     from lmcourse.grading.messages import plain
@@ -110,7 +134,7 @@ def similar(
         text += [line, *(f"\n    {p}\n".replace("\n", "\n    ") for p in pair.passages)]
     out = (output or here.root).resolve()
     path = out / "grades" / f"{assignment}.similar.txt"
-    tables.write(path, "\n".join(plain(part, 20_000) for part in text) + "\n")
+    write_file(path, "\n".join(plain(part, 20_000) for part in text) + "\n")
     n = len(cells)
     typer.echo(f"{len(found)} of {n * (n - 1) // 2} pairs share {least:g} % or more")
     typer.echo(f"{path}\n{SAYS}")
@@ -130,8 +154,10 @@ def export(
     ] = False,
 ) -> None:
     """The scores as a file for Moodle, Canvas or a spreadsheet; only what is decided."""
-    from lmcourse.grading import lateness, lms, tables
+    from lmcourse.files import write_file
+    from lmcourse.grading import lateness, lms
     from lmcourse.grading.course import find_course
+    from lmcourse.grading.messages import plain
 
     if to not in lms.FORMATS:
         raise MisuseError(f"--to must be one of {', '.join(lms.FORMATS)}, got {to!r}")
@@ -144,6 +170,7 @@ def export(
             "student": row["student"],
             "score": row["score"],
             "open": any(grade["waiting"] for grade in row["grades"]),
+            "notebook": row.get("notebook", ""),
         }
         for row in graded
     ]
@@ -152,11 +179,15 @@ def export(
         raise MisuseError("--late needs the days: run lmcourse late first")
     for row in rows:
         if kept is not None and row["score"] is not None and row["student"] in kept[1]:
-            row["score"] -= kept[0].deduction(kept[1][row["student"]].days, row["score"])
+            one = kept[1][row["student"]]
+            if doubt := one.doubt(row["notebook"]):
+                typer.echo(plain(f"nothing taken off: {row['student']}: {doubt}", 400))
+            else:
+                row["score"] -= kept[0].deduction(one.days, row["score"])
     table, left_out = lms.table(
         to, assignment, _points(out, assignment), rows, lms.read_ids(ids, to) if ids else None
     )
-    path = tables.write(out / "grades" / f"{assignment}.{to}.csv", table)
+    path = write_file(out / "grades" / f"{assignment}.{to}.csv", table)
     for line in left_out:
         typer.echo(f"left out: {line}")
     typer.echo(f"{len(rows) - len(left_out)} of {len(rows)} exported: {path}")

@@ -79,7 +79,7 @@ def release(
 @app.command(
     epilog="Example: [bold]lmcourse grade handed-in --assignment attention[/bold], where handed-in"
     " holds <student>/attention.ipynb, <student>/attention/attention.ipynb or <student>.ipynb."
-    " Exit code: 0 all graded, 1 some could not be graded, 2 wrong call."
+    " Exit code: 0 all graded, 1 some could not be graded or were ignored, 2 wrong call."
 )
 def grade(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="What was handed in.")],
@@ -183,5 +183,4 @@ def _report(graded, root: Path, stopped: str = "") -> None:
     if stopped:
         say(stopped)
         raise typer.Exit(130)
-    complete = all(result.complete for result in graded.results)
-    raise typer.Exit(0 if complete else 1)
+    raise typer.Exit(0 if graded.complete else 1)

@@ -145,5 +145,6 @@ def show(graded: Class, paths: tuple[Path, Path], root: Path) -> None:
             f"by hand   {waiting} wait for you: lmcourse formgrader{extra}",
             f"          then: lmcourse report --assignment {graded.assignment}{extra}",
         ]
+    lines += [f"ignored: {line}" for line in graded.ignored]
     for line in lines:
         out.print(line, soft_wrap=True, markup=False)

@@ -23,7 +23,7 @@ from lmcourse.grading.crew import Crew
 from lmcourse.grading.errors import FailureError, MisuseError
 from lmcourse.grading.feedback import drop_feedback, write_feedback
 from lmcourse.grading.gradebook import Recorder, locked
-from lmcourse.grading.intake import STUDENT, Entry, Submission, entries
+from lmcourse.grading.intake import STUDENT, Entry, Submission, entries, ignored
 from lmcourse.grading.jobs import Desk, Options, Result
 from lmcourse.grading.notebooks import read_cells
 from lmcourse.grading.plan import Task, stated_plan, tasks
@@ -43,6 +43,12 @@ class Class:
     output: Path
     tasks: list[Task]
     results: list[Result]
+    ignored: list[str] = field(default_factory=list)  # what else lay in the folder, and why
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that was handed in is graded as far as a program can."""
+        return not self.ignored and all(result.complete for result in self.results)
 
     @property
     def points(self) -> float:
@@ -70,6 +76,7 @@ class Grader:
     entries: list[Entry]
     kit: Kit
     crew: Crew
+    ignored: list[str] = field(default_factory=list)
     done: dict[Entry, Result] = field(default_factory=dict)
 
     def grade(self, on_done: Callable[[Result], None] = lambda result: None) -> Class:
@@ -104,6 +111,7 @@ class Grader:
             output=self.desk.output,
             tasks=self.tasks,
             results=results,
+            ignored=self.ignored,
         )
 
     def _known(self, entry: Entry, cache: Cache, recorder: Recorder) -> Result | None:
@@ -184,7 +192,7 @@ def prepare(
     solution = course.solution(assignment)
     if folder.resolve() in (course.root, course.solutions.resolve(), course.exercises.resolve()):
         raise MisuseError(f"FOLDER must hold what learners handed in, but {folder} is the course's")
-    handed_in = entries(folder, assignment)
+    handed_in, left_over = entries(folder, assignment), ignored(folder)
     _require(options)
     output = writable_folder((output or course.root).resolve())
     logs = writable_folder(output / "grades")
@@ -206,6 +214,7 @@ def prepare(
             entries=handed_in,
             kit=kit,
             crew=Crew(workers=options.workers or crew.cores(), scheduler=options.scheduler),
+            ignored=left_over,
         )
 
 

@@ -204,6 +204,7 @@ class Recorder:
             grades=grades,
             notes=list(ours.get("notes", [])),
             cells=[dict(cell) for cell in nb.cells],
+            digest=str(ours.get("digest", "")),
             sandbox=bool(ours.get("sandbox", False)),
         )
         self._gradebook.db.rollback()  # ends the transaction of a reader

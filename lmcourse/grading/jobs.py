@@ -43,6 +43,7 @@ class Result:
     notes: list[str] = field(default_factory=list)
     problem: str = ""
     cells: list[dict] = field(default_factory=list)  # of the graded notebook, for the feedback
+    digest: str = ""  # of the notebook that was graded
     sandbox: bool = True  # whether the code ran in it
     kept: bool = False  # graded by an earlier run, and not again
     pending: bool = False  # its turn has not come: the run was stopped

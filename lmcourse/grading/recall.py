@@ -33,7 +33,7 @@ def recall(course: Course, assignment: str, output: Path | None) -> Class:
     if not before.is_file():
         raise MisuseError(f"{before} is missing: run lmcourse grade first, or add --output")
     writable_folder(before.parent)
-    rows = _rows(before)
+    rows, left_over = _rows(before)
     desk = Desk(
         course=course, assignment=assignment, output=output, options=Options(), log=quiet_log()
     )
@@ -42,7 +42,9 @@ def recall(course: Course, assignment: str, output: Path | None) -> Class:
     found = tasks(stated_plan(read_cells(solution)))
     with locked(desk), Recorder(desk) as recorder:
         results = [_recalled(row, desk, found, recorder) for row in rows]
-    return Class(assignment=assignment, output=output, tasks=found, results=results)
+    return Class(
+        assignment=assignment, output=output, tasks=found, results=results, ignored=left_over
+    )
 
 
 def _recalled(row: dict, desk: Desk, found: list[Task], recorder: Recorder) -> Result:
@@ -59,8 +61,10 @@ def _recalled(row: dict, desk: Desk, found: list[Task], recorder: Recorder) -> R
     return replace(result, cells=[])
 
 
-def _rows(before: Path) -> list[dict]:
+def _rows(before: Path) -> tuple[list[dict], list[str]]:
+    """The learners of the report before this one, and what it ignored."""
     try:
-        return json.loads(before.read_text("utf-8"))["students"]
-    except (ValueError, KeyError, TypeError):
+        report = json.loads(before.read_text("utf-8"))
+        return report["students"], [str(line) for line in report.get("ignored", [])]
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise MisuseError(f"{before} is damaged: run lmcourse grade again") from None

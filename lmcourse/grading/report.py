@@ -7,12 +7,12 @@ import csv
 import dataclasses
 import io
 import json
-import os
 from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
+from lmcourse.files import write_file
 from lmcourse.grading.grade import Class
 from lmcourse.grading.jobs import Result
 from lmcourse.grading.messages import gist, plain
@@ -111,8 +111,8 @@ def write_reports(graded: Class) -> tuple[Path, Path]:
     folder = graded.output / "grades"
     csv_path = folder / f"{graded.assignment}.csv"
     json_path = folder / f"{graded.assignment}.json"
-    _replace(csv_path, as_csv(graded))
-    _replace(json_path, json.dumps(as_dict(graded), ensure_ascii=False, indent=1) + "\n")
+    write_file(csv_path, as_csv(graded))
+    write_file(json_path, json.dumps(as_dict(graded), ensure_ascii=False, indent=1) + "\n")
     return csv_path, json_path
 
 
@@ -144,6 +144,7 @@ def as_dict(graded: Class) -> dict:
         "assignment": graded.assignment,
         "points": graded.points,
         "unprotected": graded.unprotected,
+        "ignored": graded.ignored,
         "tasks": statistics(graded),
         "students": [
             {
@@ -156,6 +157,7 @@ def as_dict(graded: Class) -> dict:
                 "reason": plain(reason(result, graded.tasks)),
                 "grades": [dataclasses.asdict(grade) for grade in result.grades],
                 "notes": result.notes,
+                "notebook": result.digest,
             }
             for result in graded.results
         ],
@@ -166,9 +168,3 @@ def _inert(text: str) -> str:
     """Text that no spreadsheet takes for a formula."""
     text = plain(text, 500)
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text
-
-
-def _replace(path: Path, text: str) -> None:
-    part = path.with_suffix(path.suffix + ".part")
-    part.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(part, path)

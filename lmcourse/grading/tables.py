@@ -7,7 +7,6 @@ Threat: a spreadsheet takes a cell that begins with a sign for a formula, and ru
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -33,15 +32,6 @@ def as_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerows([[inert(cell) for cell in row] for row in (header, *rows)])
     return file.getvalue()
-
-
-def write(path: Path, text: str) -> Path:
-    """Replace a file; a reader never sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(part, path)
-    return path
 
 
 def read_csv(path: Path, wanted: Sequence[str]) -> list[dict[str, str]]:

@@ -72,6 +72,76 @@ def rows(path: Path) -> list[dict]:
         return list(csv.DictReader(file))
 
 
+def test_who_was_late_is_told_without_any_grades_and_whose_time_is_unknown(tmp_path):
+    """One command on a folder of every kind: nobody's time is replaced, nobody stops the others."""
+    root = make_course(tmp_path)
+    with (root / "nbgrader_config.py").open("a") as file:
+        file.write(LATE + 'c.Lateness.timezone = "Europe/Berlin"\n')
+    stamps = {
+        "ada": "2026-03-02 00:10:00.000000 CET",
+        "ben": "2026-03-03 10:00:00.000000 CET",
+        "cleo": "some time",
+        "dan": "\ufeff2026-03-01 10:00 UTC",
+    }
+    for student, stamp in stamps.items():
+        folder = root / "in" / student
+        folder.mkdir(parents=True)
+        (folder / "tiny.ipynb").write_text('{"cells": []}')
+        (folder / "timestamp.txt").write_text(stamp, "utf-8")
+    (root / "in/eve").mkdir()
+    (root / "in/finn.zip").touch()
+    (root / "in/roster.csv").touch()
+    done = lmcourse("late", "in", "-a", "tiny", cwd=root)
+    assert done.returncode == 1, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "ben: 2 days late (2026-03-03 10:00+01:00)"
+    assert lines[1].startswith("cleo: time unknown: nbgrader's timestamp.txt must be a time")
+    assert lines[2] == "from nbgrader's timestamp.txt: ada, ben, dan"
+    assert lines[3] == "no time is known of eve, finn"
+    assert lines[4].startswith("ignored: roster.csv: ")
+    assert lines[5] == "1 of 4 are late"
+    table = {row["student"]: row for row in rows(root / "grades/tiny.late.csv")}
+    assert (table["ada"]["days late"], table["cleo"]["days late"]) == ("0", "")
+    assert table["cleo"]["time from"].startswith("time unknown: ")
+
+
+BYTES = (b"L\x94sung", b"\xff\xfe", b"a\x1b[31mb", b"a\nb", "语\u202e言".encode(), b"=1+1", b"[b]x")
+
+
+@pytest.mark.slow
+def test_names_of_any_bytes_go_through_every_command(course, tmp_path):
+    """A file, a folder and a file in a learner's folder of each name, beside one good notebook."""
+    handed_in, out = tmp_path / "in", tmp_path / "out"
+    (handed_in / "ada").mkdir(parents=True)
+    (handed_in / "ada/tiny.ipynb").write_bytes((course / "in/ada/tiny.ipynb").read_bytes())
+    for number, name in enumerate(map(os.fsdecode, BYTES)):
+        (handed_in / name).mkdir()
+        (handed_in / f"{name}.zip").touch()
+        (handed_in / f"{name}.txt").touch()
+        (handed_in / f"s{number}").mkdir()
+        (handed_in / f"s{number}" / f"{name}.ipynb").touch()
+    where = ("-a", "tiny", "--output", out)
+    for call in (
+        ("grade", handed_in, *where, "--seconds", 5),
+        ("report", *where),
+        ("late", handed_in, *where),
+        ("items", *where),
+        ("export", *where),
+    ):
+        done = lmcourse(*call, cwd=course)
+        assert done.returncode in (0, 1), done.stderr
+        assert "Traceback" not in done.stdout + done.stderr
+        assert "defect" not in done.stderr
+        assert not {*done.stdout + done.stderr} & {"\x1b", "\u202e"}
+    report = json.loads((out / "grades/tiny.json").read_text("utf-8"))
+    scores = {row["student"]: row["score"] for row in report["students"]}
+    assert scores.pop("ada") == 5.0
+    assert len(scores) == 2 * len(BYTES)
+    assert set(scores.values()) == {None}
+    assert len(report["ignored"]) == 2 * len(BYTES)
+    assert len(rows(out / "grades/tiny.csv")) == 1 + 2 * len(BYTES)
+
+
 @pytest.mark.slow
 def test_late_work_is_told_everywhere_and_changes_no_grade(course):
     before = (course / "gradebook.db").read_bytes()
@@ -97,6 +167,22 @@ def test_late_work_is_told_everywhere_and_changes_no_grade(course):
     done = lmcourse("export", "-a", "tiny", "--late", cwd=course)
     exported = {row["student"]: row["tiny"] for row in rows(course / "grades/tiny.plain.csv")}
     assert exported == {"ada": "5", "ben": "1.6", "cleo": "2"}
+
+    # Another notebook, months later: nobody knows when it came.
+    path = course / "in/ben/tiny.ipynb"
+    before = path.read_bytes()
+    nb = json.loads(before)
+    answer(nb, "double", "def double(x): return x + x")
+    path.write_text(json.dumps(nb), "utf-8")
+    assert lmcourse("grade", "in", "-a", "tiny", "--seconds", 5, cwd=course).returncode == 1
+    report = {row["student"]: row for row in rows(course / "grades/tiny.csv")}
+    assert "days late unknown since the notebook changed" in report["ben"]["reason"]
+    done = lmcourse("export", "-a", "tiny", "--late", cwd=course)
+    assert "nothing taken off: ben: days late unknown" in done.stdout
+    exported = {row["student"]: row["tiny"] for row in rows(course / "grades/tiny.plain.csv")}
+    assert exported["ben"] == "2"
+    path.write_bytes(before)
+    lmcourse("grade", "in", "-a", "tiny", "--seconds", 5, cwd=course)
 
 
 @pytest.mark.slow
