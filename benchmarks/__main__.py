@@ -9,13 +9,13 @@ import sys
 from collections.abc import Sequence
 
 import torch
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import attention, generation, recurrent, tokenizers, training
 from benchmarks.runner import Row, Work, compare, cpu_seconds, verdict, verdict_of
+from lmcourse.grading.terminal import console
 
 SUITES = (attention, recurrent, tokenizers, training, generation)
 
@@ -24,7 +24,7 @@ def ratios(rows: Sequence[Row], n_rounds: int, at_least: float) -> tuple[Table, 
     """The table of ratios, and for each goal whether it was met."""
     table = Table("work", "beside", "ours", "peer", "times as fast", "goal", "")
     verdicts = []
-    for row in track(rows, "comparing", console=Console(stderr=True)):
+    for row in track(rows, "comparing", console=console(stderr=True)):
         measured = compare(row, n_rounds, at_least)
         verdicts.append(verdict(row, measured))
         table.add_row(
@@ -71,14 +71,14 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     n_rounds, at_least = (3, 0.1) if options.quick else (15, 0.4)
     torch.set_num_threads(1)
-    console = Console()
+    out = console()
     rows = [row for suite in SUITES for row in suite.rows()]
     table, verdicts = ratios(rows, n_rounds, at_least)
     table.title = "CPU time, one thread, medians of interleaved rounds"
-    console.print(table)
+    out.print(table)
     growth = curve(attention.growth(), at_least)
     growth.title = "attention over a text: twice the length, four times the operations"
-    console.print(growth)
+    out.print(growth)
     alone, shared = training.two_processes()
     verdicts.append(verdict_of(alone / shared, training.PROCESSES_GOAL))
     print(

@@ -14,7 +14,15 @@ import typer
 from lmcourse.grading import afterwards, commands
 from lmcourse.grading.commands import SecondsOption
 from lmcourse.grading.errors import FailureError, MisuseError
-from lmcourse.grading.terminal import mark, plain_errors, say, show_line, waiting
+from lmcourse.grading.terminal import (
+    mark,
+    plain_errors,
+    readable_output,
+    say,
+    show_line,
+    tell,
+    waiting,
+)
 
 # What a command needs is imported when it runs: `lmcourse --help` must not wait for torch.
 
@@ -40,6 +48,7 @@ def _training(text: str) -> typer.models.OptionInfo:
 
 def main() -> None:
     """Run the command; whatever goes wrong, one line says what to do."""
+    readable_output()
     try:
         app()
     except Exception as error:
@@ -144,7 +153,9 @@ def train(
         }
         chosen = {name for name, value in options.items() if value != defaults[name]}
         try:
-            run(options, chosen, typer.echo)
+            run(options, chosen, tell)
+        except UnicodeEncodeError:  # a ValueError, but of the output: the call was right
+            raise
         except (ValueError, FileNotFoundError) as error:
             raise MisuseError(str(error)) from error
         except (OSError, ArithmeticError) as error:
@@ -166,6 +177,8 @@ def reproduce(
 
         try:
             result = reproduce(name, out, seed)
+        except UnicodeEncodeError:
+            raise
         except ValueError as error:
             raise MisuseError(str(error)) from error
         except (DatasetError, ArithmeticError) as error:

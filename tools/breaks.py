@@ -173,8 +173,10 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         verdict = verdicts[system]
         seconds = f"{verdict.seconds:.1f}" if verdict.seconds else ""
         table.add_row(system.id, system.chapter, system.edit, seconds, verdict.problem or "noticed")
-    # Into a file, too, nothing is cut off.
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    # Here, not above: nothing of the package may be there before it is broken.
+    from lmcourse.grading.terminal import console
+
+    console().print(table)
     print_longest("row", {system.id: verdicts[system].seconds for system in systems})
     problems = [verdict.problem for verdict in verdicts.values()]
     print(f"breaks noticed: {problems.count('')} of {len(problems)}")

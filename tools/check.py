@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from durations import Duration, longest, read_durations
-from rich.console import Console
 from rich.table import Table
+
+from lmcourse.grading.terminal import console
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / "_build/logs"
@@ -211,7 +212,7 @@ def report(steps: list[Step], seconds: float) -> int:
             f"{step.seconds / step.budget:.0%}" if ran and step.budget else "",
             f"{step.processor:.0f}" if ran else "",
         )
-    Console().print(table)
+    console().print(table)
     print("what took longest:")
     for step, one in what_took_longest(steps):
         print(f"  {one}  ({step.name})")

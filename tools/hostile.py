@@ -34,8 +34,9 @@ from hostile_runs import (
     hand_in,
     make_course,
 )
-from rich.console import Console
 from rich.table import Table
+
+from lmcourse.grading.terminal import console
 
 WAYS = {"lmcourse": by_lmcourse, "nbgrader": by_nbgrader}
 MARKS = (HIDDEN, NEIGHBOR, HOST, KEY)
@@ -125,7 +126,7 @@ def show(lines: list[Line]) -> None:
         points = "–" if row.score is None else f"{row.score:g}"
         cells = (line.case.name, line.way, points, str(row.ungraded or ""), "; ".join(line.wrong))
         table.add_row(*cells, style="bold red" if line.wrong else "")
-    Console(width=None if sys.stdout.isatty() else 110).print(table)
+    console().print(table)
 
 
 def main() -> int:

@@ -24,7 +24,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,6 +33,8 @@ from classroom import ASSIGNMENT  # noqa: E402
 from large_class import Generator, HandedIn, misjudged, write_class  # noqa: E402
 from servers import DASK, DRIVER, POSTGRES, dask_cluster, postgres  # noqa: E402
 from small_class import command, gradebook  # noqa: E402
+
+from lmcourse.grading.terminal import console  # noqa: E402
 
 MIB = 1 << 20
 STOCK_CONFIG = """\
@@ -250,7 +251,7 @@ def main() -> int:
                 with (bench.course / "nbgrader_config.py").open("a") as file:
                     file.write(config)
                 bench.ours("PostgreSQL", "-n", 2, db_url=db_url)
-    Console(width=None if sys.stdout.isatty() else 140).print(bench.table())
+    console().print(bench.table())
     return int(any(run.wrong for run in bench.runs))
 
 

@@ -24,6 +24,8 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).parent))
 from site_links import check_html, site_pages
 
+from lmcourse.grading.terminal import console
+
 ROOT = Path(__file__).resolve().parent.parent
 AXE = ROOT / "book/_static/vendor/axe-core/axe.min.js"
 AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
@@ -237,7 +239,7 @@ def visit_all(root: Path, names: list[str], shots: Path | None = None) -> list[V
     return visits
 
 
-def report(visits: list[Visit], texts: dict[str, list[str]], console: Console) -> int:
+def report(visits: list[Visit], texts: dict[str, list[str]], out: Console) -> int:
     """Prints a table and every problem; returns how many there are."""
     table = Table("page", *[mode.name for mode in MODES], "html", "formulas", "seconds")
     for name in texts:
@@ -247,11 +249,11 @@ def report(visits: list[Visit], texts: dict[str, list[str]], console: Console) -
         seconds = sum(visit.seconds for visit in mine.values())
         cells = ["ok" if not n else f"[red]{n}[/red]" for n in [*counts, len(texts[name])]]
         table.add_row(name, *cells, str(formulas), f"{seconds:.1f}")
-    console.print(table)
+    out.print(table)
     lines = [(v.page, v.mode, problem) for v in visits for problem in v.problems]
     lines += [(name, "html", problem) for name in texts for problem in texts[name]]
     for page, mode, problem in lines:
-        console.print(f"{page} ({mode}): {problem}", markup=False, highlight=False, soft_wrap=True)
+        out.print(f"{page} ({mode}): {problem}", markup=False, highlight=False, soft_wrap=True)
     return len(lines)
 
 
@@ -285,9 +287,7 @@ def main() -> int:
     except FileNotFoundError as error:
         print(error, file=sys.stderr)
         return 1
-    wrong = report(
-        visits, check_html(root, names), Console(width=None if sys.stdout.isatty() else 110)
-    )
+    wrong = report(visits, check_html(root, names), console())
     print(f"{len(names)} pages in {len(MODES)} modes: {wrong or 'no'} problem{'s' * (wrong != 1)}")
     return int(wrong > 0)
 

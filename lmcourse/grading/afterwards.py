@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from lmcourse.grading.errors import MisuseError
+from lmcourse.grading.terminal import tell
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="What was handed in.")]
 Assignment = Annotated[str, typer.Option("--assignment", "-a", help="Which one it is.")]
@@ -76,19 +77,19 @@ def late(
     written = write_file(path.with_suffix(".csv"), table)
     for student, one in judged.items():
         if one.problem:
-            typer.echo(plain(f"{student}: {one.doubt('')}", 400))
+            tell(plain(f"{student}: {one.doubt('')}", 400))
         elif one.days:
-            typer.echo(plain(f"{student}: {one.days} days late ({one.handed_in})", 400))
+            tell(plain(f"{student}: {one.days} days late ({one.handed_in})", 400))
     for source, names in _by_source(judged, times).items():
-        typer.echo(plain(f"from {source}: {', '.join(names)}", 20_000))
+        tell(plain(f"from {source}: {', '.join(names)}", 20_000))
     known = {entry.student for entry in intake.entries(folder, assignment)}
     missing = sorted({*graded, *known} - set(judged))
     if missing:
-        typer.echo(plain(f"no time is known of {', '.join(missing)}", 20_000))
+        tell(plain(f"no time is known of {', '.join(missing)}", 20_000))
     for line in left_over:
-        typer.echo(f"ignored: {line}")
-    typer.echo(f"{sum(bool(one.days) for one in judged.values())} of {len(judged)} are late")
-    typer.echo(f"{written}\nThe gradebook is as it was; lmcourse report shows it to all.")
+        tell(f"ignored: {line}")
+    tell(f"{sum(bool(one.days) for one in judged.values())} of {len(judged)} are late")
+    tell(f"{written}\nThe gradebook is as it was; lmcourse report shows it to all.")
     if left_over or any(one.problem for one in judged.values()):
         raise typer.Exit(1)
 
@@ -130,14 +131,14 @@ def similar(
     text = [SAYS]
     for pair in found:
         line = f"{pair.of_first:4.0%} of {pair.first} · {pair.of_second:4.0%} of {pair.second}"
-        typer.echo(line)
+        tell(line)
         text += [line, *(f"\n    {p}\n".replace("\n", "\n    ") for p in pair.passages)]
     out = (output or here.root).resolve()
     path = out / "grades" / f"{assignment}.similar.txt"
     write_file(path, "\n".join(plain(part, 20_000) for part in text) + "\n")
     n = len(cells)
-    typer.echo(f"{len(found)} of {n * (n - 1) // 2} pairs share {least:g} % or more")
-    typer.echo(f"{path}\n{SAYS}")
+    tell(f"{len(found)} of {n * (n - 1) // 2} pairs share {least:g} % or more")
+    tell(f"{path}\n{SAYS}")
 
 
 def export(
@@ -181,7 +182,7 @@ def export(
         if kept is not None and row["score"] is not None and row["student"] in kept[1]:
             one = kept[1][row["student"]]
             if doubt := one.doubt(row["notebook"]):
-                typer.echo(plain(f"nothing taken off: {row['student']}: {doubt}", 400))
+                tell(plain(f"nothing taken off: {row['student']}: {doubt}", 400))
             else:
                 row["score"] -= kept[0].deduction(one.days, row["score"])
     table, left_out = lms.table(
@@ -189,8 +190,8 @@ def export(
     )
     path = write_file(out / "grades" / f"{assignment}.{to}.csv", table)
     for line in left_out:
-        typer.echo(f"left out: {line}")
-    typer.echo(f"{len(rows) - len(left_out)} of {len(rows)} exported: {path}")
+        tell(f"left out: {line}")
+    tell(f"{len(rows) - len(left_out)} of {len(rows)} exported: {path}")
 
 
 def items(assignment: Assignment, course: CourseFolder = None, output: Output = None) -> None:
@@ -213,7 +214,7 @@ def items(assignment: Assignment, course: CourseFolder = None, output: Output = 
     table = [[_task_points(grades, own) for own in names] for grades in students]
     measured = statistics.of_tasks(table, [task.points for task in found])
     for task, own, one in zip(found, names, measured, strict=True):
-        typer.echo(
+        tell(
             f"{task.label}: difficulty {_rounded(one['difficulty'])},"
             f" discrimination {_rounded(one['discrimination'])}"
         )
@@ -224,7 +225,7 @@ def items(assignment: Assignment, course: CourseFolder = None, output: Output = 
             if name in grades and grades[name]["verdict"] == "failed"
         ]
         for message, times in statistics.commonest(failed):
-            typer.echo(f"    {times} × {plain(message, 160)}")
+            tell(f"    {times} × {plain(message, 160)}")
 
 
 def _task_points(grades: dict, names: list[str]) -> float | None:

@@ -4,12 +4,10 @@ Chapter: book/instructors/index.md
 """
 
 import os
-import sys
 import time
 from collections import Counter
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -32,14 +30,9 @@ from lmcourse.grading.report import (
     status,
     task_table,
 )
+from lmcourse.grading.terminal import console
 
 _SAY_EVERY = 30.0  # seconds, where there is no terminal for a bar
-
-
-def console(*, stderr: bool = False) -> Console:
-    """A console of the terminal's width, or of a fixed one where the output goes to a file."""
-    stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, width=None if stream.isatty() else 110, highlight=False)
 
 
 class Pace:

@@ -49,7 +49,7 @@ def class_table(graded: Class) -> Table:
     table.add_column("score", justify="right")
     table.add_column("by hand", justify="right")
     table.add_column("status")
-    table.add_column("why, and what was mended", overflow="fold", ratio=1)
+    table.add_column("why, and what was mended", overflow="fold", max_width=100)
     for result in graded.results:
         by_hand = sum(grade.of for grade in result.by_hand)
         style = "" if result.complete else "yellow"

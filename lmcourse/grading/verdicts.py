@@ -27,7 +27,8 @@ def verdict_lines(verdict: Verdict) -> Iterator[str]:
     yield ""
     yield f"[bold]Visible tests: {verdict.points:g} of {verdict.testable:g} points.[/bold]"
     if verdict.by_hand:
-        yield f"{verdict.by_hand:g} more points are given by a person who reads your answer."
+        points = "point is" if verdict.by_hand == 1 else "points are"
+        yield f"{verdict.by_hand:g} more {points} given by a person who reads your answer."
     if verdict.passed:
         yield "All visible tests hold. Hidden tests on other inputs decide with them."
     else:
