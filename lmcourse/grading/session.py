@@ -6,6 +6,7 @@ Chapter: book/instructors/index.md
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -21,6 +22,7 @@ from lmcourse.grading.limits import Limits
 from lmcourse.grading.messages import plain
 
 _KEPT = ("text/plain", "image/png", "image/jpeg")
+_SOCKET_NAME = 100  # characters; systems allow 103 to 107
 _CUT = "[more output was cut]\n"
 # What the last test awarded; read after each cell, so that no award outlasts its cell.
 _AWARD = (
@@ -31,6 +33,10 @@ _AWARD = (
 
 class SessionError(RuntimeError):
     """Python itself could not be started: nobody's fault who is being graded."""
+
+
+class _DiedError(SessionError):
+    """It ended at once: another program may have taken a port between the choice and its use."""
 
 
 class _ThisPython(KernelSpecManager):
@@ -46,7 +52,23 @@ class Session:
 
     def __init__(self, folder: Path, limits: Limits):
         self._limits = limits
-        self._manager = KernelManager(kernel_spec_manager=_ThisPython(), kernel_name="python3")
+        self._answer: dict | None = None  # of the cell that runs
+        try:
+            self._start(folder, files=True)
+        except _DiedError:
+            self._start(folder, files=False)
+
+    def _start(self, folder: Path, *, files: bool) -> None:
+        """Start the kernel; `files`: if it can be, both sides talk through files, not ports."""
+        # They stand in a folder of their own, not among the learner's files.
+        self._channels = tempfile.TemporaryDirectory(prefix="lmcourse-")
+        connection = Path(self._channels.name) / "kernel.json"
+        self._manager = KernelManager(
+            kernel_spec_manager=_ThisPython(),
+            kernel_name="python3",
+            transport="ipc" if files and _can_be_sockets(connection.parent) else "tcp",
+            connection_file=str(connection),
+        )
         self._client = None
         try:
             self._manager.start_kernel(
@@ -58,10 +80,11 @@ class Session:
             )
             self._client = self._manager.blocking_client()
             self._client.start_channels()
-            self._client.wait_for_ready(timeout=limits.setup_seconds)
+            self._client.wait_for_ready(timeout=self._limits.setup_seconds)
         except (OSError, RuntimeError) as error:
+            kind = SessionError if self.alive else _DiedError
             self.close()
-            raise SessionError(f"Python could not be started ({plain(str(error), 200)})") from error
+            raise kind(f"Python could not be started ({plain(str(error), 200)})") from error
         except BaseException:
             self.close()
             raise
@@ -73,6 +96,7 @@ class Session:
         if self._manager.has_kernel:
             self._manager.shutdown_kernel(now=True)
         self._manager.cleanup_resources()
+        self._channels.cleanup()
 
     @property
     def alive(self) -> bool:
@@ -94,6 +118,7 @@ class Session:
             stop_on_error=False,
             user_expressions={"award": _AWARD},
         )
+        self._answer = None
         spent = partial(self._limits.spent, seconds)
         finished = self._wait(request, outputs, lambda: spent(clock.processor(), clock.passed()))
         if finished:
@@ -104,17 +129,25 @@ class Session:
             ran = Ran(status="died")
         ran.outputs, ran.seconds = outputs.kept, clock.passed()
         if ran.status == "error" and self.alive:  # after an error nothing was read
+            self._answer = None
             self._reply(self._client.execute("", silent=True, user_expressions={"award": _AWARD}))
         return ran
 
     def _wait(self, request: str, outputs: "_Outputs", spent: Callable[[], bool]) -> bool:
-        """Collect outputs until the cell is done; False if its time or its process is gone."""
-        while not spent():
+        """Collect outputs until the cell is done; False if its time or its process is gone.
+
+        Done is a cell when its outputs have ended, or, where the word of that was lost (the first
+        ones of a process can be), some time after it has answered.
+        """
+        lost = float("inf")  # when, by the clock, to wait for outputs no more
+        while time.monotonic() < lost and (self._answer is not None or not spent()):
             try:
                 message = self._client.get_iopub_msg(timeout=0.25)
             except Empty:
                 if not self.alive:
                     return False
+                if self._answer is None and self._answered(request, 0.0):
+                    lost = time.monotonic() + self._limits.grace_seconds
                 continue
             if message["parent_header"].get("msg_id") != request:
                 continue
@@ -122,7 +155,7 @@ class Session:
             if message["msg_type"] == "status" and content.get("execution_state") == "idle":
                 return True
             outputs.add(message["msg_type"], content)
-        return False
+        return self._answer is not None
 
     def _stop(self, request: str, outputs: "_Outputs") -> Ran:
         """Interrupt the cell, and end the process if it does not listen."""
@@ -136,15 +169,28 @@ class Session:
         return ran
 
     def _reply(self, request: str) -> Ran:
-        deadline = time.monotonic() + self._limits.grace_seconds
-        while (left := deadline - time.monotonic()) > 0:
+        if self._answered(request, self._limits.grace_seconds):
+            return _ran(self._answer)
+        return Ran(status="died")
+
+    def _answered(self, request: str, seconds: float) -> bool:
+        """Whether the cell's answer has come, or comes within so many seconds."""
+        deadline = time.monotonic() + seconds
+        while self._answer is None:
             try:
+                left = max(0.0, deadline - time.monotonic())
                 message = self._client.get_shell_msg(timeout=left)
             except Empty:
-                break
+                return False
             if message["parent_header"].get("msg_id") == request:
-                return _ran(message["content"])
-        return Ran(status="died")
+                self._answer = message["content"]
+        return True
+
+
+def _can_be_sockets(folder: Path) -> bool:
+    """Whether names in the folder can be sockets: nobody takes those from us, as they do ports."""
+    longest = folder / "kernel-ipc-5"
+    return os.name == "posix" and str(longest).isascii() and len(str(longest)) <= _SOCKET_NAME
 
 
 def _ran(reply: dict) -> Ran:

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import socket
+import tempfile
 import threading
 import time
 
@@ -157,6 +159,63 @@ def test_if_python_cannot_start_nobody_gets_a_zero(monkeypatch):
     rans = run("1", checked("1"))
     assert {ran.status for ran in rans} == {"unrun"}
     assert "no memory" in rans[1].message
+
+
+@pytest.fixture
+def taken(monkeypatch):
+    """From now on the first ports that are chosen for a kernel are another program's."""
+    from jupyter_client.provisioning.local_provisioner import LocalPortCache
+
+    choose = LocalPortCache.find_available_port
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+
+        def take(n):
+            ports = iter([other.getsockname()[1]] * n)
+            monkeypatch.setattr(
+                LocalPortCache,
+                "find_available_port",
+                lambda self, ip: next(ports, None) or choose(self, ip),
+            )
+
+        yield take
+
+
+@pytest.mark.skipif(os.name == "nt", reason="its sockets have no names in a folder")
+def test_where_sockets_can_be_files_no_port_is_needed(taken):
+    taken(1000)
+    assert run("1")[0].status == "ok"
+
+
+def test_a_port_that_another_program_took_meanwhile_is_tried_again(taken, monkeypatch):
+    monkeypatch.setattr(session, "_can_be_sockets", lambda folder: False, raising=False)
+    taken(5)
+    assert run("1")[0].status == "ok"
+
+
+def test_a_folder_whose_name_is_too_long_for_a_socket_is_no_harm(monkeypatch):
+    with tempfile.TemporaryDirectory(prefix="long-" * 30) as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        assert run("1")[0].status == "ok"
+
+
+def test_a_cell_whose_end_is_not_told_is_no_endless_loop(monkeypatch):
+    """The first messages of a process can be lost while the channels are still being joined."""
+    from jupyter_client.blocking.client import BlockingKernelClient
+
+    receive = BlockingKernelClient.get_iopub_msg
+
+    def lossy(self, *args, **options):
+        message = receive(self, *args, **options)
+        while message["content"].get("execution_state") == "idle":
+            message = receive(self, *args, **options)
+        return message
+
+    monkeypatch.setattr(BlockingKernelClient, "get_iopub_msg", lossy)
+    rans = run("print('x')", "1 / 0", "y = 1")
+    assert [ran.status for ran in rans] == ["ok", "error", "ok"]
+    assert rans[0].outputs[0]["text"] == "x\n"
 
 
 def test_no_process_is_left_behind(tmp_path):
