@@ -5,16 +5,17 @@ Chapter: book/setup.md
 
 import ast
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lmcourse.grading import messages
 from lmcourse.grading.errors import MisuseError
 from lmcourse.grading.execution import Step, execute
 from lmcourse.grading.limits import Limits
-from lmcourse.grading.notebooks import Cell, NotebookError, read_cells
+from lmcourse.grading.notebooks import Cell, NotebookError, essential, read_cells
 from lmcourse.grading.outcomes import PASSED, UNGRADED, decide
 from lmcourse.grading.plan import Planned, Task, is_test, stated_plan, tasks
 from lmcourse.grading.session import Ran
@@ -87,7 +88,7 @@ def check(
 
 def _read(path: Path) -> list[Cell]:
     try:
-        cells = read_cells(path)
+        cells = read_cells(Path(os.path.realpath(path)))  # the learner's own links may be followed
     except NotebookError as error:
         raise MisuseError(f"{path}: {error}") from None
     if not any(is_test(cell) for cell in cells):
@@ -131,6 +132,11 @@ def _judge(
     outcomes = {c.label: decide(r, c.source, limits) for c, r in mine if is_test(c)}
     verdict.awarded = {name: outcome.fraction for name, outcome in outcomes.items()}
     failed = [outcome for outcome in outcomes.values() if outcome.verdict != PASSED]
+    if failed and not any(cell.solution for cell in task.cells):
+        verdict.causes.append(
+            "The cell for the answer of this task is missing: copy it from a fresh notebook, and"
+            " write your answer into it."
+        )
     if failed or broken:
         not_started = any(cell.label in untouched for cell, _ in mine)
         verdict.state = OPEN if not_started and not broken else FAILS
@@ -204,7 +210,7 @@ def _warnings(cells: list[Cell], runs: list[tuple[Cell, Ran]], limits: Limits) -
     found += [
         f"The locked cell {cell.name} was edited. The grader uses its own text."
         for cell in plan
-        if cell.locked and cell.checksum and cell.checksum != checksum(cell)
+        if cell.locked and cell.checksum and not _as_released(cell)
     ]
     in_tasks = {cell.name for task in tasks(plan) for cell in task.cells}
     found += [
@@ -222,7 +228,17 @@ def _tests(plan: list[Planned], name: str) -> bool:
 def _untouched(cell: Cell) -> bool:
     """Whether an answer is still the text that was handed out."""
     planned = stated_plan([cell])
-    return bool(planned) and planned[0].solution and planned[0].checksum == checksum(planned[0])
+    return bool(planned) and planned[0].solution and _as_released(planned[0])
+
+
+def _as_released(cell: Planned) -> bool:
+    """Whether its text is the one that was handed out, by the rule that the grader has, too.
+
+    A release may end its cells with an empty line, which is lost where it was edited.
+    """
+    text = essential(cell.source)
+    versions = (cell.source, text, text + "\n")
+    return cell.checksum in [checksum(replace(cell, source=version)) for version in versions]
 
 
 def checksum(cell: Planned) -> str:

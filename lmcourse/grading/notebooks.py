@@ -9,14 +9,24 @@ import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lmcourse.grading.limits import CELL_CHARS, NOTEBOOK_BYTES, NOTEBOOK_CELLS
 
 KINDS = ("code", "markdown", "raw")
+_CLEAR = (
+    "outputs (plots, long prints) count but are not needed: clear them in Jupyter by Kernel >"
+    " Restart Kernel and Clear Outputs of All Cells, and save"
+)
+_CONFLICT = b"<<<<<<< "
 
 
 class NotebookError(ValueError):
     """The file cannot be read as a notebook; the message says why, in words for its owner."""
+
+
+class TooLargeError(NotebookError):
+    """The file has more bytes than are read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +50,10 @@ def read_cells(path: Path) -> list[Cell]:
     Raises:
         NotebookError: it is missing, no plain file, too large, or no notebook.
     """
-    return parse_cells(read_plain_file(path))
+    try:
+        return parse_cells(read_plain_file(path))
+    except TooLargeError as error:
+        raise NotebookError(f"{error}; {_CLEAR}") from None
 
 
 def read_plain_file(path: Path, limit: int = NOTEBOOK_BYTES) -> bytes:
@@ -59,7 +72,7 @@ def read_plain_file(path: Path, limit: int = NOTEBOOK_BYTES) -> bytes:
         if not stat.S_ISREG(facts.st_mode):
             raise NotebookError("it is a folder or a device, not a file")
         if facts.st_size > limit:
-            raise NotebookError(
+            raise TooLargeError(
                 f"it is too large: {facts.st_size:,} bytes, at most {limit:,} are read"
             )
         with os.fdopen(handle, "rb", closefd=False) as file:
@@ -79,7 +92,10 @@ def parse_cells(data: bytes) -> list[Cell]:
         raise NotebookError("it is JSON, but not a notebook: it has no list of cells")
     if len(cells) > NOTEBOOK_CELLS:
         raise NotebookError(f"it has {len(cells):,} cells, at most {NOTEBOOK_CELLS:,} are read")
-    return [_parse_cell(cell) for cell in cells if isinstance(cell, dict)]
+    cells = [cell for cell in cells if isinstance(cell, dict)]
+    if any("code" in cell and "source" not in cell for cell in cells):
+        raise NotebookError("it has nbformat 1, of 2011: open it in Jupyter, and save it")
+    return [_parse_cell(cell) for cell in cells]
 
 
 def _parse_json(data: bytes) -> dict:
@@ -92,6 +108,12 @@ def _parse_json(data: bytes) -> dict:
     except RecursionError:
         raise NotebookError("it is not a notebook: its JSON is nested too deeply") from None
     except ValueError as error:
+        lines = data.splitlines()
+        if found := [n for n, line in enumerate(lines, 1) if line.startswith(_CONFLICT)]:
+            raise NotebookError(
+                "it holds two versions of a text that git could not merge (`<<<<<<<` in line"
+                f" {found[0]}): keep one of them"
+            ) from None
         place = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
         raise NotebookError(f"it is not a notebook: its JSON is broken{place}") from None
     if not isinstance(notebook, dict):
@@ -111,7 +133,7 @@ def _parse_cell(cell: dict) -> Cell:
     return Cell(
         kind=cell["cell_type"] if cell.get("cell_type") in KINDS else "raw",
         source=source,
-        claims=claims if isinstance(claims, dict) else {},
+        claims=_clean(claims) if isinstance(claims, dict) else {},
     )
 
 
@@ -119,6 +141,23 @@ def clean_text(text: str) -> str:
     """Text that can be written as UTF-8, with the line ends that Python knows."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _clean(value: Any, depth: int = 10) -> Any:
+    """What JSON can hold, with every text in it cleaned; what is nested deeper is left out."""
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, dict | list) and not depth:
+        return None
+    if isinstance(value, dict):
+        return {clean_text(key): _clean(one, depth - 1) for key, one in value.items()}
+    return [_clean(one, depth - 1) for one in value] if isinstance(value, list) else value
+
+
+def essential(text: str) -> str:
+    """The text of a cell as it is compared: white space at the ends of its lines and its own end
+    does not count, for editors and converters strip it."""
+    return "\n".join(line.rstrip() for line in text.split("\n")).rstrip()
 
 
 def digest(cells: list[Cell]) -> str:

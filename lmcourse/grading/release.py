@@ -15,10 +15,11 @@ from pathlib import Path
 import nbformat
 from nbgrader.converters import GenerateAssignment
 from nbgrader.converters.base import NbGraderException
+from nbgrader.utils import compute_checksum
 
 from lmcourse.grading.course import Course, quiet_log, writable_folder
 from lmcourse.grading.errors import FailureError
-from lmcourse.grading.notebooks import read_cells
+from lmcourse.grading.notebooks import essential, read_cells
 from lmcourse.grading.plan import HIDDEN, HIDDEN_END, Task, stated_plan, tasks
 from lmcourse.grading.recorded import withheld_from
 from lmcourse.grading.sandbox import PACKAGE
@@ -128,6 +129,10 @@ def _clean(path: Path) -> None:
     for cell in nb.cells:
         kept = {"nbgrader", "tags", "editable", "deletable"}
         cell.metadata = {key: cell.metadata[key] for key in sorted(kept & set(cell.metadata))}
+        # As every editor leaves it, so that whoever compares later compares the same text.
+        cell.source = essential(cell.source)
+        if "checksum" in (own := cell.metadata.get("nbgrader", {})):
+            own["checksum"] = compute_checksum(cell)
     text = json.dumps(nb, ensure_ascii=False, indent=1, sort_keys=True)
     path.write_text(text + "\n", encoding="utf-8", newline="\n")
 

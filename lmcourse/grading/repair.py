@@ -6,7 +6,7 @@ Chapter: book/instructors/index.md
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from lmcourse.grading.notebooks import Cell
+from lmcourse.grading.notebooks import Cell, essential
 from lmcourse.grading.plan import HIDDEN, HIDDEN_END, Planned, hidden_from
 
 MISSING = "This cell was missing from the notebook that was handed in."
@@ -67,7 +67,7 @@ def visible(source: str) -> str:
 
 def _verbatim(cell: Cell, planned: Planned) -> bool:
     released = planned.source if hidden_from(planned.source) is None else visible(planned.source)
-    return cell.source.rstrip() == released.rstrip()
+    return essential(cell.source) == essential(released)
 
 
 def _choose(planned: Planned, cells: Sequence[Cell], repaired: Repaired) -> int | None:
@@ -91,7 +91,9 @@ def _restore(cell: Cell, planned: Planned, repaired: Repaired) -> Placed:
     if cell.kind != planned.kind:
         repaired.notes.append(f"the cell {planned.name} was of kind {cell.kind}")
     if not planned.locked:
-        return Placed(kind=planned.kind, source=cell.source, planned=planned)
+        # To the letter, where nothing was written: nbgrader knows a blank answer by its checksum.
+        source = planned.source if _verbatim(cell, planned) else cell.source
+        return Placed(kind=planned.kind, source=source, planned=planned)
     if not _verbatim(cell, planned):
         repaired.notes.append(f"the locked cell {planned.name} was edited; its own text was used")
     return Placed(kind=planned.kind, source=planned.source, planned=planned)

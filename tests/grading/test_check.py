@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from notebook_edits import answer, claims, delete, double, insert
+from notebook_edits import answer, cell_of, claims, delete, double, insert
 from tiny_course import answered, solution
 
 from lmcourse.grading.check import BY_HAND, FAILS, HOLDS, OPEN, check, checksum
@@ -15,7 +15,7 @@ from lmcourse.grading.errors import MisuseError
 from lmcourse.grading.limits import Limits
 from lmcourse.grading.notebooks import parse_cells
 from lmcourse.grading.plan import stated_plan
-from lmcourse.grading.repair import visible
+from lmcourse.grading.repair import repair, visible
 from lmcourse.grading.verdicts import verdict_lines
 
 LIMITS = Limits(cell_seconds=2.0, test_seconds=2.0)
@@ -149,6 +149,62 @@ def test_what_is_wrong_with_the_cells_is_said(verdict_of):
     assert "by a person" in text
     verdict, text = verdict_of(lambda nb: claims(nb, "test_double").update(points=100))
     assert "locked cell test_double was edited" in text
+
+
+def stripped(nb: dict) -> None:
+    """As an editor saves it that leaves no white space at the ends of lines."""
+    for cell in nb["cells"]:
+        cell["source"] = "\n".join(line.rstrip() for line in cell["source"].split("\n")).rstrip()
+
+
+def padded(nb: dict) -> None:
+    for cell in nb["cells"]:
+        cell["source"] = "\n".join(f"{line}  " for line in cell["source"].split("\n")) + "\n\n"
+
+
+@pytest.mark.parametrize("right", [True, False])
+@pytest.mark.parametrize("change", [stripped, padded])
+def test_what_an_editor_does_to_the_ends_of_lines_is_no_edit(verdict_of, right, change):
+    """Check and grader by one rule; an answer that was not touched stays one."""
+    verdict, _ = verdict_of(change, right=right)
+    assert verdict.warnings == []
+    assert states(verdict) == ([HOLDS, HOLDS, BY_HAND] if right else [OPEN, OPEN, BY_HAND])
+    assert verdict.tasks[2].blank is not right
+    nb = answered(handed_out()) if right else handed_out()
+    change(nb)
+    plan = stated_plan(parse_cells(json.dumps(handed_out()).encode()))
+    repaired = repair(parse_cells(json.dumps(nb).encode()), plan)
+    assert repaired.notes == []
+    if not right:
+        assert [cell.source for cell in repaired.cells] == [planned.source for planned in plan]
+
+
+def test_a_missing_answer_is_named(verdict_of):
+    verdict, text = verdict_of(lambda nb: delete(nb, "double"))
+    assert states(verdict) == [FAILS, HOLDS, BY_HAND]
+    assert "    The cell for the answer of this task is missing: copy it from a fresh" in text
+
+
+def test_a_notebook_behind_a_link_is_the_learners_own(tmp_path):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "mine.ipynb").write_text(json.dumps(handed_out()))
+    link = tmp_path / "tiny.ipynb"
+    link.symlink_to(tmp_path / "store" / "mine.ipynb")
+    assert states(check(link, LIMITS)) == [OPEN, OPEN, BY_HAND]
+    (tmp_path / "lost.ipynb").symlink_to(tmp_path / "nowhere.ipynb")
+    with pytest.raises(MisuseError, match="there is no such file"):
+        check(tmp_path / "lost.ipynb", LIMITS)
+
+
+def test_half_a_surrogate_pair_in_a_name_is_no_defect(verdict_of):
+    def change(nb):
+        claims(nb, "double").update(grade_id="double\ud800", checksum="\udfff")
+        claims(nb, "tiny-intro").update(grade_id="\ud800")
+        answer(nb, "tiny-task-2", cell_of(nb, "tiny-task-2")["source"].replace("Square", "\ud800"))
+
+    verdict, text = verdict_of(change)
+    assert states(verdict) == [HOLDS, HOLDS, BY_HAND]
+    assert text.encode("utf-8")
 
 
 def test_a_stray_error_outside_the_tasks_is_told_too(verdict_of):

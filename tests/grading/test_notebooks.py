@@ -6,7 +6,14 @@ import os
 import pytest
 
 from lmcourse.grading import notebooks
-from lmcourse.grading.notebooks import NotebookError, digest, parse_cells, read_cells
+from lmcourse.grading.notebooks import (
+    NotebookError,
+    digest,
+    essential,
+    parse_cells,
+    read_cells,
+    read_plain_file,
+)
 
 
 def notebook(*cells, **more) -> bytes:
@@ -48,6 +55,27 @@ def test_a_label_that_is_no_name_is_none():
     assert parse_cells(notebook(odd))[0].label is None
 
 
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"grade_id": "a\ud800b"},
+        {"grade_id": "a", "checksum": "\udfff"},
+        {"grade_id": "a", "\ud800": 1},
+        {"grade_id": "a", "more": [{"\ud800": ["\ud800"]}]},
+        {"grade_id": "a", "more": [[[[[[[[[[[[["\ud800"]]]]]]]]]]]]]},
+    ],
+)
+def test_half_a_surrogate_pair_is_cleaned_wherever_it_comes_in(claims):
+    (cell,) = parse_cells(notebook({"source": "x", "metadata": {"nbgrader": claims}}))
+    assert json.dumps(cell.claims, ensure_ascii=False).encode("utf-8")
+    assert cell.label in ("a", "a\\ud800b")
+
+
+def test_white_space_at_the_ends_of_lines_does_not_count_where_cells_are_compared():
+    assert essential("a  \n\tb\t \n\n c\n \n") == "a\n\tb\n\n c"
+    assert essential("a b") != essential("a  b")
+
+
 def test_format_3_has_its_cells_on_worksheets():
     old = {"nbformat": 3, "worksheets": [{"cells": [{"cell_type": "code", "input": ["x = 1"]}]}]}
     assert [c.source for c in parse_cells(json.dumps(old).encode())] == ["x = 1"]
@@ -69,6 +97,8 @@ def test_a_byte_order_mark_is_no_error():
         (b"{}", "no list of cells"),
         (b'{"cells": {}}', "no list of cells"),
         (b"\xff\xfe\x00", "not UTF-8"),
+        (b'{"cells": [\n<<<<<<< HEAD\n1\n=======\n2\n>>>>>>> x\n]}', "git could .* in line 2"),
+        (b'{"cells": [{"cell_type": "code", "code": "x = 1"}]}', "nbformat 1"),
         (b"[" * 200_000, "nested too deeply"),
     ],
 )
@@ -109,6 +139,17 @@ def test_a_sparse_file_is_refused_by_its_size(tmp_path):
         file.truncate(notebooks.NOTEBOOK_BYTES + 1)
     with pytest.raises(NotebookError, match="too large: 20,000,001 bytes, at most 20,000,000"):
         read_cells(path)
+
+
+def test_who_has_too_many_plots_is_told_to_clear_them(tmp_path):
+    path = tmp_path / "plots.ipynb"
+    plot = {"output_type": "display_data", "data": {"image/png": "x" * notebooks.NOTEBOOK_BYTES}}
+    path.write_bytes(notebook({"cell_type": "code", "source": "plot()", "outputs": [plot]}))
+    with pytest.raises(NotebookError, match="clear them in Jupyter by Kernel > Restart Kernel"):
+        read_cells(path)
+    with pytest.raises(NotebookError) as told:
+        read_plain_file(path, 200)  # of another file, which has no outputs
+    assert "clear" not in str(told.value)
 
 
 def test_the_digest_sees_what_counts():
