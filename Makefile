@@ -12,7 +12,7 @@ export PYTHONHASHSEED  ?= 0
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book serve test check exercises faults hostile nbval site-check breaks vary bench format lint clean
+.PHONY: help setup book serve test check exercises faults hostile nbval site-check breaks vary gpu bench format lint clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ breaks: $(READY)  ## break each system of tests/systems.csv once: its test must 
 
 vary: $(READY)  ## tests, pages and assignments with other kernels, seeds and orders: an hour and a half
 	$(BIN)/python tools/vary.py
+
+# No $(READY): a machine with a GPU has its own Python with torch (make gpu PYTHON=…), and perhaps no network.
+gpu:  ## on a machine that has one: the same results as on the CPU? how fast? at most eight minutes
+	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) tools/gpu.py
 
 bench: $(READY)  ## speed beside peers, as ratios
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[bench]"

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import pooch
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
@@ -178,6 +177,8 @@ def _download(name: str) -> Path:
             f"{name} has no address of its own: get cmn-eng.zip from https://www.manythings.org/anki/,"
             f" unpack cmn.txt, name it {name} and set {VARIABLE} to its folder"
         )
+    import pooch  # here, so that everything but a download works without it
+
     saved = f"{name}.gz" if f"{name}.gz" in SUMS else name
     pooch.get_logger().setLevel("WARNING")  # the bar says it
     # Nothing is shown where nobody looks. Pooch sets the total, once there is one to be set.
@@ -203,6 +204,8 @@ def _download(name: str) -> Path:
 
 
 def _cache() -> Path:
+    import pooch
+
     return Path(pooch.os_cache("lmcourse"))
 
 
