@@ -114,12 +114,12 @@ def test_a_bad_download_is_refused_and_leaves_nothing(server, tmp_path, behavior
 
 
 def test_without_a_network_it_says_so(server, tmp_path, monkeypatch):
-    with socket.socket() as closed:
+    with socket.socket() as closed:  # while it is ours and nobody listens, no other can
         closed.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{closed.getsockname()[1]}/input"
-    monkeypatch.setitem(data.ADDRESSES, NAME, address)
-    with pytest.raises(DatasetError, match=rf"(?s)Connection.*{WAY_OUT}"):
-        load_dataset("tinyshakespeare")
+        monkeypatch.setitem(data.ADDRESSES, NAME, address)
+        with pytest.raises(DatasetError, match=rf"(?s)Connection.*{WAY_OUT}"):
+            load_dataset("tinyshakespeare")
     assert files(tmp_path) == []
 
 

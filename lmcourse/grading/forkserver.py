@@ -22,7 +22,7 @@ from collections.abc import Callable
 
 import torch
 
-from lmcourse.grading import frames, namespaces, seccomp
+from lmcourse.grading import frames, meter, namespaces, seccomp
 from lmcourse.grading.seeds import reseed
 
 _WATCH_SECONDS = 0.05
@@ -76,7 +76,7 @@ class Server:
                 os.close(fd)
 
     def _keep(self, request: dict, fds: list[int]) -> None:
-        """The keeper of one submission: outside its process namespace, an eye on its memory."""
+        """The keeper of one submission: outside its process namespace, an eye on all inside."""
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         try:
             namespaces.separate(request["user"])
@@ -88,12 +88,14 @@ class Server:
         if child == 0:
             self._become(request, fds)
             os._exit(0)
-        pidfd = os.pidfd_open(child)
-        socket.send_fds(self._control, [b"{}"], [pidfd])
+        pidfd, account = os.pidfd_open(child), os.memfd_create("worked")
+        socket.send_fds(self._control, [b"{}"], [pidfd, account])
         self._control.close()
         watch = _Watch(processes, child, request["memory"])
         while not select.select([pidfd], [], [], _WATCH_SECONDS)[0]:
-            if watch.exceeded():
+            watch.look()
+            os.pwrite(account, b"%015.2f" % watch.worked, 0)  # always as long: no old end is left
+            if watch.exceeded:
                 frames.send(socket.socket(fileno=fds[0]), {"status": "memory"})
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)
         os._exit(0)
@@ -132,17 +134,29 @@ def _close_all_but(fds: list[int]) -> None:
 
 
 class _Watch:
-    """The memory of all processes of one submission together; the kernel limits only each."""
+    """All processes of one submission together: their memory, which the kernel limits only for
+    each, and the processor's seconds, which it does not tell of the living.
+    """
 
     def __init__(self, processes: int, first: int, limit: int):
         self._processes, self._limit = processes, limit
         self._own = self._namespace(first)
         self._before = self._resident(first)  # shared with the server until it is written to
+        self.exceeded, self.worked = False, 0.0
 
-    def exceeded(self) -> bool:
+    def look(self) -> None:
         names = [name for name in os.listdir(self._processes) if name.isdigit()]
-        ours = [pid for pid in map(int, names) if self._namespace(pid) == self._own]
-        return sum(max(0, self._resident(pid) - self._before) for pid in ours) > self._limit
+        # Parents before children: one that ends meanwhile is not counted with both.
+        ours = [pid for pid in sorted(map(int, names)) if self._namespace(pid) == self._own]
+        self.worked = max(self.worked, sum(map(self._worked, ours)))
+        used = sum(max(0, self._resident(pid) - self._before) for pid in ours)
+        self.exceeded = used > self._limit
+
+    def _worked(self, pid: int) -> float:
+        try:
+            return meter.worked(self._read(pid, "stat"))
+        except (OSError, ValueError):  # it has just ended
+            return 0.0
 
     def _namespace(self, pid: int) -> str:
         try:
@@ -153,15 +167,14 @@ class _Watch:
     def _resident(self, pid: int) -> int:
         """Bytes of memory that no file on a disk stands behind."""
         try:
-            file = os.open(f"{pid}/status", os.O_RDONLY, dir_fd=self._processes)
-        except OSError:
+            found = _RESIDENT.findall(self._read(pid, "status"))
+        except OSError:  # it has just ended
             return 0
-        with open(file, "rb") as status:
-            try:
-                found = _RESIDENT.findall(status.read())
-            except OSError:  # it has just ended
-                return 0
         return sum(map(int, found)) * 1024
+
+    def _read(self, pid: int, name: str) -> bytes:
+        with open(os.open(f"{pid}/{name}", os.O_RDONLY, dir_fd=self._processes), "rb") as file:
+            return file.read()
 
 
 def main(role: str, descriptor: int, withheld: dict) -> None:

@@ -164,8 +164,8 @@ def serve(channel: socket.socket, request: dict) -> None:
             return
         answer: dict = {"outcome": "passed"}
         if head["op"] == "link":
-            _, [fd, *meters], *_ = socket.recv_fds(channel, 1, 2)
-            learners = Meter(meters[0]).seconds if meters else None
+            _, [fd, *meters], *_ = socket.recv_fds(channel, 1, 3)
+            learners = Meter(*meters).seconds if meters else None
             link = Link(socket.socket(fileno=fd), head["call_seconds"], head["frames"], learners)
             if judge is None:
                 judge = Judge(link, head["wanted"])

@@ -33,11 +33,15 @@ _FORK_SECONDS = 60.0
 
 
 class Process:
-    """One sandboxed process: the first of its namespaces, and a channel to it."""
+    """One sandboxed process: the first of its namespaces, and a channel to it.
 
-    def __init__(self, pidfd: int, channel: socket.socket):
+    Args:
+        account: a file in which the keeper says how long all its processes have worked.
+    """
+
+    def __init__(self, pidfd: int, account: int, channel: socket.socket):
         self._pidfd, self.channel = pidfd, channel
-        self._meter = Meter.of(pidfd)
+        self._meter = Meter.of(pidfd, account)
         self._started = time.monotonic()
 
     def worked(self) -> float:
@@ -71,7 +75,7 @@ class Process:
         Raises as `ask` does.
         """
         frames.send(self.channel, head, deadline=deadline)
-        meters = [other._meter.descriptor] if other._meter else []
+        meters = other._meter.descriptors if other._meter else []
         try:
             socket.send_fds(self.channel, [b"."], [sock.fileno(), *meters])
         except OSError:
@@ -166,8 +170,8 @@ class ForkServer:
         channel, theirs = socket.socketpair()
         with theirs:
             fds = [theirs.fileno(), *(sock.fileno() for sock in sockets)]
-            pidfd = self._fork(_request(budgets, seed, next(self._users)), fds)
-        process = Process(pidfd, channel)
+            pidfd, account = self._fork(_request(budgets, seed, next(self._users)), fds)
+        process = Process(pidfd, account, channel)
         try:
             first, _ = frames.receive(channel, Deadline(_FORK_SECONDS))
         except (ClosedError, TimeoutError, WireError) as error:
@@ -186,7 +190,7 @@ class ForkServer:
             raise SandboxError(f"the fork server did not start: {self._said()}")
         self._warm = True
 
-    def _fork(self, request: dict, fds: list[int]) -> int:
+    def _fork(self, request: dict, fds: list[int]) -> list[int]:
         self.wait_until_warm()
         self._control.settimeout(_FORK_SECONDS)
         try:
@@ -196,11 +200,11 @@ class ForkServer:
         message, received = self._receive()
         if not received:
             raise SandboxError(f"a process could not be started: {message.decode()}{self._said()}")
-        return received[0]
+        return received
 
     def _receive(self) -> tuple[bytes, list[int]]:
         try:
-            message, fds, *_ = socket.recv_fds(self._control, 4096, 1)
+            message, fds, *_ = socket.recv_fds(self._control, 4096, 2)
         except OSError:
             return b"", []
         return message, fds

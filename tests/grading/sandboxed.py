@@ -1,7 +1,11 @@
 """What the tests of the sandbox share: small budgets, and a look at what runs."""
 
+import contextlib
 import os
+import signal
+import threading
 import time
+from pathlib import Path
 
 from lmcourse.grading.budgets import MIB, Budgets
 
@@ -18,6 +22,42 @@ SMALL = Budgets(
 )
 SETUP = "import torch\nfrom lmcourse.grading.testing import award, close, probe, raises"
 WANTED = frozenset({"f", "g", "Thing", "answer"})
+
+
+# A line of sandboxed code at which it waits, named so, until the test lets it go on.
+HOLD = (
+    "__import__('signal').pthread_sigmask(0, [10]);"
+    " open('/proc/self/comm', 'wb', 0).write(b'held');"
+    " __import__('signal').sigwait([10]);"
+    " open('/proc/self/comm', 'wb', 0).write(b'python')"
+)
+
+
+def is_held(process):
+    """Whether a process of the sandbox waits at a `HOLD`; None stands for one not there yet."""
+    if process is None or process._pidfd < 0:
+        return False
+    try:
+        facts = Path(f"/proc/self/fdinfo/{process._pidfd}").read_text().splitlines()
+        pid = next(int(line.split()[1]) for line in facts if line.startswith("Pid:"))
+        return Path(f"/proc/{pid}/comm").read_text() == "held\n"
+    except (OSError, StopIteration):  # it has just ended
+        return False
+
+
+def let_go(process):
+    signal.pidfd_send_signal(process._pidfd, signal.SIGUSR1)
+
+
+@contextlib.contextmanager
+def meanwhile(*steps):
+    """Do `steps` one after the other in a thread, and wait for its end."""
+    thread = threading.Thread(target=lambda: [step() for step in steps])
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 def shown(ran):

@@ -4,10 +4,9 @@ import os
 import signal
 import socket
 import tempfile
-import threading
-import time
 
 import pytest
+from sandboxed import meanwhile, wait_until
 
 from lmcourse.grading import session
 from lmcourse.grading.execution import Step, execute
@@ -55,10 +54,8 @@ def test_a_loop_that_ignores_interrupts_is_ended_and_the_rest_runs_again():
 
 
 def test_a_sleeping_loop_is_stopped_too():
-    started = time.monotonic()
     rans = run("import time\nwhile True: time.sleep(0.1)", "1")
     assert [ran.status for ran in rans] == ["timeout", "ok"]
-    assert time.monotonic() - started < 60
 
 
 def test_a_function_that_does_not_end_is_found_by_name():
@@ -87,9 +84,19 @@ def test_a_test_that_ends_the_process_does_not_end_the_next():
 
 def test_a_test_is_not_blamed_for_what_ended_the_process_from_before():
     """A thread of an earlier cell ends the process once, in the middle of the test."""
-    once = "import os, pathlib, threading\nflag = pathlib.Path('once')\nif not flag.exists():\n"
-    once += "    flag.touch()\n    threading.Timer(0.5, os._exit, [1]).start()"
-    rans = run(once, checked("import time; time.sleep(1.5)"), limits=Limits())
+    earlier = """
+import os, pathlib, threading, time
+begun, ended = pathlib.Path("begun"), pathlib.Path("ended")
+def end_once():
+    while not begun.exists():
+        time.sleep(0.01)
+    ended.touch()
+    os._exit(1)
+if not ended.exists():
+    threading.Thread(target=end_once).start()
+"""
+    test = "first = not ended.exists()\nbegun.touch()\nwhile first: time.sleep(0.01)"
+    rans = run(earlier, checked(test), limits=Limits())
     assert [ran.status for ran in rans] == ["ok", "ok"]
 
 
@@ -227,15 +234,20 @@ def test_no_process_is_left_behind(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such signal")
-def test_ctrl_c_ends_the_learners_process_too(monkeypatch):
+def test_ctrl_c_ends_the_learners_process_too(monkeypatch, tmp_path):
     pids = []
     start = session._Clock.__init__
     monkeypatch.setattr(
         session._Clock, "__init__", lambda self, pid: (pids.append(pid), start(self, pid))[1]
     )
-    threading.Timer(4, os.kill, [os.getpid(), signal.SIGINT]).start()
-    with pytest.raises(KeyboardInterrupt):
-        run("while True: pass", limits=Limits(cell_seconds=600.0))
+    begun = tmp_path / "begun"
+
+    def interrupt():
+        wait_until(begun.exists)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with meanwhile(interrupt), pytest.raises(KeyboardInterrupt):
+        run(f"open({str(begun)!r}, 'w')\nwhile True: pass", limits=Limits(cell_seconds=600.0))
     with pytest.raises(ProcessLookupError):
         os.kill(pids[0], 0)
 

@@ -1,8 +1,12 @@
 """A learner's object is used as usual, and no default of Python's stands for an answer."""
 
 import textwrap
+from dataclasses import replace
 
 import pytest
+from sandboxed import SETUP, SMALL
+
+from lmcourse.grading.budgets import Budgets
 
 THING = """
 class Thing:
@@ -129,7 +133,9 @@ def test_an_object_is_no_tensor_and_close_says_so(bench):
     assert got.message.startswith("a hint\n\nexpected an object of type Tensor, got")
 
 
-def test_an_endless_answer_ends(bench):
+def test_an_endless_answer_ends(make_bench):
+    bench = make_bench(replace(SMALL, test_seconds=2.0, frames=10**9))  # time is up before frames
+    bench.run_setup(SETUP)
     bench.run_cell(THING)
     got = bench.run_test("t", "for x in Thing(1).forever(): pass")
     assert (got.outcome, got.died) == ("failed", "it ran out of time")
@@ -160,10 +166,6 @@ def test_the_learners_names_are_those_of_now(bench):
 
 
 def test_ten_thousand_calls_stay_within_their_frames(make_bench):
-    from sandboxed import SETUP
-
-    from lmcourse.grading.budgets import Budgets
-
     bench = make_bench(Budgets(frames=50))
     bench.run_setup(SETUP)
     bench.run_cell("def f(x): return x")

@@ -2,16 +2,16 @@
 
 import os
 import platform
+import select
 import shutil
 import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
-from sandboxed import SETUP, SMALL, descendants, shown
+from sandboxed import SETUP, SMALL, descendants, shown, wait_until
 
 from lmcourse.grading import namespaces, sandbox
 from lmcourse.grading.sandbox import SandboxError
@@ -133,8 +133,8 @@ def test_there_is_no_network(bench):
         "try: socket.socket(16, 3)\nexcept OSError: print('no netlink')"
     )
     assert shown(ran) == "refused\n" * 4 + "no vsock\nno netlink\n"
-    server.settimeout(0.1)
-    with pytest.raises(TimeoutError):
+    server.setblocking(False)
+    with pytest.raises(BlockingIOError):  # nobody has come
         server.accept()
     server.close()
 
@@ -209,17 +209,30 @@ def test_the_old_half_of_the_system_calls_is_closed(bench):
 
 
 def test_a_fork_bomb_stays_small_and_ends(bench, students):
-    before = _host_processes()
-    started = time.monotonic()
+    before, bomb = {*descendants(students)}, bench._student
     ran = bench.run_cell("import os\nwhile True:\n    try: os.fork()\n    except OSError: pass")
     assert ran.status in ("timeout", "died")
-    assert time.monotonic() - started < 12
-    assert _host_processes() - before < 60
+    # What it forks is counted as its own work. Between two looks all cores may work for it.
+    cores = len(os.sched_getaffinity(0))
+    assert SMALL.cell_seconds <= bomb.worked() < 3 * SMALL.cell_seconds * cores
+    assert len({*descendants(students)} - before) <= SMALL.processes + 1  # and the keeper
     assert bench.run_cell("1").status == "ok"
 
 
-def _host_processes():
-    return sum(name.isdigit() for name in os.listdir("/proc"))
+def test_the_work_of_living_children_is_counted(bench):
+    """The first process waits, and has not waited for them: they work, and go on living."""
+    student = bench._student
+    before = student.worked()
+    ran = bench.run_cell(
+        "import os, time\nread, write = os.pipe()\n"
+        "for _ in range(2):\n"
+        "    if os.fork() == 0:\n"
+        "        while time.process_time() < 0.5: pass\n"
+        "        os.write(write, b'.'); time.sleep(10**6)\n"
+        "seen = os.read(read, 1) + os.read(read, 1)"
+    )
+    assert ran.status == "ok"
+    wait_until(lambda: student.worked() - before >= 0.9, 60.0)
 
 
 @pytest.mark.parametrize(
@@ -275,11 +288,9 @@ def test_a_daemon_ends_with_its_submission(bench, students):
         "os.wait()\nprint('left')"
     )
     assert shown(ran) == "left\n"
-    count = len(descendants(students))
-    started = time.monotonic()
-    bench.close()
-    assert time.monotonic() - started < 1
-    assert len(descendants(students)) < count
+    daemon = max(descendants(students))  # who came last
+    bench.close()  # the kernel ends it first of all: when this returns it has gone
+    assert daemon not in descendants(students)
 
 
 def test_output_without_end_is_cut(bench):
@@ -303,17 +314,12 @@ def test_ending_the_grader_ends_everything(tmp_path):
     grader = subprocess.Popen(
         [sys.executable, program], stdout=subprocess.PIPE, text=True, env=environment
     )
-    pid = int(grader.stdout.readline())
+    server = os.pidfd_open(int(grader.stdout.readline()))
     grader.kill()
     grader.wait()
     grader.stdout.close()
-    end = time.monotonic() + 5
-    while os.path.exists(f"/proc/{pid}") and time.monotonic() < end:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        if state == "Z":
-            break
-        time.sleep(0.05)
-    assert not os.path.exists(f"/proc/{pid}") or state == "Z"
+    wait_until(lambda: select.select([server], [], [], 0)[0])  # it has ended
+    os.close(server)
 
 
 def test_without_bubblewrap_it_refuses_and_says_what_to_install(monkeypatch):
