@@ -4,6 +4,8 @@ VENV   ?= .venv
 BIN    := $(abspath $(VENV))/bin
 READY  := $(VENV)/.ready
 BOOK   := _build/html
+# What stands among the tests and serves tools, too.
+HELPERS := tests:tests/support
 
 # One thread: two OpenMP threads on a shared machine are slower than one.
 export OMP_NUM_THREADS ?= 1
@@ -42,13 +44,13 @@ exercises: $(READY)  ## release exercises/ from solutions/
 	$(BIN)/lmcourse release
 
 faults: $(READY)  ## do the assignments' tests catch wrong answers? ends with the mutation score
-	$(BIN)/python tools/faults.py
+	PYTHONPATH=$(HELPERS) $(BIN)/python tools/run_faults.py
 
 hostile: $(READY)  ## hostile and broken submissions, through lmcourse grade and nbgrader autograde
-	$(BIN)/python tools/hostile.py
+	PYTHONPATH=$(HELPERS) $(BIN)/python tools/hostile.py
 
 nbval: $(READY)  ## run the chapters and the solutions again and compare
-	$(BIN)/python tools/nbval.py
+	$(BIN)/python tools/run_notebooks.py
 
 site-check: $(READY)  ## the browser gate: offline, no errors, accessible, no dead link
 	$(BIN)/python tools/site_check.py $(BOOK)

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import attention, generation, recurrent, tokenizers, training
 from benchmarks.runner import Row, Work, compare, cpu_seconds, verdict, verdict_of
-from lmcourse.grading.terminal import console
+from lmcourse.grading.cli.terminal import console
 
 SUITES = (attention, recurrent, tokenizers, training, generation)
 

@@ -11,10 +11,9 @@ from typing import Annotated
 
 import typer
 
-from lmcourse.grading import afterwards, commands
-from lmcourse.grading.commands import SecondsOption
-from lmcourse.grading.errors import FailureError, MisuseError
-from lmcourse.grading.terminal import (
+from lmcourse.grading.cli import analysis_commands, grading_commands
+from lmcourse.grading.cli.grading_commands import SecondsOption
+from lmcourse.grading.cli.terminal import (
     mark,
     plain_errors,
     readable_output,
@@ -23,6 +22,7 @@ from lmcourse.grading.terminal import (
     tell,
     waiting,
 )
+from lmcourse.grading.errors import FailureError, MisuseError
 
 # What a command needs is imported when it runs: `lmcourse --help` must not wait for torch.
 
@@ -83,9 +83,9 @@ def check(
 ) -> None:
     """How does my notebook stand? Runs its visible tests in a clean Python, task by task."""
     with plain_errors():
-        from lmcourse.grading.check import check as run_check
-        from lmcourse.grading.limits import Limits
-        from lmcourse.grading.verdicts import verdict_lines
+        from lmcourse.grading.learner.check import check as run_check
+        from lmcourse.grading.learner.verdict_lines import verdict_lines
+        from lmcourse.grading.sandbox.budgets import Limits
 
         with waiting("starting Python") as status:
             verdict = run_check(
@@ -190,8 +190,8 @@ def reproduce(
             raise FailureError("; ".join(below))
 
 
-app.add_typer(commands.app)
-afterwards.add_to(app, plain_errors)
+app.add_typer(grading_commands.app)
+analysis_commands.add_to(app, plain_errors)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def tree(path):
 
 
 def layer(name):
-    """`lmcourse.grading.plan` stands in the layer `grading`; the package itself in none."""
+    """`lmcourse.grading.text` stands in the layer `grading`; the package itself in none."""
     return name.split(".")[1] if name.startswith("lmcourse.") else ""
 
 

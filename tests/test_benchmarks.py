@@ -1,14 +1,10 @@
 """benchmarks: ratios that hold on a busy machine, and goals that can be missed."""
 
 import math
-import sys
 import time
-from pathlib import Path
 
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import __main__ as command
 from benchmarks import attention, generation, recurrent, tokenizers, training

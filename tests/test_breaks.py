@@ -10,12 +10,10 @@ import sys
 import time
 from pathlib import Path
 
+import breaks
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tools"))
-
-import breaks  # noqa: E402
 
 SYSTEMS = breaks.read_systems(ROOT)
 each_system = pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.id)

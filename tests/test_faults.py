@@ -1,21 +1,18 @@
 """The runner of `make faults` is itself tested: on a small assignment, with planted answers."""
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import fault_runs
 import nbformat
 import pytest
+import run_faults
+from faults import attention, edit, fill, write
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
-
-import fault_runs  # noqa: E402
-
-from tests.faults import attention, edit, fill, write  # noqa: E402
 
 SOLUTION = '''
 def double(x):
@@ -69,16 +66,6 @@ def assignment(tmp_path):
     return fault_runs.load(path)
 
 
-@pytest.fixture
-def command():
-    """The module tools/faults.py, which shares its name with the package tests/faults."""
-    spec = importlib.util.spec_from_file_location("faults_command", ROOT / "tools" / "faults.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["faults_command"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_the_notebook_is_read_as_nbgrader_would_release_it(assignment):
     assert assignment.points == {"add": 1, "double": 2}
     assert assignment.by_hand == 4
@@ -95,8 +82,8 @@ def test_an_answer_runs_with_only_the_cells_that_it_needs(assignment):
     assert alone == ["import math", "def double(x):\n    return x + x"]
 
 
-def test_all_is_well_when_wrong_answers_are_caught_and_right_ones_pass(assignment, command):
-    report = command.examine(assignment, [SQUARE, TRIPLE, SQUARE, *ADDITIONS], [SHIFT])
+def test_all_is_well_when_wrong_answers_are_caught_and_right_ones_pass(assignment):
+    report = run_faults.examine(assignment, [SQUARE, TRIPLE, SQUARE, *ADDITIONS], [SHIFT])
     assert report.problems == []
     assert report.earned(report.solution) == 3
     assert report.earned(report.blank) == 0
@@ -107,41 +94,41 @@ def test_all_is_well_when_wrong_answers_are_caught_and_right_ones_pass(assignmen
     assert report.rows[1].visible == "AssertionError: twice 2 is 4"
 
 
-def test_a_wrong_answer_that_survives_is_reported(assignment, command):
-    report = command.examine(assignment, [PLANTED, SQUARE], [])
+def test_a_wrong_answer_that_survives_is_reported(assignment):
+    report = run_faults.examine(assignment, [PLANTED, SQUARE], [])
     assert [row.verdict for row in report.rows] == ["SURVIVES", "caught"]
     assert "no test of double catches 'planted'" in report.problems
-    assert command.as_json([report])["caught"] == 1
+    assert run_faults.as_json([report])["caught"] == 1
 
 
-def test_a_right_answer_that_loses_its_points_is_reported(assignment, command):
-    report = command.examine(assignment, [], [SHIFT, SQUARE], times=2)
+def test_a_right_answer_that_loses_its_points_is_reported(assignment):
+    report = run_faults.examine(assignment, [], [SHIFT, SQUARE], times=2)
     assert [row.verdict for row in report.rows] == ["keeps its points", "LOSES ITS POINTS"]
     assert "'square' is right, but fails: AssertionError: twice -3 is -6" in report.problems
 
 
-def test_too_few_wrong_answers_and_too_few_for_hidden_tests_are_reported(assignment, command):
-    report = command.examine(assignment, [TRIPLE, TRIPLE], [])
+def test_too_few_wrong_answers_and_too_few_for_hidden_tests_are_reported(assignment):
+    report = run_faults.examine(assignment, [TRIPLE, TRIPLE], [])
     assert any("add must have 2 wrong answers, got 0" in p for p in report.problems)
     assert any("a third of the wrong answers" in p for p in report.problems)
 
 
-def test_a_test_that_passes_on_the_blank_release_is_reported(assignment, command):
+def test_a_test_that_passes_on_the_blank_release_is_reported(assignment):
     assignment.tests["add"] = assignment.visible["add"] = "assert True"
-    report = command.examine(assignment, [], [])
+    report = run_faults.examine(assignment, [], [])
     assert "the tests of add pass on the blank release" in report.problems
 
 
-def test_a_solution_that_fails_or_dawdles_is_reported(assignment, command):
+def test_a_solution_that_fails_or_dawdles_is_reported(assignment, monkeypatch):
     assignment.solutions["double"] = "import time\ntime.sleep(0.2)\ndouble = abs"
-    command.RUN_SECONDS = 0.1
-    report = command.examine(assignment, [], [], limit=20)
+    monkeypatch.setattr(run_faults, "RUN_SECONDS", 0.1)
+    report = run_faults.examine(assignment, [], [], limit=20)
     assert "the solution of double fails: AssertionError: twice 2 is 4" in report.problems
     assert any(p.startswith("all tests must run in 0.1 s, got ") for p in report.problems)
 
 
-def test_neither_an_endless_loop_nor_a_dead_process_stops_the_run(assignment, command):
-    report = command.examine(assignment, [ENDLESS, EXITS, TRIPLE], [], limit=2)
+def test_neither_an_endless_loop_nor_a_dead_process_stops_the_run(assignment):
+    report = run_faults.examine(assignment, [ENDLESS, EXITS, TRIPLE], [], limit=2)
     said = [row.visible for row in report.rows]
     assert said == ["ran out of time", "its process ended", "AssertionError: twice 2 is 4"]
 
@@ -153,9 +140,9 @@ def test_an_edit_that_does_not_fit_the_solution_is_refused(assignment):
         fill("stale", "double", "", "pass", "pass").source(assignment.solutions["double"])
 
 
-def test_an_answer_that_is_no_python_is_refused(assignment, command):
+def test_an_answer_that_is_no_python_is_refused(assignment):
     with pytest.raises(ValueError, match="the answer to double must be Python, got invalid syntax"):
-        command.examine(assignment, [HALF], [])
+        run_faults.examine(assignment, [HALF], [])
 
 
 def test_the_answers_to_attention_are_many_and_different():
@@ -170,18 +157,18 @@ def test_the_answers_to_attention_are_many_and_different():
 
 
 @pytest.fixture
-def course(assignment, command, tmp_path, monkeypatch):
+def course(assignment, tmp_path, monkeypatch):
     """A course with nothing but the small assignment; call it with the answers and options."""
     folder = tmp_path / "solutions" / "arithmetic"
     folder.mkdir(parents=True)
     (tmp_path / "arithmetic.ipynb").rename(folder / "arithmetic.ipynb")
-    monkeypatch.setattr(command, "ROOT", tmp_path)
+    monkeypatch.setattr(run_faults, "ROOT", tmp_path)
 
     def run(wrong, right, *options):
         answers = SimpleNamespace(WRONG=wrong, RIGHT=right)
-        monkeypatch.setitem(sys.modules, "tests.faults.arithmetic", answers)
-        monkeypatch.setattr(sys, "argv", ["faults.py", *options])
-        return command.main()
+        monkeypatch.setitem(sys.modules, "faults.arithmetic", answers)
+        monkeypatch.setattr(sys, "argv", ["run_faults.py", *options])
+        return run_faults.main()
 
     return run
 

@@ -10,17 +10,15 @@ import textwrap
 from pathlib import Path
 from types import SimpleNamespace
 
+import gpu
+import gpu_parity
+import gpu_speed
+import gpu_tests
 import pytest
 import torch
+from gpu_checks import NotHereError, Setup
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tools"))
-
-import gpu  # noqa: E402
-import gpu_parity  # noqa: E402
-import gpu_speed  # noqa: E402
-import gpu_tests  # noqa: E402
-from gpu_checks import NotHereError, Setup  # noqa: E402
 
 
 def run_tool(*arguments, interpreter=()):

@@ -94,7 +94,7 @@ def test_errors_of_ours_are_lines(monkeypatch, tmp_path, kind, code):
     def refuse(*args):
         raise kind("do \x1b[31mthis[/b]")
 
-    monkeypatch.setattr("lmcourse.grading.check.check", refuse)
+    monkeypatch.setattr("lmcourse.grading.learner.check.check", refuse)
     shown = invoke("check", tmp_path / "a.ipynb")
     assert (shown.exit_code, shown.stderr) == (code, "lmcourse: do this[/b]\n")
 
@@ -103,13 +103,13 @@ def test_ctrl_c_is_a_line_too(monkeypatch, tmp_path):
     def interrupted(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lmcourse.grading.check.check", interrupted)
+    monkeypatch.setattr("lmcourse.grading.learner.check.check", interrupted)
     shown = invoke("check", tmp_path / "a.ipynb")
     assert (shown.exit_code, shown.stderr) == (130, "lmcourse: stopped\n")
 
 
 def test_a_missing_package_names_the_extra(monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "lmcourse.grading.check", None)
+    monkeypatch.setitem(sys.modules, "lmcourse.grading.learner.check", None)
     shown = invoke("check", tmp_path / "a.ipynb")
     assert shown.exit_code == 1
     assert 'pip install -c constraints.txt -e ".[' in shown.stderr
@@ -117,9 +117,8 @@ def test_a_missing_package_names_the_extra(monkeypatch, tmp_path):
 
 def test_even_a_defect_of_ours_shows_no_traceback(tmp_path):
     """The whole program, with a broken part: what a person at the keyboard sees."""
-    code = (
-        "import sys\nimport lmcourse.grading.check as check\nfrom lmcourse.__main__ import main\n"
-    )
+    code = "import sys\nfrom lmcourse.__main__ import main\n"
+    code += "from lmcourse.grading.learner import check\n"
     code += "def broken(*args): raise RuntimeError('oops')\ncheck.check = broken\n"
     code += f"sys.argv = ['lmcourse', 'check', {str(tmp_path / 'a.ipynb')!r}]\nmain()"
     run = [sys.executable, "-c", code]

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 
 import pytest
-from pages import BOOK, ROOT, chapters, read_page
+from book_pages import BOOK, ROOT, chapters, read_page
 
 # Chapters whose modules have other names; those with none show other people's code or no code.
 MODULES_OF = {
@@ -35,6 +35,7 @@ OTHER_TESTS = {
     "map": "this",
     "page_rules": "the rules about pages",
     "pages": "the pages",
+    "paths": "where tests find what they import",
     "site": "the built site",
     "systems": "the table of systems",
 }
@@ -119,7 +120,7 @@ def read_course() -> Course:
         in_index=tuple(slug for slug, page in re.findall(links, index) if slug == page),
         coming=frozenset(re.findall(r"`(\w+)`", re.sub(links, "", index))),
         modules=_modules(),
-        tests=_stems("tests/test_*.py", "test_") | _folders("tests/*/test_*.py"),
+        tests=_stems("tests/test_*.py", "test_") | _rooms("tests/*/*/test_*.py"),
         tools=_stems("tools/*.py") | _stems("tools/ext/*.py"),
         solutions=frozenset(path.parent.name for path in ROOT.glob("solutions/*/*.ipynb")),
         exercises=frozenset(path.parent.name for path in ROOT.glob("exercises/*/*.ipynb")),
@@ -134,6 +135,11 @@ def _modules() -> frozenset[str]:
 
 def _folders(pattern: str) -> frozenset[str]:
     return frozenset(path.parent.name for path in ROOT.glob(pattern))
+
+
+def _rooms(pattern: str) -> frozenset[str]:
+    """The packages whose tests stand in folders of folders."""
+    return frozenset(path.parents[1].name for path in ROOT.glob(pattern))
 
 
 def _stems(pattern: str, prefix: str = "") -> frozenset[str]:

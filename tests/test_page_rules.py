@@ -2,7 +2,7 @@
 
 import page_rules as rules
 import pytest
-from pages import Page
+from book_pages import Page
 
 HEADER = """---
 jupytext:

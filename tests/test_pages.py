@@ -5,7 +5,7 @@ from collections import Counter
 
 import page_rules as rules
 import pytest
-from pages import BOOK, all_pages, chapters, parts, read_page, read_table
+from book_pages import BOOK, all_pages, chapters, parts, read_page, read_table
 
 PAGES = all_pages()
 CHAPTERS = chapters()

@@ -6,17 +6,15 @@ import sys
 from pathlib import Path
 
 import pytest
+import site_check
+from accessible_pages import repaired
+from notebook_links import notebook_address
+from number_bands import Band, complaints, glued_numbers, read_bands
+from offline_assets import foreign_assets
+from sealed_execution import inputs_digest, seal
+from site_links import check_html
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tools/ext")]
-
-import site_check  # noqa: E402
-from accessible_pages import repaired  # noqa: E402
-from notebook_links import notebook_address  # noqa: E402
-from number_bands import Band, complaints, glued_numbers, read_bands  # noqa: E402
-from offline_assets import foreign_assets  # noqa: E402
-from sealed_execution import inputs_digest, seal  # noqa: E402
-from site_links import check_html  # noqa: E402
 
 # ---------------------------------------------------------------- bands
 

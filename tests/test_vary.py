@@ -10,15 +10,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
+import page_runs
 import pytest
+import right_answers
+import vary
+from ext.number_bands import Band
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tools/ext")]
-
-import page_runs  # noqa: E402
-import right_answers  # noqa: E402
-import vary  # noqa: E402
-from number_bands import Band  # noqa: E402
 
 TELL = """import os, sys
 print(os.environ["COLOR"], os.environ.get("LMCOURSE_TEST_SEED"), sys.argv[1:])

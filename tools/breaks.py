@@ -174,7 +174,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         seconds = f"{verdict.seconds:.1f}" if verdict.seconds else ""
         table.add_row(system.id, system.chapter, system.edit, seconds, verdict.problem or "noticed")
     # Here, not above: nothing of the package may be there before it is broken.
-    from lmcourse.grading.terminal import console
+    from lmcourse.grading.cli.terminal import console
 
     console().print(table)
     print_longest("row", {system.id: verdicts[system].seconds for system in systems})

@@ -17,8 +17,7 @@ import threading
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent / "ext"))
-from sealed_execution import seal
+from ext.sealed_execution import seal
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build"]

@@ -20,7 +20,7 @@ from pathlib import Path
 from durations import Duration, longest, read_durations
 from rich.table import Table
 
-from lmcourse.grading.terminal import console
+from lmcourse.grading.cli.terminal import console
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / "_build/logs"
@@ -29,6 +29,8 @@ PYTHON = sys.executable
 GRADING = "tests/grading"
 BIN = Path(PYTHON).parent
 AT_ONCE = 2  # steps
+# These build on the helpers of the tests.
+HELPERS = dict.fromkeys(("run_faults", "hostile"), ("env", "PYTHONPATH=tests:tests/support"))
 
 # Seconds that a step may take on a fast machine of two cores that does nothing else. A step that
 # takes more than OVER times as long is named in a warning: it never fails for it.
@@ -97,7 +99,7 @@ class Step:
 
 
 def tool(name: str, *arguments: str) -> list[str]:
-    return [PYTHON, f"tools/{name}.py", *arguments]
+    return [*HELPERS.get(name, ()), PYTHON, f"tools/{name}.py", *arguments]
 
 
 def first_steps() -> list[Step]:
@@ -116,13 +118,13 @@ def other_steps() -> list[Step]:
     suite = [PYTHON, "-m", "pytest", "--durations=30"]
     return [
         Step("book", tool("build_book")),
-        Step("nbval chapters", tool("nbval", "chapters", "--processes=1"), needs="book"),
-        Step("nbval solutions", tool("nbval", "solutions", "--processes=1")),
+        Step("nbval chapters", tool("run_notebooks", "chapters", "--processes=1"), needs="book"),
+        Step("nbval solutions", tool("run_notebooks", "solutions", "--processes=1")),
         Step("site-check", tool("site_check", "_build/html"), needs="book"),
         # The two parts leave nothing out: what is not in the folder is in the other one.
         Step("test grading", [*suite, GRADING]),
         Step("test course", [*suite, f"--ignore={GRADING}"]),
-        Step("faults", tool("faults")),
+        Step("faults", tool("run_faults")),
         Step("breaks", tool("breaks")),
         Step("hostile", tool("hostile")),
     ]

@@ -3,7 +3,9 @@
 Every one of them deserves 0 points. None may get a point, see or change what is not its own, reach
 the network, or cost a neighbor anything; see tests/attacks for what each one tries.
 
-    python tools/hostile.py [WORD]...     only the attacks whose names hold a WORD
+    PYTHONPATH=tests:tests/support python tools/hostile.py [WORD]...
+
+With words, only the attacks whose names hold one of them.
 """
 
 import argparse
@@ -36,7 +38,7 @@ from hostile_runs import (
 )
 from rich.table import Table
 
-from lmcourse.grading.terminal import console
+from lmcourse.grading.cli.terminal import console
 
 WAYS = {"lmcourse": by_lmcourse, "nbgrader": by_nbgrader}
 MARKS = (HIDDEN, NEIGHBOR, HOST, KEY)

@@ -9,14 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/grading")]
+from attacks import ATTACKS, FALSE, RIGHT, SETUP, TESTS, source
+from attacks.folders import FOLDERS, REFUSED, TIMES
+from attacks.notebooks import NOTEBOOKS
+from notebook_edits import answer
+from tiny_course import CONFIG, cell
 
-from attacks import ATTACKS, FALSE, RIGHT, SETUP, TESTS, source  # noqa: E402
-from attacks.folders import FOLDERS, REFUSED, TIMES  # noqa: E402
-from attacks.notebooks import NOTEBOOKS  # noqa: E402
-from notebook_edits import answer  # noqa: E402
-from tiny_course import CONFIG, cell  # noqa: E402
+ROOT = Path(__file__).resolve().parents[1]
 
 AIM = "aim"  # the assignment
 HIDDEN = "mark of a hidden test, 7f3a"

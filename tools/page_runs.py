@@ -19,14 +19,13 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+from ext.number_bands import Band, complaints, glued_numbers, read_bands
+from ext.sealed_execution import seal
 from myst_nb.ext.glue import extract_glue_data_cell
 from nbclient import NotebookClient
 
-sys.path.insert(0, str(Path(__file__).resolve().parent / "ext"))
-from number_bands import Band, complaints, glued_numbers, read_bands
-from sealed_execution import seal
-
 ROOT = Path(__file__).resolve().parent.parent
+
 WORKERS = 2
 CELL_SECONDS = 900  # long, since the machine may be busy: a cell that hangs ends all the same
 SEED = re.compile(r"^SEED = \d+$", re.MULTILINE)

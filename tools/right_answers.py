@@ -1,5 +1,6 @@
 """Runs each assignment's solution and right variants against all tests: do they keep all points?
 
+export PYTHONPATH=tests
 python tools/right_answers.py            every assignment
 python tools/right_answers.py --seed 3   with other inputs, the same ones at each call
 """
@@ -65,10 +66,9 @@ def main() -> int:
     options = parser.parse_args()
     torch.set_num_threads(1)
     close(torch.zeros(1), torch.zeros(1))  # imports much of torch: once here, not in each process
-    sys.path.insert(0, str(ROOT))
     found, count = [], 0
     for path in sorted(p for p in ROOT.glob("solutions/*/*.ipynb") if p.stem == p.parent.name):
-        right = importlib.import_module(f"tests.faults.{path.stem}").RIGHT
+        right = importlib.import_module(f"faults.{path.stem}").RIGHT
         count += 1 + len(right)
         problems = failures(load(path), right, options.seed)
         print(f"{path.stem}: 1 solution, {len(right)} right variants, {len(problems)} problems")

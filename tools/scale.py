@@ -1,5 +1,6 @@
 """How fast a large class is graded, beside stock nbgrader, and whether anything depends on how.
 
+    export PYTHONPATH=tests:tests/support
     python tools/scale.py                      300 submissions, 30 of them by stock nbgrader
     python tools/scale.py --count 12 --stock 3 --kill-after 4      to try it
 
@@ -24,17 +25,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+from class_attention import ASSIGNMENT
+from class_large import Generator, HandedIn, misjudged, write_class
+from class_small import command, gradebook
+from dask_and_postgres import DASK, DRIVER, POSTGRES, dask_cluster, postgres
 from rich.table import Table
 
+from lmcourse.grading.cli.terminal import console
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/grading")]
-
-from classroom import ASSIGNMENT  # noqa: E402
-from large_class import Generator, HandedIn, misjudged, write_class  # noqa: E402
-from servers import DASK, DRIVER, POSTGRES, dask_cluster, postgres  # noqa: E402
-from small_class import command, gradebook  # noqa: E402
-
-from lmcourse.grading.terminal import console  # noqa: E402
 
 MIB = 1 << 20
 STOCK_CONFIG = """\

@@ -19,12 +19,10 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from site_links import check_html, site_pages
 from tqdm import tqdm
 
-sys.path.insert(0, str(Path(__file__).parent))
-from site_links import check_html, site_pages
-
-from lmcourse.grading.terminal import console
+from lmcourse.grading.cli.terminal import console
 
 ROOT = Path(__file__).resolve().parent.parent
 AXE = ROOT / "book/_static/vendor/axe-core/axe.min.js"

@@ -8,7 +8,7 @@ from traitlets.config import Config
 
 def configure(c: Config) -> None:
     """Attach the strict reader, repair, bounded execution and the three outcomes to nbgrader."""
-    ours, theirs = "lmcourse.grading.preprocessors.", "nbgrader.preprocessors."
+    ours, theirs = "lmcourse.grading.nbgrader_steps.preprocessors.", "nbgrader.preprocessors."
     c.Autograde.exporter_class = ours + "StrictNotebook"
     c.Autograde.sanitize_preprocessors = [ours + "Repair", theirs + "CheckCellMetadata"]
     c.Autograde.autograde_preprocessors = [
@@ -20,5 +20,7 @@ def configure(c: Config) -> None:
         theirs + "CheckCellMetadata",
     ]
     # nbgrader's own feedback would show hidden tests to learners, and run what they wrote.
-    c.GenerateFeedback.exporter_class = "lmcourse.grading.feedback_exporter.FeedbackExporter"
+    c.GenerateFeedback.exporter_class = (
+        "lmcourse.grading.nbgrader_steps.feedback_exporter.FeedbackExporter"
+    )
     c.GenerateFeedback.preprocessors = []

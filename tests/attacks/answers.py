@@ -106,7 +106,7 @@ ANSWERS = {
         def f(x): raise Every()
     """,
     "the bridge's own exceptions": """
-        from lmcourse.grading.proxies import BridgeFault, Gone
+        from lmcourse.grading.bridge.proxies import BridgeFault, Gone
         def f(x): raise BridgeFault('x')
     """,
     "an error whose text fails": """
@@ -116,14 +116,15 @@ ANSWERS = {
     """,
     "the service replaced": """
         FALSE
-        from lmcourse.grading import student
+        from lmcourse.grading.bridge import student
         def do(self, head, reader):
             return (reader.unpack(head['args']) or [1])[0] if 'args' in head else True
         student.Service._do = do
     """,
     "answers that echo": """
         FALSE
-        from lmcourse.grading import student, frames
+        from lmcourse.grading.bridge import student
+        from lmcourse.grading.sandbox import frames
         def answer(self, head, block):
             value = (head.get('args') or [True])[0]
             frames.send(self._link, {'seq': head['seq'], 'value': value}, [block])

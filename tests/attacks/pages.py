@@ -1,8 +1,8 @@
 """What a learner may write to act in the browser of the person who grades it.
 
 Each marks the page with `CANARY`, asks another host for something, or writes into the course with
-the rights of whoever looks. `tests/grading/test_screen_browser.py` proves that they do so in
-nbgrader's own pages, and opens them in ours.
+the rights of whoever looks. `tests/grading/whole/test_formgrader_browser.py` proves that they do
+so in nbgrader's own pages, and opens them in ours.
 """
 
 import base64

@@ -1,7 +1,7 @@
 """Wrong answers that the tests of an assignment must catch, and right ones that they must let pass.
 
 One module for each assignment, `tests/faults/<slug>.py`, with two lists: `WRONG` and `RIGHT`.
-`tools/faults.py` runs them; `make faults` prints the score.
+`tools/run_faults.py` runs them; `make faults` prints the score.
 """
 
 import re

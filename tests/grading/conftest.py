@@ -1,24 +1,25 @@
 """One pair of warm fork servers for all tests of the sandbox."""
 
 import pytest
-from sandboxed import SETUP, SMALL, WANTED, descendants, wait_until
+from sandbox_processes import SETUP, SMALL, WANTED, descendants, wait_until
 
-from lmcourse.grading import sandbox
-from lmcourse.grading.bench import Bench
-from lmcourse.grading.provisioner import ForkServer
+from lmcourse.grading.bridge import JUDGE, STUDENT
+from lmcourse.grading.execution.sandboxed import Bench
+from lmcourse.grading.sandbox import bubblewrap
+from lmcourse.grading.sandbox.processes import ForkServer
 
 
 @pytest.fixture(scope="session")
 def students():
-    sandbox.require()  # where there is no sandbox these tests fail: they are never skipped
-    with ForkServer("student") as server:
+    bubblewrap.require()  # where there is no sandbox these tests fail: they are never skipped
+    with ForkServer(STUDENT) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def judges():
-    sandbox.require()
-    with ForkServer("judge") as server:
+    bubblewrap.require()
+    with ForkServer(JUDGE) as server:
         yield server
 
 

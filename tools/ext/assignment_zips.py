@@ -8,7 +8,7 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
-from lmcourse.grading.release import Released, write_zip
+from lmcourse.grading.assignment.release import Released, write_zip
 
 FOLDER = "assignments"
 TARGET = re.compile(rf"(?:.*/)?{FOLDER}/([a-z0-9_]+)\.zip")

@@ -1,0 +1,112 @@
+"""What the gradebook and the author's folder say of an assignment: all that grading builds on.
+
+Chapter: book/instructors/index.md
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from nbgrader.api import Gradebook
+from nbgrader.coursedir import CourseDirectory
+
+from lmcourse.grading.assignment.notebooks import NotebookError, read_cells, read_plain_file
+from lmcourse.grading.assignment.plan import CodeCell, Planned
+from lmcourse.grading.sandbox.withhold import Withheld, stated
+
+
+def recorded_plan(resources, order: list[str]) -> list[Planned]:
+    """The plan that the gradebook holds since the assignment was released."""
+    ids = resources["nbgrader"]
+    with Gradebook(ids["db_url"]) as gradebook:
+        notebook = gradebook.find_notebook(ids["notebook"], ids["assignment"])
+        points = {cell.name: cell.max_score for cell in notebook.grade_cells}
+        task_points = {cell.name: cell.max_score for cell in notebook.task_cells}
+        solutions = {cell.name for cell in notebook.solution_cells}
+        plan = [
+            Planned(
+                name=cell.name,
+                kind=cell.cell_type,
+                source=cell.source,
+                locked=bool(cell.locked),
+                graded=cell.name in points,
+                solution=cell.name in solutions,
+                task=cell.name in task_points,
+                points=float(points.get(cell.name, task_points.get(cell.name, 0.0))),
+                checksum=cell.checksum,
+            )
+            for cell in notebook.source_cells
+        ]
+    rank = {name: position for position, name in enumerate(order)}
+    return sorted(plan, key=lambda cell: rank.get(cell.name, len(rank)))
+
+
+def authors_notebook(course: CourseDirectory | None, resources) -> Path | None:
+    """Where the author's notebook of this assignment stands, if there is a course at all."""
+    if course is None:
+        return None
+    ids = resources["nbgrader"]
+    folder = Path(course.format_path(course.source_directory, ".", ids["assignment"]))
+    return folder / f"{ids['notebook']}.ipynb"
+
+
+def released_order(notebook: Path | None) -> list[str]:
+    """The names in the order of the author's notebook: the gradebook does not promise any."""
+    try:
+        cells = read_cells(notebook) if notebook else []
+    except NotebookError:
+        return []
+    return [cell.label for cell in cells if cell.label]
+
+
+def reference_cells(notebook: Path | None, plan: Sequence[Planned]) -> list[CodeCell]:
+    """The author's own answers, with the tests that the gradebook holds; empty without them."""
+    planned = {cell.name: cell for cell in plan}
+    try:
+        cells = read_cells(notebook) if notebook else []
+    except NotebookError:
+        return []
+    found = []
+    for cell in cells:
+        if cell.kind == "code":
+            own = planned.get(cell.label or "")
+            source = own.source if own and own.locked else cell.source
+            found.append(CodeCell(kind=kind_of(own), source=source, name=cell.label or ""))
+    return found
+
+
+def kind_of(planned: Planned | None) -> str:
+    """What the sandbox is to make of a code cell: `test`, `setup` or `student`."""
+    if planned is None or not planned.locked:
+        return "student"
+    return "test" if planned.is_test else "setup"
+
+
+def withheld_from(notebook: Path | None) -> Withheld:
+    """What the author's notebook withholds: `metadata.lmcourse.withheld` in its file.
+
+    Raises:
+        ValueError: it is not written as `Withheld` wants it.
+    """
+    try:
+        metadata = json.loads(read_plain_file(notebook))["metadata"] if notebook else {}
+    except (NotebookError, KeyError, TypeError):
+        return Withheld()
+    ours = metadata.get("lmcourse", {}) if isinstance(metadata, dict) else {}
+    return stated(ours.get("withheld", {}) if isinstance(ours, dict) else ours)
+
+
+def authors_files(notebook: Path | None) -> dict[str, bytes]:
+    """What lies beside the author's notebook, without notebooks; nothing that was handed in."""
+    if notebook is None:
+        return {}
+    folder = notebook.parent
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+        and path.suffix != ".ipynb"
+        and not any(
+            part.startswith(".") or part == "__pycache__" for part in path.relative_to(folder).parts
+        )
+    }

@@ -1,0 +1,166 @@
+"""Reading a notebook that anyone may have written: its cells' text, whatever else it claims.
+
+Chapter: book/instructors/index.md
+"""
+
+import hashlib
+import json
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lmcourse.grading.sandbox.budgets import CELL_CHARS, NOTEBOOK_BYTES, NOTEBOOK_CELLS
+
+KINDS = ("code", "markdown", "raw")
+_CLEAR = (
+    "outputs (plots, long prints) count but are not needed: clear them in Jupyter by Kernel >"
+    " Restart Kernel and Clear Outputs of All Cells, and save"
+)
+_CONFLICT = b"<<<<<<< "
+
+
+class NotebookError(ValueError):
+    """The file cannot be read as a notebook; the message says why, in words for its owner."""
+
+
+class TooLargeError(NotebookError):
+    """The file has more bytes than are read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One cell: its kind and text, and what its metadata *claims* (never to be believed)."""
+
+    kind: str
+    source: str
+    claims: dict = field(default_factory=dict)
+
+    @property
+    def label(self) -> str | None:
+        """The grade id that the cell claims to have."""
+        label = self.claims.get("grade_id")
+        return label if isinstance(label, str) and label else None
+
+
+def read_cells(path: Path) -> list[Cell]:
+    """The cells of the notebook at `path`.
+
+    Raises:
+        NotebookError: it is missing, no plain file, too large, or no notebook.
+    """
+    try:
+        return parse_cells(read_plain_file(path))
+    except TooLargeError as error:
+        raise NotebookError(f"{error}; {_CLEAR}") from None
+
+
+def read_plain_file(path: Path, limit: int = NOTEBOOK_BYTES) -> bytes:
+    """The bytes of a plain file; links, pipes and files above `limit` bytes are refused."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        if path.is_symlink():
+            raise NotebookError("it is a link, not a file")
+        handle = os.open(path, flags | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError:
+        raise NotebookError("there is no such file") from None
+    except OSError as error:
+        raise NotebookError(f"it cannot be opened ({error.strerror})") from None
+    try:
+        facts = os.fstat(handle)
+        if not stat.S_ISREG(facts.st_mode):
+            raise NotebookError("it is a folder or a device, not a file")
+        if facts.st_size > limit:
+            raise TooLargeError(
+                f"it is too large: {facts.st_size:,} bytes, at most {limit:,} are read"
+            )
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read(limit + 1)
+    finally:
+        os.close(handle)
+
+
+def parse_cells(data: bytes) -> list[Cell]:
+    """The cells of a notebook's JSON, of format 3 or 4."""
+    notebook = _parse_json(data)
+    cells = notebook.get("cells")
+    if cells is None and isinstance(notebook.get("worksheets"), list):  # nbformat 3
+        sheets = [sheet for sheet in notebook["worksheets"] if isinstance(sheet, dict)]
+        cells = [cell for sheet in sheets for cell in sheet.get("cells") or []]
+    if not isinstance(cells, list):
+        raise NotebookError("it is JSON, but not a notebook: it has no list of cells")
+    if len(cells) > NOTEBOOK_CELLS:
+        raise NotebookError(f"it has {len(cells):,} cells, at most {NOTEBOOK_CELLS:,} are read")
+    cells = [cell for cell in cells if isinstance(cell, dict)]
+    if any("code" in cell and "source" not in cell for cell in cells):
+        raise NotebookError("it has nbformat 1, of 2011: open it in Jupyter, and save it")
+    return [_parse_cell(cell) for cell in cells]
+
+
+def _parse_json(data: bytes) -> dict:
+    if not data.strip():
+        raise NotebookError("the file is empty")
+    try:
+        notebook = json.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise NotebookError("it is not a notebook: its text is not UTF-8") from None
+    except RecursionError:
+        raise NotebookError("it is not a notebook: its JSON is nested too deeply") from None
+    except ValueError as error:
+        lines = data.splitlines()
+        if found := [n for n, line in enumerate(lines, 1) if line.startswith(_CONFLICT)]:
+            raise NotebookError(
+                "it holds two versions of a text that git could not merge (`<<<<<<<` in line"
+                f" {found[0]}): keep one of them"
+            ) from None
+        place = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise NotebookError(f"it is not a notebook: its JSON is broken{place}") from None
+    if not isinstance(notebook, dict):
+        raise NotebookError("it is JSON, but not a notebook")
+    return notebook
+
+
+def _parse_cell(cell: dict) -> Cell:
+    source = cell.get("source", cell.get("input", ""))
+    if isinstance(source, list):
+        source = "".join(line for line in source if isinstance(line, str))
+    source = clean_text(source) if isinstance(source, str) else ""
+    if len(source) > CELL_CHARS:
+        source = ""
+    metadata = cell.get("metadata")
+    claims = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    return Cell(
+        kind=cell["cell_type"] if cell.get("cell_type") in KINDS else "raw",
+        source=source,
+        claims=_clean(claims) if isinstance(claims, dict) else {},
+    )
+
+
+def clean_text(text: str) -> str:
+    """Text that can be written as UTF-8, with the line ends that Python knows."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _clean(value: Any, depth: int = 10) -> Any:
+    """What JSON can hold, with every text in it cleaned; what is nested deeper is left out."""
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, dict | list) and not depth:
+        return None
+    if isinstance(value, dict):
+        return {clean_text(key): _clean(one, depth - 1) for key, one in value.items()}
+    return [_clean(one, depth - 1) for one in value] if isinstance(value, list) else value
+
+
+def essential(text: str) -> str:
+    """The text of a cell as it is compared: white space at the ends of its lines and its own end
+    does not count, for editors and converters strip it."""
+    return "\n".join(line.rstrip() for line in text.split("\n")).rstrip()
+
+
+def digest(cells: list[Cell]) -> str:
+    """A short name for exactly these cells: another one if anything that counts has changed."""
+    parts = [[cell.kind, cell.source, cell.label] for cell in cells]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

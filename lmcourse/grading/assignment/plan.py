@@ -1,0 +1,137 @@
+"""What an assignment consists of, as its author released it: all that grading believes.
+
+Chapter: book/instructors/writing_tests.md
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from lmcourse.grading.assignment.notebooks import Cell
+
+HIDDEN, HIDDEN_END = "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"
+_HEADER = re.compile(r"^##\s+Task\s+(\d+)\s*·\s*(.+?)\s*\((\d+(?:\.\d+)?) points?\)\s*$", re.M)
+_SECTION = re.compile(r"^\*Chapter section:\s*(.+?)\*", re.M)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodeCell:
+    """A code cell and what it is: `student`, `setup` (locked, no test) or `test`."""
+
+    kind: str
+    source: str
+    name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A cell with a grade id, as released."""
+
+    name: str
+    kind: str
+    source: str
+    locked: bool = False
+    graded: bool = False
+    solution: bool = False
+    task: bool = False
+    points: float = 0.0
+    checksum: str | None = None
+
+    @property
+    def is_test(self) -> bool:
+        """Whether running the cell decides its points."""
+        return self.graded and not self.solution and self.kind == "code"
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person decides its points."""
+        return (self.graded and not self.is_test) or self.task
+
+
+@dataclass(kw_only=True)
+class Task:
+    """The cells between one task's heading and the next."""
+
+    number: int
+    title: str
+    section: str = ""
+    promised: float = 0.0  # the points in the heading
+    cells: list[Planned] = field(default_factory=list)
+
+    @property
+    def graded(self) -> list[Planned]:
+        """The cells that have points."""
+        return [cell for cell in self.cells if cell.graded or cell.task]
+
+    @property
+    def points(self) -> float:
+        return sum((cell.points for cell in self.graded), 0.0)
+
+    @property
+    def label(self) -> str:
+        """How a reader finds the task in the notebook."""
+        return f"Task {self.number} · {self.title}" if self.number else self.title
+
+
+def is_test(cell: Cell) -> bool:
+    """Whether a cell claims to be a test: graded, code, and no answer."""
+    claims = cell.claims
+    return cell.kind == "code" and bool(claims.get("grade")) and not claims.get("solution")
+
+
+def stated_plan(cells: Sequence[Cell]) -> list[Planned]:
+    """The plan that a notebook states of itself: an author's is true, a learner's a claim."""
+    return [
+        Planned(
+            name=cell.label,
+            kind=cell.kind,
+            source=cell.source,
+            locked=_locked(cell.claims),
+            graded=bool(cell.claims.get("grade")),
+            solution=bool(cell.claims.get("solution")),
+            task=bool(cell.claims.get("task")),
+            points=_number(cell.claims.get("points")),
+            checksum=cell.claims.get("checksum"),
+        )
+        for cell in cells
+        if cell.label
+    ]
+
+
+def _locked(claims: dict) -> bool:
+    """As nbgrader has it: an answer never is, a test always."""
+    return not claims.get("solution") and bool(claims.get("grade") or claims.get("locked"))
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def tasks(plan: Sequence[Planned]) -> list[Task]:
+    """The tasks of a plan, in its order; a graded cell under no heading is a task of its own."""
+    found: list[Task] = []
+    current: Task | None = None
+    for cell in plan:
+        heading = _HEADER.search(cell.source) if cell.kind == "markdown" else None
+        if heading:
+            section = _SECTION.search(cell.source)
+            current = Task(
+                number=int(heading[1]),
+                title=heading[2],
+                section=section[1] if section else "",
+                promised=float(heading[3]),
+            )
+            found.append(current)
+        if current is not None:
+            current.cells.append(cell)
+        elif cell.graded:
+            found.append(Task(number=0, title=cell.name, promised=cell.points, cells=[cell]))
+    return found
+
+
+def hidden_from(source: str) -> int | None:
+    """The number of the line where the hidden tests of a test cell begin, from 1."""
+    for number, line in enumerate(source.splitlines(), start=1):
+        if HIDDEN in line:
+            return number
+    return None

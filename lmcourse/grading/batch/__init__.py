@@ -1,0 +1,4 @@
+"""A whole class.
+
+Chapter: book/instructors/scale.md
+"""

@@ -1,0 +1,69 @@
+"""A class that was graded, as the gradebook has it now; runs no code.
+
+Chapter: book/instructors/index.md
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from nbgrader.api import MissingEntry
+
+from lmcourse.grading.assignment.course import Course, quiet_log, writable_folder
+from lmcourse.grading.assignment.notebooks import read_cells
+from lmcourse.grading.assignment.plan import Task, stated_plan, tasks
+from lmcourse.grading.errors import MisuseError
+from lmcourse.grading.gradebook.records import Recorder, locked
+from lmcourse.grading.gradebook.results import Class, Desk, Options, Result
+from lmcourse.grading.reports import lateness
+from lmcourse.grading.reports.feedback import write_feedback
+
+
+def recall(course: Course, assignment: str, output: Path | None) -> Class:
+    """The class as the gradebook has it now, with what a person graded since; runs nothing.
+
+    Raises:
+        MisuseError: the class was not graded there.
+        FailureError: a run is going on there.
+    """
+    solution = course.solution(assignment)
+    output = (output or course.root).resolve()
+    before = output / "grades" / f"{assignment}.json"
+    if not before.is_file():
+        raise MisuseError(f"{before} is missing: run lmcourse grade first, or add --output")
+    writable_folder(before.parent)
+    rows, left_over = _rows(before)
+    desk = Desk(
+        course=course, assignment=assignment, output=output, options=Options(), log=quiet_log()
+    )
+    if desk.own_gradebook and not (output / "gradebook.db").is_file():
+        raise MisuseError(f"{output} holds no gradebook: run lmcourse grade again")
+    found = tasks(stated_plan(read_cells(solution)))
+    with locked(desk), Recorder(desk) as recorder:
+        results = [_recalled(row, desk, found, recorder) for row in rows]
+    return Class(
+        assignment=assignment, output=output, tasks=found, results=results, ignored=left_over
+    )
+
+
+def _recalled(row: dict, desk: Desk, found: list[Task], recorder: Recorder) -> Result:
+    student, problem = row["student"], row["problem"]
+    if problem:
+        return Result(student=student, problem=problem, pending=row.get("pending", False))
+    try:
+        result = lateness.noted(recorder.read_back(student), desk.output, desk.assignment)
+    except (FileNotFoundError, MissingEntry):
+        raise MisuseError(
+            f"the graded notebook of {student} is missing in {desk.output}: grade again"
+        ) from None
+    write_feedback(desk.folder("feedback", student), result, found)
+    return replace(result, cells=[])
+
+
+def _rows(before: Path) -> tuple[list[dict], list[str]]:
+    """The learners of the report before this one, and what it ignored."""
+    try:
+        report = json.loads(before.read_text("utf-8"))
+        return report["students"], [str(line) for line in report.get("ignored", [])]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise MisuseError(f"{before} is damaged: run lmcourse grade again") from None

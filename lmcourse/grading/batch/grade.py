@@ -1,0 +1,242 @@
+"""A whole class: many graded at a time, one who writes, none able to stop the others.
+
+Chapter: book/instructors/index.md
+"""
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from traitlets.config import Config
+
+from lmcourse.grading.assignment.author import recorded_plan, released_order
+from lmcourse.grading.assignment.course import (
+    Course,
+    fill_database,
+    make_gradebook,
+    quiet_log,
+    writable_folder,
+)
+from lmcourse.grading.assignment.notebooks import read_cells
+from lmcourse.grading.assignment.plan import Task, stated_plan, tasks
+from lmcourse.grading.assignment.release import convert
+from lmcourse.grading.assignment.submissions import STUDENT, Entry, Submission, entries, ignored
+from lmcourse.grading.batch import workers
+from lmcourse.grading.batch.workers import Crew
+from lmcourse.grading.errors import FailureError, MisuseError
+from lmcourse.grading.execution import worker
+from lmcourse.grading.execution.settings import ExecutionSettings
+from lmcourse.grading.execution.submission import UNSAFE, Answer, Kit
+from lmcourse.grading.gradebook.cache import Cache
+from lmcourse.grading.gradebook.records import Recorder, locked
+from lmcourse.grading.gradebook.results import Class, Desk, Options, Result
+from lmcourse.grading.reports import lateness
+from lmcourse.grading.reports.feedback import drop_feedback, write_feedback
+from lmcourse.grading.sandbox import bubblewrap
+
+NOT_YET = "not graded yet: the run was stopped, and the same command goes on"
+
+
+@dataclass(kw_only=True)
+class Grader:
+    """What `grade` needs to know before the first submission runs, and what is done so far."""
+
+    desk: Desk
+    tasks: list[Task]
+    entries: list[Entry]
+    kit: Kit
+    crew: Crew
+    ignored: list[str] = field(default_factory=list)
+    done: dict[Entry, Result] = field(default_factory=dict)
+
+    def grade(self, on_done: Callable[[Result], None] = lambda result: None) -> Class:
+        """Grade all; `on_done` hears of each result as it comes.
+
+        Interrupted, it leaves what is graded in the gradebook and in `so_far`.
+        """
+        cache = Cache(self.desk.own_folder / self.desk.assignment, self.kit)
+        with Recorder(self.desk) as recorder:
+            waiting = []
+            for entry in self.entries:
+                result = self._known(entry, cache, recorder)
+                if result is None:
+                    waiting.append(entry)
+                else:
+                    self._finish(entry, result, on_done)
+            team = replace(self.crew, workers=max(1, min(self.crew.workers, len(waiting))))
+            by_student = {entry.student: entry for entry in waiting}
+            for submission, answer in team.grade(self.kit, waiting) if waiting else ():
+                result = self._answered(submission, answer, cache, recorder)
+                self._finish(by_student[submission.student], result, on_done)
+        return self.so_far()
+
+    def so_far(self) -> Class:
+        """The class as it is now; who was not reached has a row that says so."""
+        results = [
+            self.done.get(entry) or Result(student=entry.student, problem=NOT_YET, pending=True)
+            for entry in self.entries
+        ]
+        return Class(
+            assignment=self.desk.assignment,
+            output=self.desk.output,
+            tasks=self.tasks,
+            results=results,
+            ignored=self.ignored,
+        )
+
+    def _known(self, entry: Entry, cache: Cache, recorder: Recorder) -> Result | None:
+        """What can be said without running anything."""
+        submission = entry.read()
+        if submission.problem:
+            return Result(student=submission.student, problem=submission.problem)
+        if self.desk.options.anew:
+            return None
+        notebook = cache.find(entry.student, cache.key(entry.student, submission.cells))
+        if notebook is None:
+            return None
+        return replace(self._recorded(submission, notebook, recorder), kept=True)
+
+    def _answered(
+        self, submission: Submission, answer: Answer, cache: Cache, recorder: Recorder
+    ) -> Result:
+        if answer.log:
+            self.desk.log.error("%s: %s\n%s", submission.student, answer.problem, answer.log)
+        if answer.problem:
+            return Result(student=submission.student, problem=answer.problem)
+        if answer.lasting:
+            key = cache.key(submission.student, submission.cells)
+            try:
+                cache.keep(submission.student, key, answer.notebook)
+            except OSError as error:  # the next run grades it once more, that is all
+                self.desk.log.warning("%s is not kept: %s", submission.student, error)
+        self.desk.log.info("was graded: %s", submission.student)
+        return self._recorded(submission, answer.notebook, recorder)
+
+    def _recorded(self, submission: Submission, notebook: str, recorder: Recorder) -> Result:
+        try:
+            return recorder.record(submission, notebook)
+        except Exception as error:
+            return self._unwritten(submission.student, "the grade", error)
+
+    def _unwritten(self, student: str, what: str, error: Exception) -> Result:
+        self.desk.log.error("%s: %s could not be written", student, what, exc_info=error)
+        why = f"{what} could not be written ({type(error).__name__}); the log says more"
+        return Result(student=student, problem=why)
+
+    def _finish(self, entry: Entry, result: Result, on_done: Callable[[Result], None]) -> None:
+        result = lateness.noted(result, self.desk.output, self.desk.assignment)
+        if not result.problem:
+            try:
+                write_feedback(self.desk.folder("feedback", result.student), result, self.tasks)
+            except OSError as error:
+                result = self._unwritten(result.student, "the feedback", error)
+        if result.problem and STUDENT.fullmatch(result.student):
+            # A page of an earlier hand-in, or half of one, would pass for this one's.
+            drop_feedback(self.desk.folder("feedback", result.student))
+        self.done[entry] = replace(result, cells=[])  # a class of notebooks need not be in memory
+        on_done(result)
+
+
+@contextlib.contextmanager
+def prepare(
+    course: Course,
+    assignment: str,
+    folder: Path,
+    output: Path | None,
+    options: Options,
+    on_wait: Callable[[str], None] = lambda text: None,
+) -> Iterator[Grader]:
+    """Look at everything that could be wrong with the call, then tell the gradebook the assignment.
+
+    The gradebook is locked until the `with` ends.
+
+    Args:
+        on_wait: is told for whom we wait, if we do.
+
+    Raises:
+        MisuseError: no such assignment, no submissions, no good secret, or the output cannot be
+            written.
+        FailureError: there is no sandbox here, another run has the gradebook, or the author's
+            notebook does not convert.
+    """
+    solution = course.solution(assignment)
+    if folder.resolve() in (course.root, course.solutions.resolve(), course.exercises.resolve()):
+        raise MisuseError(f"FOLDER must hold what learners handed in, but {folder} is the course's")
+    handed_in, left_over = entries(folder, assignment), ignored(folder)
+    _require(options)
+    output = writable_folder((output or course.root).resolve())
+    logs = writable_folder(output / "grades")
+    desk = Desk(
+        course=course,
+        assignment=assignment,
+        output=output,
+        options=options,
+        log=quiet_log(),
+        keeps_submissions=folder.resolve() == output / "submitted",
+    )
+    with locked(desk, on_wait):
+        desk = replace(desk, log=quiet_log(logs / f"{assignment}.log"))
+        _tell_gradebook(desk)
+        kit = _kit(desk, solution)
+        yield Grader(
+            desk=replace(desk, files=kit.brief.files),
+            tasks=tasks(stated_plan(read_cells(solution))),
+            entries=handed_in,
+            kit=kit,
+            crew=Crew(workers=options.workers or workers.cores(), scheduler=options.scheduler),
+            ignored=left_over,
+        )
+
+
+def _require(options: Options) -> None:
+    if (options.backend == "dask") != bool(options.scheduler):
+        raise MisuseError(
+            "--backend dask and --scheduler ADDRESS must be given together,"
+            f" got --backend {options.backend} and --scheduler {options.scheduler or 'nothing'}"
+        )
+    try:
+        if options.sandbox:
+            bubblewrap.require()
+        if options.secret is not None:
+            worker.course_secret(options.secret.parent, options.secret)
+    except bubblewrap.SandboxError as error:
+        raise FailureError(f"{error}. {UNSAFE}") from None
+    except ValueError as error:
+        raise MisuseError(str(error)) from None
+
+
+def _kit(desk: Desk, solution: Path) -> Kit:
+    """What a worker needs, under the course's settings and those of this call."""
+    said = deepcopy(desk.course.config.Execute)
+    said.cell_seconds = said.test_seconds = desk.options.seconds
+    said.sandbox = desk.options.sandbox
+    if desk.options.secret is not None:
+        said.secret_file = str(desk.options.secret.resolve())
+    settings = ExecutionSettings(config=Config({"ExecutionSettings": said}))
+    ids = {"notebook": desk.assignment, "assignment": desk.assignment, "db_url": desk.db_url}
+    plan = recorded_plan({"nbgrader": ids}, released_order(solution))
+    try:
+        brief = settings.brief(solution, plan, desk.output)
+    except ValueError as error:  # the secret is too short, say
+        raise MisuseError(str(error)) from None
+    return Kit(assignment=desk.assignment, plan=plan, brief=brief, sandbox=settings.sandbox)
+
+
+def _tell_gradebook(desk: Desk) -> None:
+    if desk.own_gradebook:
+        make_gradebook(desk.output / "gradebook.db")
+    else:
+        fill_database(desk.db_url)
+    with tempfile.TemporaryDirectory(prefix="lmcourse-release-") as scratch:
+        try:
+            convert(desk.course, desk.assignment, Path(scratch), database=True, db_url=desk.db_url)
+        except FailureError as error:
+            if "Cannot add or remove cells" in str(error):
+                raise FailureError(
+                    f"the cells of {desk.assignment} changed since submissions were graded in"
+                    f" {desk.output}: grade into another folder with --output"
+                ) from None
+            raise

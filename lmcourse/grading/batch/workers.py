@@ -1,0 +1,239 @@
+"""Those who grade: processes of this machine, or of a cluster, each with its warm fork servers.
+
+Chapter: book/instructors/scale.md
+
+Threat: a worker that dies – the machine ran out of memory, say – with a submission in its hands.
+joblib then gives up all that runs. Whatever was not finished is tried once more, one at a time, so
+that the one that ends its worker is known: it could not be graded, and the others lose nothing.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from joblib import Parallel, delayed, parallel_config
+
+from lmcourse.grading.assignment.submissions import Entry, Submission
+from lmcourse.grading.errors import FailureError
+from lmcourse.grading.execution import worker
+from lmcourse.grading.execution.submission import Answer, Kit, grade
+from lmcourse.grading.gradebook import environment
+from lmcourse.grading.sandbox import bubblewrap
+
+_DIE_WITH_PARENT = 1
+_LOST = 5  # so many workers lost in a row, each with one submission: it is not the submissions
+_CONNECT_SECONDS = 20
+WORKER_ENDED = (
+    "the worker that graded it ended (out of memory?), twice; the same command tries again"
+)
+
+
+def cores() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crew:
+    """How many grade at a time, and where.
+
+    Args:
+        workers: on this machine.
+        scheduler: the address of a Dask scheduler, whose workers then do all of it.
+    """
+
+    workers: int = 1
+    scheduler: str = ""
+
+    def grade(self, kit: Kit, entries: Iterable[Entry]) -> Iterator[tuple[Submission, Answer]]:
+        """Each submission with its answer, as they come.
+
+        Raises:
+            FailureError: the cluster cannot be used, or workers end whatever they are given.
+        """
+        with self._hands() as hands:
+            yield from _persist(hands, kit, entries)
+
+    @contextlib.contextmanager
+    def _hands(self) -> Iterator["_Hands"]:
+        if self.scheduler:
+            with _cluster(self.scheduler) as hands:
+                yield hands
+            return
+        try:
+            with tempfile.TemporaryDirectory(prefix="lmcourse-") as scratch:
+                hello = {"initializer": _begin, "initargs": (os.getpid(), scratch)}
+                try:
+                    yield _Hands(number=self.workers, options={"max_nbytes": None, **hello})
+                finally:
+                    _dismiss()
+        finally:
+            worker.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Hands:
+    """What joblib is told of the workers."""
+
+    number: int
+    options: dict
+
+    def work(self, kit: Kit, entries: Iterable[Entry], number: int | None = None):
+        """(submission, answer) for each entry; ends by raising if a worker does."""
+        flying: dict[int, Submission] = {}
+
+        def tasks():
+            for index, entry in enumerate(entries):
+                submission = entry.read()
+                flying[index] = submission
+                yield delayed(_task)(kit, index, submission)
+
+        number = number or self.number
+        # Read ahead by one for each worker: more would be lost with a worker that dies.
+        parallel = Parallel(
+            n_jobs=number,
+            batch_size=1,
+            pre_dispatch=2 * number,
+            return_as="generator_unordered",
+            **self.options,
+        )
+        with _deaf():  # a worker inherits it: Ctrl-C is for this process to handle
+            answers = parallel(tasks())
+        try:
+            for index, answer in answers:
+                yield flying.pop(index), answer
+        finally:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                answers.close()
+
+
+def _persist(hands, kit, entries):
+    """All answers, whatever workers die on the way."""
+    waiting, suspects, lost = iter(entries), [], 0
+    while True:
+        taken: dict[str, Entry] = {}
+
+        def take(source, taken=taken):
+            for entry in source:
+                taken[entry.student] = entry
+                yield entry
+
+        alone = bool(suspects)
+        source = [suspects.pop(0)] if alone else waiting
+        try:
+            # joblib would grade a single one in this process; it is kept for two.
+            for submission, answer in hands.work(kit, take(source), 2 if alone else None):
+                taken.pop(submission.student)
+                lost = 0
+                yield submission, answer
+            if not suspects:
+                if alone:
+                    continue
+                return
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except Exception as error:  # no job raises: it is the workers
+            lost += alone
+            if lost >= _LOST:
+                raise FailureError(
+                    f"workers end before they have graded anything ({type(error).__name__}:"
+                    f" {str(error).splitlines()[0][:200] if str(error) else 'no reason given'})."
+                    " What is graded so far is kept; mend that, and give the same command again"
+                ) from error
+            _dismiss()
+            if alone:
+                for entry in taken.values():
+                    yield entry.read(), Answer(problem=WORKER_ENDED, log=repr(error))
+            else:
+                suspects += taken.values()
+
+
+def _task(kit: Kit, index: int, submission: Submission) -> tuple[int, Answer]:
+    if submission.problem:  # since the run began
+        return index, Answer(problem=submission.problem)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return index, grade(kit, submission.student, submission.cells)
+
+
+def _begin(parent: int, scratch: str) -> None:
+    """What a worker does first: leave Ctrl-C to its parent, end with it, and keep no files."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+    tempfile.tempdir = scratch
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _dismiss() -> None:
+    """End the workers of this machine, with all that they have started."""
+    from joblib.externals.loky import reusable_executor
+
+    executor = reusable_executor._executor
+    if executor is not None:
+        executor.shutdown(wait=True, kill_workers=True)
+
+
+@contextlib.contextmanager
+def _cluster(address: str) -> Iterator[_Hands]:
+    """The threads of all workers of a Dask cluster."""
+    try:
+        from distributed import Client
+    except ModuleNotFoundError:
+        raise FailureError(
+            'distributed is missing: python -m pip install -c constraints.txt -e ".[cluster]"'
+        ) from None
+    try:
+        client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise FailureError(
+            f"there is no Dask scheduler at {address} ({type(error).__name__}):"
+            " start one with `dask scheduler`, and workers with `dask worker ADDRESS`"
+        ) from error
+    try:
+        _inspect(client, address)
+        with parallel_config(backend="dask", client=client):
+            yield _Hands(number=sum(client.ncores().values()), options={})
+    finally:
+        with contextlib.suppress(Exception):
+            client.run(worker.close)
+        client.close()
+
+
+def _inspect(client, address: str) -> None:
+    """Every worker has this environment and can hold strangers' code, or nothing begins."""
+    if not client.ncores():
+        raise FailureError(f"the scheduler at {address} has no worker: dask worker {address}")
+    try:
+        theirs = client.run(environment.facts)
+        problems = client.run(bubblewrap.problems)
+    except Exception as error:
+        raise FailureError(
+            f"a worker does not answer ({type(error).__name__}: {error}):"
+            " is lmcourse installed there, in the same version?"
+        ) from error
+    for address in sorted(theirs):
+        if found := environment.differences(theirs[address]):
+            raise FailureError(
+                f"the worker {address} has another environment, so that grades would depend on"
+                f" who gives them: {'; '.join(found[:3])}{' …' if len(found) > 3 else ''}"
+            )
+        if problems[address]:
+            raise FailureError(f"on the worker {address}: {'; '.join(problems[address])}")

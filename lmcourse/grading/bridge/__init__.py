@@ -1,0 +1,8 @@
+"""A test on this side, the learner's objects on the other.
+
+Chapter: book/instructors/sandbox.md
+"""
+
+# The two ends, as names of modules: who only names them must not load PyTorch.
+STUDENT = "lmcourse.grading.bridge.student"
+JUDGE = "lmcourse.grading.bridge.judge"

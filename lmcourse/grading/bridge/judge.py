@@ -1,0 +1,187 @@
+"""The trusted side: runs the test cells of one submission, whose learner's names are proxies.
+
+Chapter: book/instructors/sandbox.md
+
+Threat: undeserved points. No line of the learner's runs here; the learner's names, and only those
+that the release asks the learner to define, stand for proxies (`proxies`), and a test that ends in
+any other way than by its last line is not passed. It is a process of its own, in a sandbox of its
+own: an answer made to break what reads it breaks only this process, and the grader then says
+"could not be graded". Inputs are drawn from a seed that the learner's side never sees.
+"""
+
+import ast
+import builtins
+import linecache
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+
+from lmcourse.grading.bridge import probes, testing
+from lmcourse.grading.bridge.proxies import BridgeFault, Gone, Link, StudentError
+from lmcourse.grading.sandbox import frames
+from lmcourse.grading.sandbox.meter import Meter
+from lmcourse.grading.sandbox.seeds import reseed
+from lmcourse.grading.text import scrub
+
+_GRACE_SECONDS = 0.5
+_FILE = "<test>"
+
+
+class Judge:
+    """Runs setup cells and tests, in one namespace.
+
+    Args:
+        wanted: the names that the learner was asked to define.
+    """
+
+    def __init__(self, link: Link, wanted: Iterable[str]):
+        self.link, self._wanted = link, frozenset(wanted)
+        self._names: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins}
+        self._bound: dict[str, Any] = {}
+        self._mentioned: set[str] = set()
+        testing.carry_probes_with(self._carry)
+
+    def setup(self, source: str) -> dict:
+        """Run a locked cell that is no test; the learner's names are not bound for it."""
+        return self._run(source, 30.0, bind=False)
+
+    def test(self, source: str, seconds: float) -> dict:
+        """The verdict on one test cell."""
+        return self._run(source, seconds, bind=True)
+
+    def _run(self, source: str, seconds: float, *, bind: bool) -> dict:
+        linecache.cache[_FILE] = (len(source), None, source.splitlines(keepends=True), _FILE)
+        self.link.open_test(seconds)
+        testing.take_award()
+        signal.signal(signal.SIGALRM, self._out_of_time)
+        signal.setitimer(signal.ITIMER_REAL, seconds + _GRACE_SECONDS)
+        try:
+            tree = ast.parse(source, _FILE)
+            self._mentioned |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+            if bind:
+                self._bind()
+            exec(compile(tree, _FILE, "exec"), self._names)
+            award = testing.take_award()
+            return {"outcome": "passed", "fraction": 1.0 if award is None else award}
+        except BaseException as error:
+            return {**_verdict(error, self._wanted), "died": self.link.dead}
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _out_of_time(self, *_: Any) -> None:
+        """The alarm; it may come at any moment, while an answer is awaited as well."""
+        next_look = self.link.deadline.next_look
+        if next_look > 0:  # the clock was faster than the processor
+            signal.setitimer(signal.ITIMER_REAL, next_look + _GRACE_SECONDS)
+            return
+        raise self.link.out_of_time()
+
+    def _bind(self) -> None:
+        """Fetch the learner's names anew, as they are now."""
+        for name in self._bound:
+            self._names.pop(name, None)
+        self._bound.clear()
+        wanted = sorted(self._wanted & self._mentioned)
+        there = self.link.ask("names", names=wanted) if wanted else []
+        for name in there if type(there) is list else ():
+            if type(name) is str and name in wanted:
+                self._bound[name] = self._names[name] = self.link.ask("get", name=name)
+
+    def _carry(self, function: Callable[..., Any], probe: probes.Probe, args: tuple, kwargs: dict):
+        """Send a probe to the learner's process; what comes back is data."""
+        theirs, paths, values = [], {}, {}
+        for name in sorted(probe.uses):
+            if name not in function.__globals__:
+                if name not in self._wanted:
+                    raise BridgeFault(f"the probe {probe.name} uses {name}, which is not defined")
+                raise NameError(f"name {name!r} is not defined", name=name)
+            value = function.__globals__[name]
+            if name in self._bound and value is self._bound[name]:
+                theirs.append(name)
+            elif path := probes.import_path(value):
+                paths[name] = path
+            elif callable(value):
+                raise BridgeFault(f"the probe {probe.name} uses {name}: define it inside the probe")
+            else:
+                values[name] = value
+        packed = {"args": list(args), "kwargs": kwargs, "values": values}
+        head = {"source": probe.source, "name": probe.name, "names": theirs, "imports": paths}
+        return self.link.ask("probe", packed, data_only=True, **head)
+
+
+def _verdict(error: BaseException, wanted: frozenset[str]) -> dict:
+    """What an exception that ended a test says of the learner, of the test, or of us."""
+    kind = type(error).__name__
+    verdict = {
+        "outcome": "failed",
+        "fraction": 0.0,
+        "kind": kind,
+        "message": scrub(str(error)),
+        "line": _line(error),
+        "trace": getattr(error, "trace", ""),
+    }
+    if isinstance(error, (StudentError, AssertionError)):
+        return verdict
+    if isinstance(error, Gone):
+        return {**verdict, "message": f"your code did not answer: {error}"}
+    if isinstance(error, NameError) and error.name in wanted:
+        why = f"`{error.name}` is not defined: its cell is missing or raised an error"
+        return {**verdict, "message": why}
+    if isinstance(error, Exception):
+        # The test stumbled: over odd data of the learner's, or over its own mistake? Whether the
+        # reference solution passes this test tells the two apart, and the grader knows that.
+        return {**verdict, "outcome": "stumbled"}
+    return {**verdict, "outcome": "ungraded"}
+
+
+def _line(error: BaseException) -> int | None:
+    """The line of the test cell at which it ended, from 1."""
+    if isinstance(error, SyntaxError) and error.filename == _FILE:
+        return error.lineno
+    places = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == _FILE]
+    return places[0] if places else None
+
+
+def prepare(withheld: dict) -> Callable[[list[socket.socket], dict], None]:
+    """What a fork of the judge's side does; called once, before the first fork."""
+
+    def body(sockets: list[socket.socket], request: dict) -> None:
+        serve(*sockets, request)
+
+    return body
+
+
+def serve(channel: socket.socket, request: dict) -> None:
+    """Run what the grader sends, until it has gone."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(null, number)
+    sys.stdin, sys.stdout, sys.stderr = (os.fdopen(n, mode) for n, mode in enumerate("rww"))
+    torch.seed = (
+        torch.initial_seed
+    )  # a test that asks for other inputs has them, and they are recorded
+    judge: Judge | None = None
+    while True:
+        try:
+            head, _ = frames.receive(channel)
+        except frames.ClosedError:
+            return
+        answer: dict = {"outcome": "passed"}
+        if head["op"] == "link":
+            _, [fd, *meters], *_ = socket.recv_fds(channel, 1, 3)
+            learners = Meter(*meters).seconds if meters else None
+            link = Link(socket.socket(fileno=fd), head["call_seconds"], head["frames"], learners)
+            if judge is None:
+                judge = Judge(link, head["wanted"])
+            judge.link = link
+        else:
+            reseed(head["seed"])
+            run = judge.test if head["op"] == "test" else judge.setup
+            answer = run(head["source"], *([head["seconds"]] if head["op"] == "test" else []))
+        frames.send(channel, answer)

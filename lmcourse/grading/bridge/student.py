@@ -1,0 +1,199 @@
+"""The learner's side: runs cells for the grader and calls for the judge.
+
+Chapter: book/instructors/sandbox.md
+
+Nothing here is a defense and nothing here is a secret: the learner's code shares this process and
+may change all of it. What the judge learns is data that it compares itself.
+"""
+
+import builtins
+import os
+import select
+import socket
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from lmcourse.grading.bridge import shell
+from lmcourse.grading.bridge.probes import imported
+from lmcourse.grading.bridge.wire import Packer, Unpacker
+from lmcourse.grading.sandbox import frames, withhold
+from lmcourse.grading.sandbox.frames import WireError
+
+_TRACE_CHARS = 4000
+
+
+class Callback:
+    """A function of the test's: calling it asks the judge."""
+
+    def __init__(self, service: "Service", number: int, name: str):
+        self._service, self._number = service, number
+        self.__name__ = self.__qualname__ = name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._service.ask_back(self._number, args, kwargs)
+
+
+class _End:
+    """What `next` returns when nothing is left."""
+
+
+class Service:
+    """Answers the judge's requests with the learner's objects.
+
+    Args:
+        names: the namespace in which the learner's cells ran.
+    """
+
+    def __init__(self, link: socket.socket, names: dict[str, Any]):
+        self._link, self._names = link, names
+        self._things: dict[int, Any] = {}
+        self._current = 0
+
+    def answer(self, head: dict, block: bytes) -> None:
+        """Do what one request asks and send the result, data or handle; or the error."""
+        number = self._current = head["seq"]
+        packer = Packer(self._handle)
+        try:
+            result = self._do(head, Unpacker(block, self._thing))
+            reply = {"seq": number, "value": packer.pack(result)}
+            frames.send(self._link, reply, packer.blocks)
+        except frames.ClosedError:
+            raise
+        except BaseException as error:  # SystemExit and KeyboardInterrupt are answers as well
+            frames.send(self._link, {"seq": number, "error": _described(error)})
+
+    def ask_back(self, number: int, args: tuple, kwargs: dict) -> Any:
+        """Call the judge's function; the judge may ask something itself before it answers."""
+        current, packer = self._current, Packer(self._handle)
+        packed = {"args": packer.pack(list(args)), "kwargs": packer.pack(kwargs)}
+        frames.send(self._link, {"seq": current, "callback": number, **packed}, packer.blocks)
+        while True:
+            head, block = frames.receive(self._link)
+            if "op" not in head:
+                break
+            self.answer(head, block)
+        self._current = current
+        if "error" in head:
+            kind = getattr(builtins, head.get("kind", ""), RuntimeError)
+            raise kind(head["error"])
+        return Unpacker(block, self._thing).unpack(head.get("value"))
+
+    def _handle(self, thing: Any) -> dict:
+        if isinstance(thing, Callback) and thing._service is self:
+            return {"callback": thing._number}
+        self._things[len(self._things)] = thing
+        return {"h": len(self._things) - 1, "n": type(thing).__name__}
+
+    def _thing(self, form: dict) -> Any:
+        if "callback" in form:
+            return Callback(self, form["callback"], form.get("n", "function"))
+        return self._things[form["h"]]
+
+    def _do(self, head: dict, reader: Unpacker) -> Any:
+        return getattr(self, f"_do_{head['op']}")(head, reader)
+
+    def _do_names(self, head: dict, reader: Unpacker) -> list[str]:
+        return [name for name in head["names"] if name in self._names]
+
+    def _do_get(self, head: dict, reader: Unpacker) -> Any:
+        return self._names[head["name"]]
+
+    def _do_call(self, head: dict, reader: Unpacker) -> Any:
+        args, kwargs = reader.unpack(head["args"]), reader.unpack(head["kwargs"])
+        return self._things[head["h"]](*args, **kwargs)
+
+    def _do_attr(self, head: dict, reader: Unpacker) -> Any:
+        return getattr(self._things[head["h"]], head["name"])
+
+    def _do_set(self, head: dict, reader: Unpacker) -> None:
+        setattr(self._things[head["h"]], head["name"], reader.unpack(head["value"]))
+
+    def _do_item(self, head: dict, reader: Unpacker) -> Any:
+        return self._things[head["h"]][reader.unpack(head["key"])]
+
+    def _do_put(self, head: dict, reader: Unpacker) -> None:
+        self._things[head["h"]][reader.unpack(head["key"])] = reader.unpack(head["value"])
+
+    def _do_in(self, head: dict, reader: Unpacker) -> bool:
+        return reader.unpack(head["value"]) in self._things[head["h"]]
+
+    def _do_len(self, head: dict, reader: Unpacker) -> int:
+        return len(self._things[head["h"]])
+
+    def _do_iter(self, head: dict, reader: Unpacker) -> dict:
+        iterator = iter(self._things[head["h"]])
+        self._things[len(self._things)] = iterator
+        return {"iterator": len(self._things) - 1}
+
+    def _do_next(self, head: dict, reader: Unpacker) -> list:
+        item = next(self._things[head["h"]], _End)
+        return [] if item is _End else [item]
+
+    def _do_probe(self, head: dict, reader: Unpacker) -> Any:
+        scope = {name: imported(path) for name, path in head["imports"].items()}
+        scope |= reader.unpack(head["values"])
+        scope |= {name: self._names[name] for name in head["names"]}
+        scope |= {"__builtins__": builtins, "__name__": "probe"}
+        exec(compile(head["source"], "<probe>", "exec"), scope)
+        args, kwargs = reader.unpack(head["args"]), reader.unpack(head["kwargs"])
+        return scope[head["name"]](*args, **kwargs)
+
+
+def _described(error: BaseException) -> dict:
+    """An exception as names and text; its own methods may fail in turn."""
+    try:
+        message = error.args[0] if isinstance(error, KeyError) and error.args else error
+        message = str(message)
+    except BaseException:
+        message = ""
+    try:
+        lines = traceback.format_exception(type(error), error, error.__traceback__)
+        # The first frames are this file's.
+        trace = "".join(lines[:1] + [line for line in lines[1:] if __file__ not in line])
+    except BaseException:
+        trace = ""
+    kinds = [kind.__name__ for kind in type(error).__mro__]
+    return {"kinds": kinds, "message": message[:_TRACE_CHARS], "trace": trace[-_TRACE_CHARS:]}
+
+
+def prepare(withheld: dict) -> Callable[[list[socket.socket], dict], None]:
+    """What a fork of the learner's side does; called once, before the first fork."""
+    withhold.apply(withheld)
+    ready = shell.ready_shell()
+
+    def body(sockets: list[socket.socket], request: dict) -> None:
+        serve(*sockets, ready)
+
+    return body
+
+
+def serve(channel: socket.socket, link: socket.socket, ready: shell.Shell) -> None:
+    """Answer the grader (cells) and the judge (calls), until either has gone."""
+    service = Service(link, ready.user_ns)
+    this = os.getpid()
+    shell.take_streams(ready)
+    while True:
+        for sock in select.select([channel, link], [], [])[0]:
+            try:
+                head, block = frames.receive(sock)
+                if sock is link:
+                    service.answer(head, block)
+                else:
+                    frames.send(channel, _for_grader(ready, head, block))
+            except KeyboardInterrupt:  # came a moment too late for the cell that it was meant for
+                continue
+            except (frames.ClosedError, WireError):
+                return
+            finally:
+                if os.getpid() != this:  # a cell forked, and its child came out here
+                    os._exit(0)
+
+
+def _for_grader(ready: shell.Shell, head: dict, block: bytes) -> dict:
+    if head["op"] == "file":
+        os.makedirs(os.path.dirname(head["name"]) or ".", exist_ok=True)
+        with open(head["name"], "wb") as file:
+            file.write(block)
+        return {"status": "ok"}
+    return shell.run_cell(ready, head["source"], head["limit"], store=head["store"])

@@ -1,0 +1,4 @@
+"""The commands, and what they print.
+
+Chapter: book/instructors/index.md
+"""

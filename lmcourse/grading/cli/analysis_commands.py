@@ -1,0 +1,273 @@
+"""The teacher's commands besides release and grade: late, similar, export, items.
+
+Chapter: book/instructors/collecting.md
+"""
+
+import json
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lmcourse.grading.cli.terminal import tell
+from lmcourse.grading.errors import MisuseError
+
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="What was handed in.")]
+Assignment = Annotated[str, typer.Option("--assignment", "-a", help="Which one it is.")]
+CourseFolder = Annotated[
+    Path | None,
+    typer.Option("--course", metavar="DIR", help="The course's folder; default: found from here."),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", metavar="DIR", help="Where results are; default: the course."),
+]
+
+
+def add_to(app: typer.Typer, plain_errors: Callable) -> None:
+    """Add the commands; `plain_errors` makes one line of what goes wrong."""
+
+    def guarded(command: Callable) -> Callable:
+        @wraps(command)
+        def run(*args, **kwargs):
+            with plain_errors():
+                command(*args, **kwargs)
+
+        return run
+
+    for command, epilog in EXAMPLES.items():
+        app.command(epilog=epilog)(guarded(command))
+
+
+def late(
+    folder: Folder,
+    assignment: Assignment,
+    times: Annotated[
+        Path | None,
+        typer.Option("--times", metavar="CSV", help="student,time; default: the files' own times."),
+    ] = None,
+    course: CourseFolder = None,
+    output: Output = None,
+) -> None:
+    """Who was late, and what your rule makes of it; reports and feedback say so from then on."""
+    from lmcourse.files import write_file
+    from lmcourse.grading.assignment import submissions
+    from lmcourse.grading.assignment.course import find_course
+    from lmcourse.grading.reports import lateness, tables
+    from lmcourse.grading.text import plain
+
+    here = find_course(course)
+    here.solution(assignment)
+    rule = lateness.policy(dict(here.config.get("Lateness", {})), assignment)
+    left_over = submissions.ignored(folder)
+    if times:
+        found = lateness.with_notebooks(
+            lateness.times_from_csv(times, rule.zone), folder, assignment
+        )
+    else:
+        exchange = lateness.zone_of_exchange(here.config)
+        found = lateness.times_from_files(folder, assignment, rule.zone, exchange)
+    judged = lateness.judge(rule, found)
+    out = (output or here.root).resolve()
+    path = lateness.save(lateness.file_of(out, assignment), rule, judged)
+    report = _graded(out, assignment, required=False)
+    graded = {row["student"]: (row["score"], row.get("notebook", "")) for row in report}
+    table = tables.as_csv(lateness.HEADER, lateness.rows(rule, judged, graded))
+    written = write_file(path.with_suffix(".csv"), table)
+    for student, one in judged.items():
+        if one.problem:
+            tell(plain(f"{student}: {one.doubt('')}", 400))
+        elif one.days:
+            tell(plain(f"{student}: {one.days} days late ({one.handed_in})", 400))
+    for source, names in _by_source(judged, times).items():
+        tell(plain(f"from {source}: {', '.join(names)}", 20_000))
+    known = {entry.student for entry in submissions.entries(folder, assignment)}
+    missing = sorted({*graded, *known} - set(judged))
+    if missing:
+        tell(plain(f"no time is known of {', '.join(missing)}", 20_000))
+    for line in left_over:
+        tell(f"ignored: {line}")
+    tell(f"{sum(bool(one.days) for one in judged.values())} of {len(judged)} are late")
+    tell(f"{written}\nThe gradebook is as it was; lmcourse report shows it to all.")
+    if left_over or any(one.problem for one in judged.values()):
+        raise typer.Exit(1)
+
+
+def _by_source(judged: dict, table: Path | None) -> dict[str, list[str]]:
+    """Who says the times that are known, and of whom."""
+    found: dict[str, list[str]] = {}
+    for student, one in judged.items():
+        if not one.problem:
+            found.setdefault(table.name if table else one.source, []).append(student)
+    return found
+
+
+def similar(
+    folder: Folder,
+    assignment: Assignment,
+    least: Annotated[
+        float, typer.Option(min=1, max=100, help="Per cent that both must share at least.")
+    ] = 60,
+    course: CourseFolder = None,
+    output: Output = None,
+) -> None:
+    """Which answers share text that was not handed out: pairs to look at, no proof of anything."""
+    from lmcourse.files import write_file
+    from lmcourse.grading.assignment.course import find_course
+    from lmcourse.grading.assignment.notebooks import NotebookError, read_cells
+    from lmcourse.grading.assignment.submissions import collect
+    from lmcourse.grading.reports import similarity
+    from lmcourse.grading.text import plain
+
+    here = find_course(course)
+    here.solution(assignment)
+    try:
+        handed_out = read_cells(here.exercises / assignment / f"{assignment}.ipynb")
+    except NotebookError as error:
+        raise MisuseError(f"the release of {assignment}: {error}; run lmcourse release") from None
+    cells = {s.student: s.cells for s in collect(folder, assignment) if not s.problem}
+    found = similarity.pairs(cells, handed_out, least=least / 100)
+    text = [SAYS]
+    for pair in found:
+        line = f"{pair.of_first:4.0%} of {pair.first} · {pair.of_second:4.0%} of {pair.second}"
+        tell(line)
+        text += [line, *(f"\n    {p}\n".replace("\n", "\n    ") for p in pair.passages)]
+    out = (output or here.root).resolve()
+    path = out / "grades" / f"{assignment}.similar.txt"
+    write_file(path, "\n".join(plain(part, 20_000) for part in text) + "\n")
+    n = len(cells)
+    tell(f"{len(found)} of {n * (n - 1) // 2} pairs share {least:g} % or more")
+    tell(f"{path}\n{SAYS}")
+
+
+def export(
+    assignment: Assignment,
+    to: Annotated[str, typer.Option("--to", help="plain, moodle or canvas.")] = "plain",
+    ids: Annotated[
+        Path | None,
+        typer.Option("--ids", metavar="CSV", help="student,email or student,name,id,section,…"),
+    ] = None,
+    course: CourseFolder = None,
+    output: Output = None,
+    late: Annotated[
+        bool, typer.Option("--late/--no-late", help="Take off what lmcourse late says.")
+    ] = False,
+) -> None:
+    """The scores as a file for Moodle, Canvas or a spreadsheet; only what is decided."""
+    from lmcourse.files import write_file
+    from lmcourse.grading.assignment.course import find_course
+    from lmcourse.grading.reports import lateness, lms_files
+    from lmcourse.grading.text import plain
+
+    if to not in lms_files.FORMATS:
+        raise MisuseError(f"--to must be one of {', '.join(lms_files.FORMATS)}, got {to!r}")
+    here = find_course(course)
+    here.solution(assignment)
+    out = (output or here.root).resolve()
+    graded = _graded(out, assignment)
+    rows = [
+        {
+            "student": row["student"],
+            "score": row["score"],
+            "open": any(grade["waiting"] for grade in row["grades"]),
+            "notebook": row.get("notebook", ""),
+        }
+        for row in graded
+    ]
+    kept = lateness.recall(lateness.file_of(out, assignment)) if late else None
+    if late and kept is None:
+        raise MisuseError("--late needs the days: run lmcourse late first")
+    for row in rows:
+        if kept is not None and row["score"] is not None and row["student"] in kept[1]:
+            one = kept[1][row["student"]]
+            if doubt := one.doubt(row["notebook"]):
+                tell(plain(f"nothing taken off: {row['student']}: {doubt}", 400))
+            else:
+                row["score"] -= kept[0].deduction(one.days, row["score"])
+    table, left_out = lms_files.table(
+        to, assignment, _points(out, assignment), rows, lms_files.read_ids(ids, to) if ids else None
+    )
+    path = write_file(out / "grades" / f"{assignment}.{to}.csv", table)
+    for line in left_out:
+        tell(f"left out: {line}")
+    tell(f"{len(rows) - len(left_out)} of {len(rows)} exported: {path}")
+
+
+def items(assignment: Assignment, course: CourseFolder = None, output: Output = None) -> None:
+    """How hard each task was, whether it told learners apart, and where most of them failed."""
+    from lmcourse.grading.assignment.course import find_course
+    from lmcourse.grading.assignment.notebooks import read_cells
+    from lmcourse.grading.assignment.plan import stated_plan, tasks
+    from lmcourse.grading.reports import item_analysis as statistics
+    from lmcourse.grading.text import plain
+
+    here = find_course(course)
+    found = [t for t in tasks(stated_plan(read_cells(here.solution(assignment)))) if t.graded]
+    out = (output or here.root).resolve()
+    students = [
+        {grade["name"]: grade for grade in row["grades"]}
+        for row in _graded(out, assignment)
+        if row["score"] is not None
+    ]
+    names = [[cell.name for cell in task.graded] for task in found]
+    table = [[_task_points(grades, own) for own in names] for grades in students]
+    measured = statistics.of_tasks(table, [task.points for task in found])
+    for task, own, one in zip(found, names, measured, strict=True):
+        tell(
+            f"{task.label}: difficulty {_rounded(one['difficulty'])},"
+            f" discrimination {_rounded(one['discrimination'])}"
+        )
+        failed = [
+            grades[name]["message"]
+            for grades in students
+            for name in own
+            if name in grades and grades[name]["verdict"] == "failed"
+        ]
+        for message, times in statistics.commonest(failed):
+            tell(f"    {times} × {plain(message, 160)}")
+
+
+def _task_points(grades: dict, names: list[str]) -> float | None:
+    own = [grades[name] for name in names if name in grades]
+    if not own or any(grade["waiting"] for grade in own):
+        return None
+    return float(sum(grade["points"] for grade in own))
+
+
+def _rounded(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _report(out: Path, assignment: str) -> dict:
+    path = out / "grades" / f"{assignment}.json"
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise MisuseError(f"{path} is missing: run lmcourse grade first, or add --output") from None
+    except ValueError:
+        raise MisuseError(f"{path} is damaged: run lmcourse report again") from None
+
+
+def _graded(out: Path, assignment: str, *, required: bool = True) -> list[dict]:
+    if not required and not (out / "grades" / f"{assignment}.json").exists():
+        return []
+    return _report(out, assignment)["students"]
+
+
+def _points(out: Path, assignment: str) -> float:
+    return float(_report(out, assignment)["points"])
+
+
+SAYS = (
+    "Shared text is a reason to look, and then to ask; it proves nothing. Short tasks have few"
+    " right answers, and two who learned from the same page write alike."
+)
+EXAMPLES = {
+    late: "Example: [bold]lmcourse late handed-in -a attention --times times.csv[/bold], with"
+    " c.Lateness in nbgrader_config.py.",
+    similar: "Example: [bold]lmcourse similar handed-in -a attention[/bold]",
+    export: "Example: [bold]lmcourse export -a attention --to moodle --ids ids.csv[/bold]",
+    items: "Example: [bold]lmcourse items -a attention[/bold], after grading.",
+}

@@ -1,0 +1,128 @@
+"""What a command says on the terminal: its lines, its errors in one line, its exit codes.
+
+Chapter: book/setup.md
+"""
+
+import codecs
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import typer
+
+from lmcourse.files import is_full
+from lmcourse.grading.errors import FailureError, MisuseError
+from lmcourse.grading.text import plain
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.status import Status
+
+# For output in an encoding that lacks them: a Western Windows, a pipe in the locale C.
+_STAND_INS = {
+    "✓": "ok",
+    "✗": "x",
+    "·": ".",
+    "…": "...",
+    "–": "-",
+    "—": "-",
+    "−": "-",
+    "×": "x",
+    "→": "->",
+    "←": "<-",
+    "≤": "<=",
+    "≥": ">=",
+    "≠": "!=",
+    "“": '"',
+    "”": '"',
+    "„": '"',
+    "‘": "'",
+    "’": "'",
+    "\u00a0": " ",
+    "\u202f": " ",
+}
+_READABLE = "lmcourse-readable"  # the name of the rule below among Python's rules for encoding
+_NO_EDGE = 10_000  # columns: a table in a file takes what it needs, and no word in it is cut
+
+
+def readable_output() -> None:
+    """From now on no sign ends the work because the output's encoding lacks it.
+
+    Our signs get a stand-in, other letters their escape: `学` in cp1252 is written as `\\u5b66`.
+    """
+    codecs.register_error(_READABLE, _stand_in)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=_READABLE)
+
+
+def _stand_in(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    signs = error.object[error.start : error.end]
+    text = "".join(_STAND_INS.get(sign, sign) for sign in signs)
+    return text.encode("ascii", "backslashreplace").decode("ascii"), error.end
+
+
+@contextlib.contextmanager
+def plain_errors() -> Iterator[None]:
+    """One line instead of a traceback: exit code 2 for a wrong call, 1 for work that failed."""
+    try:
+        yield
+    except (MisuseError, FailureError) as error:
+        say(str(error))
+        raise typer.Exit(2 if isinstance(error, MisuseError) else 1) from None
+    except ModuleNotFoundError as error:
+        extra = "learn" if sys.argv[1:2] == ["check"] else "learn,grading"
+        say(
+            f"{error.name} is missing; in the course's folder:"
+            f' python -m pip install -c constraints.txt -e ".[{extra}]"'
+        )
+        raise typer.Exit(1) from None
+    except OSError as error:
+        if not is_full(error):
+            raise
+        where = f" at {error.filename}" if error.filename else ""
+        say(f"no room to write{where} ({error.strerror}): free some, then give the command again")
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt as stopped:
+        say(str(stopped) or "stopped")
+        raise typer.Exit(130) from None
+
+
+def say(text: str) -> None:
+    """A line about what went wrong, on stderr."""
+    print(f"lmcourse: {plain(text)}", file=sys.stderr, flush=True)
+
+
+def tell(text: str) -> None:
+    """A line of a result, as it stands."""
+    print(text, flush=True)
+
+
+def show_line(text: str) -> None:
+    """A line of a result, with rich's markup."""
+    console().print(text, soft_wrap=True)
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """A console as wide as the terminal; in a file or a pipe a line may be as long as it needs."""
+    from rich.console import Console
+
+    readable_output()
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream is not None and stream.isatty() else _NO_EDGE
+    return Console(stderr=stderr, width=width, highlight=False)
+
+
+def mark(ok: bool) -> str:
+    """A tick or a cross."""
+    return "[green]✓[/green]" if ok else "[red]✗[/red]"
+
+
+def waiting(text: str) -> "Status":
+    """While it lasts a wheel turns beside the text; its `update` changes the text."""
+    err = console(stderr=True)
+    unicode = err.encoding.startswith("utf")
+    return err.status(text, spinner="dots" if unicode else "line")

@@ -1,0 +1,140 @@
+"""What went wrong, in words: from a kernel's report to a line that helps.
+
+Chapter: book/instructors/index.md
+"""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+_PLACE = re.compile(r"Cell In\s?\[(\d*)\], line (\d+)(?:, in ([\w.<>]+))?")
+_INNER = re.compile(r"\.?<\w+>")  # of a name such as `f.<locals>.<lambda>`
+_SYNTAX_PLACE = re.compile(r"\s*\([^()]*, line (\d+)\)$")
+_PLAIN_PLACE = re.compile(r'File "(<ipython-input[^"]*>)", line (\d+), in (\w+)')
+# The line itself, where a trace shows it: behind an arrow, or below its place.
+_ARROW = re.compile(r"^-+>\s*\d+ (.*)$", re.M)
+_PLAIN_LINE = re.compile(r'File "<ipython-input[^"]*>", line \d+, in \w+(?:\n {4}(.*))?')
+_QUOTED = 80  # characters
+# These say all themselves: what they are called is of no use to a learner.
+_SPEAKING = ("BridgeFault", "Gone", "StudentError", "judge", "")
+SYNTAX = ("SyntaxError", "IndentationError", "TabError")
+
+
+def explain(name: str, message: str, trace: Sequence[str] = ()) -> str:
+    """An exception as a learner can use it: what it says, where, and the likely cause if known."""
+    message = message.strip()
+    if name == "AssertionError":
+        return _noticing_none(message) or "A check failed (it says no more than that)."
+    if name == "NotImplementedError":
+        frames, frame = _frames(trace), _own_frame(trace)
+        # Of the learner's own cells: the outermost one is the test's, and may come again.
+        cells = {each.cell for each in frames} - {each.cell for each in frames[:1]}
+        return _unwritten(frame.function if frame and len(cells) > 1 else "")
+    if name in SYNTAX:
+        place = syntax_line(message)
+        where = f" in line {place}" if place else ""
+        return f"{name}{where}: {_SYNTAX_PLACE.sub('', message)}."
+    if name == "NameError":
+        return f"{name}: {message}. Does the cell that defines it stand above, and does it run?"
+    said, frame = _noticing_none(f"{name}: {message}" if message else name), _own_frame(trace)
+    if frame is None:
+        return said
+    return f"{said}\n(in {frame.place}{_quoted(_ARROW.search(frame.text))})"
+
+
+def _unwritten(function: str = "") -> str:
+    """That an answer is missing.
+
+    Args:
+        function: the one that is missing, if the learner's own code in another cell calls it.
+    """
+    if not function:
+        return "Not written yet: the cell still raises NotImplementedError."
+    name = function.partition(".")[0]
+    return f"This answer calls `{name}`, whose own cell still raises NotImplementedError."
+
+
+def _noticing_none(said: str) -> str:
+    """With the cause that is likeliest where None is in the way."""
+    if "NoneType" not in said or "return" in said:
+        return said
+    return f"{said}\nThere is None where an answer should be. Is a `return` missing?"
+
+
+def judged(kind: str, message: str, trace: str) -> str:
+    """What ended a test in the judge, as a learner can use it.
+
+    Args:
+        trace: of the learner's own code, where that raised.
+    """
+    message = message.strip()
+    if kind in _SPEAKING or (kind == "NameError" and message.startswith("`")):
+        return message[:1].upper() + message[1:]
+    places = _PLAIN_PLACE.findall(trace)
+    where = ""
+    if places:
+        line = _quoted([*_PLAIN_LINE.finditer(trace)][-1])
+        where = f"\n(in {places[-1][2]}, line {places[-1][1]} of its cell{line})"
+    if kind == "NotImplementedError" and len({cell for cell, _, _ in places}) > 1:
+        return _unwritten(places[-1][2])
+    said = explain(kind, message)
+    return said if kind in ("AssertionError", "NotImplementedError", *SYNTAX) else said + where
+
+
+def timeout(seconds: float, trace: Sequence[str] = ()) -> str:
+    """What to say of a cell that did not end."""
+    frame = _own_frame(trace)
+    where = f" It was in {frame.place} at that moment." if frame else ""
+    return f"It was stopped after {seconds:g} seconds: an endless loop, or far too slow.{where}"
+
+
+def _quoted(line: re.Match | None) -> str:
+    """A line of the learner's own code, behind its place."""
+    text = (line[1] or "").strip() if line else ""
+    return f": `{text[:_QUOTED]}`" if text else ""
+
+
+DIED = "It ended the Python process (exit, os._exit, or a crash)."
+
+
+def failing_line(trace: Sequence[str]) -> int | None:
+    """The line of the cell that was run at which the exception came out, from 1."""
+    place = _PLACE.search("\n".join(trace))
+    return int(place[2]) if place else None
+
+
+class _Frame(NamedTuple):
+    """One line of a trace that is in a cell, and what the trace shows around it."""
+
+    cell: str
+    line: str
+    function: str
+    text: str
+
+    @property
+    def place(self) -> str:
+        return f"{self.function}, line {self.line} of its cell"
+
+
+def _frames(trace: Sequence[str]) -> list[_Frame]:
+    """From the outermost on; but not those of generators, whose text IPython shows wrongly."""
+    _, *parts = _PLACE.split("\n".join(trace))
+    return [
+        _Frame(cell, line, _INNER.sub("", name or ""), text)
+        for cell, line, name, text in zip(*(parts[i::4] for i in range(4)), strict=True)
+        if not (name or "").endswith("<genexpr>")
+    ]
+
+
+def _own_frame(trace: Sequence[str]) -> _Frame | None:
+    """The innermost, if it is in a function of another cell than the outermost."""
+    frames = _frames(trace)
+    if not frames or frames[-1].cell == frames[0].cell or not frames[-1].function:
+        return None
+    return frames[-1]
+
+
+def syntax_line(message: str) -> int | None:
+    """The line that a SyntaxError's message names."""
+    place = _SYNTAX_PLACE.search(message)
+    return int(place[1]) if place else None

@@ -1,0 +1,288 @@
+"""One Python process that runs cells, bounded in time and in output.
+
+Chapter: book/instructors/index.md
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from queue import Empty
+
+import psutil
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import KernelManager
+
+from lmcourse.grading.execution.replies import Ran
+from lmcourse.grading.sandbox.budgets import Limits
+from lmcourse.grading.text import plain
+
+_KEPT = ("text/plain", "image/png", "image/jpeg")
+_SOCKET_NAME = 100  # characters; systems allow 103 to 107
+_CUT = "[more output was cut]\n"
+# What the last test awarded; read after each cell, so that no award outlasts its cell.
+_AWARD = (
+    "(getattr(__import__('sys').modules.get('lmcourse.grading.testing'),"
+    " 'take_award', lambda: None)(),)"
+)
+
+
+class SessionError(RuntimeError):
+    """Python itself could not be started: nobody's fault who is being graded."""
+
+
+class _DiedError(SessionError):
+    """It ended at once: another program may have taken a port between the choice and its use."""
+
+
+class _ThisPython(KernelSpecManager):
+    """Whatever kernel a notebook names, it runs in the Python that runs the grader."""
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        return KernelSpec(argv=argv, display_name="Python 3", language="python")
+
+
+class Session:
+    """A kernel in `folder`, which it may fill with files; `close` ends it at once."""
+
+    def __init__(self, folder: Path, limits: Limits):
+        self._limits = limits
+        self._answer: dict | None = None  # of the cell that runs
+        try:
+            self._start(folder, files=True)
+        except _DiedError:
+            self._start(folder, files=False)
+
+    def _start(self, folder: Path, *, files: bool) -> None:
+        """Start the kernel; `files`: if it can be, both sides talk through files, not ports."""
+        # They stand in a folder of their own, not among the learner's files.
+        self._channels = tempfile.TemporaryDirectory(prefix="lmcourse-")
+        connection = Path(self._channels.name) / "kernel.json"
+        self._manager = KernelManager(
+            kernel_spec_manager=_ThisPython(),
+            kernel_name="python3",
+            transport="ipc" if files and _can_be_sockets(connection.parent) else "tcp",
+            connection_file=str(connection),
+        )
+        self._client = None
+        try:
+            self._manager.start_kernel(
+                cwd=str(folder),
+                env=_environment(folder),
+                extra_arguments=["--HistoryManager.enabled=False"],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            self._client = self._manager.blocking_client()
+            self._client.start_channels()
+            self._client.wait_for_ready(timeout=self._limits.setup_seconds)
+        except (OSError, RuntimeError) as error:
+            kind = SessionError if self.alive else _DiedError
+            self.close()
+            raise kind(f"Python could not be started ({plain(str(error), 200)})") from error
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """End the process and forget it."""
+        if self._client is not None:
+            self._client.stop_channels()
+        if self._manager.has_kernel:
+            self._manager.shutdown_kernel(now=True)
+        self._manager.cleanup_resources()
+        self._channels.cleanup()
+
+    @property
+    def alive(self) -> bool:
+        return self._manager.is_alive()
+
+    def run(self, source: str, seconds: float, *, remember: bool = True) -> Ran:
+        """Run one cell.
+
+        Args:
+            seconds: of the processor's time.
+            remember: keep the source in the history (`In`) that later cells can read.
+        """
+        outputs = _Outputs(self._limits.output_chars)
+        clock = _Clock(self._manager.provisioner.pid)
+        request = self._client.execute(
+            source,
+            store_history=remember,
+            allow_stdin=False,
+            stop_on_error=False,
+            user_expressions={"award": _AWARD},
+        )
+        self._answer = None
+        spent = partial(self._limits.spent, seconds)
+        finished = self._wait(request, outputs, lambda: spent(clock.processor(), clock.passed()))
+        if finished:
+            ran = self._reply(request)
+        elif self.alive:
+            ran = self._stop(request, outputs)
+        else:
+            ran = Ran(status="died")
+        ran.outputs, ran.seconds = outputs.kept, clock.passed()
+        if ran.status == "error" and self.alive:  # after an error nothing was read
+            self._answer = None
+            self._reply(self._client.execute("", silent=True, user_expressions={"award": _AWARD}))
+        return ran
+
+    def _wait(self, request: str, outputs: "_Outputs", spent: Callable[[], bool]) -> bool:
+        """Collect outputs until the cell is done; False if its time or its process is gone.
+
+        Done is a cell when its outputs have ended, or, where the word of that was lost (the first
+        ones of a process can be), some time after it has answered.
+        """
+        lost = float("inf")  # when, by the clock, to wait for outputs no more
+        while time.monotonic() < lost and (self._answer is not None or not spent()):
+            try:
+                message = self._client.get_iopub_msg(timeout=0.25)
+            except Empty:
+                if not self.alive:
+                    return False
+                if self._answer is None and self._answered(request, 0.0):
+                    lost = time.monotonic() + self._limits.grace_seconds
+                continue
+            if message["parent_header"].get("msg_id") != request:
+                continue
+            content = message["content"]
+            if message["msg_type"] == "status" and content.get("execution_state") == "idle":
+                return True
+            outputs.add(message["msg_type"], content)
+        return self._answer is not None
+
+    def _stop(self, request: str, outputs: "_Outputs") -> Ran:
+        """Interrupt the cell, and end the process if it does not listen."""
+        self._manager.interrupt_kernel()
+        end = time.monotonic() + self._limits.grace_seconds
+        ran = Ran(status="timeout")
+        if self._wait(request, outputs, lambda: time.monotonic() > end):
+            ran.trace = self._reply(request).trace
+        elif self.alive:
+            self._manager.shutdown_kernel(now=True)
+        return ran
+
+    def _reply(self, request: str) -> Ran:
+        if self._answered(request, self._limits.grace_seconds):
+            return _ran(self._answer)
+        return Ran(status="died")
+
+    def _answered(self, request: str, seconds: float) -> bool:
+        """Whether the cell's answer has come, or comes within so many seconds."""
+        deadline = time.monotonic() + seconds
+        while self._answer is None:
+            try:
+                left = max(0.0, deadline - time.monotonic())
+                message = self._client.get_shell_msg(timeout=left)
+            except Empty:
+                return False
+            if message["parent_header"].get("msg_id") == request:
+                self._answer = message["content"]
+        return True
+
+
+def _can_be_sockets(folder: Path) -> bool:
+    """Whether names in the folder can be sockets: nobody takes those from us, as they do ports."""
+    longest = folder / "kernel-ipc-5"
+    return os.name == "posix" and str(longest).isascii() and len(str(longest)) <= _SOCKET_NAME
+
+
+def _ran(reply: dict) -> Ran:
+    # `exit()` answers first and ends the process a moment later: the next cell would be blamed.
+    if any(part.get("source") == "ask_exit" for part in reply.get("payload") or []):
+        return Ran(status="died")
+    if reply.get("status") == "ok":
+        return Ran(status="ok", award=_award(reply.get("user_expressions")))
+    trace = reply.get("traceback")
+    return Ran(
+        status="error",
+        name=plain(str(reply.get("ename", "")), 100),
+        message=plain(str(reply.get("evalue", "")), 4000),
+        trace=[plain(str(part), 8000) for part in trace[:20]] if isinstance(trace, list) else [],
+    )
+
+
+def _award(said: object) -> float | None:
+    """The fraction that the process says was awarded; None if there was no `award`."""
+    form = said.get("award") if isinstance(said, dict) else None
+    text = form.get("data", {}).get("text/plain", "") if isinstance(form, dict) else ""
+    try:
+        fraction = float(str(text).strip("(),"))
+    except ValueError:  # `None`: no award
+        return None
+    return fraction if 0 <= fraction <= 1 else None
+
+
+class _Clock:
+    """The time since it was made: that of the clock, and that of a process's processor."""
+
+    def __init__(self, pid: int):
+        self._started = time.monotonic()
+        try:
+            self._process = psutil.Process(pid)
+        except psutil.Error:
+            self._process = None
+        self._before = 0.0
+        self._before = self.processor()
+
+    def passed(self) -> float:
+        return time.monotonic() - self._started
+
+    def processor(self) -> float:
+        try:
+            times = self._process.cpu_times() if self._process else None
+        except psutil.Error:  # the process is gone, which others will notice
+            times = None
+        return times.user + times.system - self._before if times else 0.0
+
+
+class _Outputs:
+    """Outputs as plain data: text and still pictures only, up to a number of characters."""
+
+    def __init__(self, limit: int):
+        self.kept: list[dict] = []
+        self._left = limit
+
+    def add(self, kind: str, content: dict) -> None:
+        if kind == "stream":
+            text = str(content.get("text", ""))
+            name = "stderr" if content.get("name") == "stderr" else "stdout"
+            self._keep({"output_type": "stream", "name": name, "text": text}, len(text))
+        elif kind in ("display_data", "execute_result"):
+            data = content.get("data") or {}
+            kept = {kind: data[kind] for kind in _KEPT if isinstance(data.get(kind), str)}
+            if kept:
+                output = {"output_type": "display_data", "data": kept, "metadata": {}}
+                self._keep(output, sum(map(len, kept.values())))
+
+    def _keep(self, output: dict, size: int) -> None:
+        if self._left < 0:
+            return
+        self._left -= size
+        last = self.kept[-1] if self.kept else {}
+        if self._left < 0:
+            output = {"output_type": "stream", "name": "stdout", "text": _CUT}
+        if output["output_type"] == last.get("output_type") == "stream" and (
+            output["name"] == last["name"]
+        ):
+            last["text"] += output["text"]
+        else:
+            self.kept.append(output)
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """The grader's own, except for what one learner's code could leave behind for the next."""
+    removed = ("PYTHONSTARTUP", "PYTHONINSPECT")
+    kept = {name: value for name, value in os.environ.items() if name not in removed}
+    return {
+        "OMP_NUM_THREADS": "1",
+        **kept,
+        "IPYTHONDIR": str(folder / ".ipython"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }

@@ -1,0 +1,64 @@
+"""The reference solution on the bench first: what it passes, the tests can judge.
+
+Chapter: book/instructors/sandbox.md
+
+Threat: a test that stumbles – over its own mistake, a library of another version, a defect of the
+bridge – would cost every learner points. What the reference solution does not pass here, nobody
+fails here: it "could not be graded". It also keeps the learner's odd data from passing for a
+broken test: where the reference passed, stumbling is the learner's.
+"""
+
+import ast
+from collections.abc import Iterable, Sequence
+
+from lmcourse.grading.assignment.plan import CodeCell
+from lmcourse.grading.execution.outcomes import Verdict
+from lmcourse.grading.execution.sandboxed import Bench
+from lmcourse.grading.sandbox.budgets import Budgets
+from lmcourse.grading.sandbox.processes import ForkServer
+
+
+def defined(sources: Iterable[str]) -> frozenset[str]:
+    """The names that the release's solution cells define at their top level.
+
+    Raises:
+        ValueError: one of them is no Python, so that what it asks for cannot be known.
+    """
+    found: set[str] = set()
+    for source in sources:
+        try:
+            body = ast.parse(source).body
+        except SyntaxError as error:
+            raise ValueError(
+                f"a released cell must parse, got {error.msg} in line {error.lineno} of:\n{source}"
+            ) from None
+        found.update(*map(_names, body))
+    return frozenset(found)
+
+
+def _names(statement: ast.stmt) -> set[str]:
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return {statement.name}
+    if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+        nodes = ast.walk(statement)
+        return {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return set()
+
+
+def run(bench: Bench, cells: Sequence[CodeCell]) -> dict[str, Verdict]:
+    """The verdicts of all tests, the cells run in their order."""
+    results = [bench.run(cell.kind, cell.source, cell.name) for cell in cells]
+    pairs = zip(cells, results, strict=True)
+    return {cell.name: result for cell, result in pairs if isinstance(result, Verdict)}
+
+
+def prove(
+    students: ForkServer,
+    judges: ForkServer,
+    budgets: Budgets,
+    reference: Sequence[CodeCell],
+    wanted: frozenset[str],
+) -> dict[str, Verdict]:
+    """The reference solution's verdicts; the tests among them that passed may fail a learner."""
+    with Bench(students, judges, budgets, wanted=wanted) as bench:
+        return run(bench, reference)

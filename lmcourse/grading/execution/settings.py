@@ -1,0 +1,49 @@
+"""How strictly submissions are run, as a course sets it; with the author's folder, all they need.
+
+Chapter: book/instructors/index.md
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from traitlets import Bool, Float, Unicode
+from traitlets.config import Configurable
+
+from lmcourse.grading.assignment.author import authors_files, reference_cells, withheld_from
+from lmcourse.grading.assignment.plan import Planned
+from lmcourse.grading.execution.reference import defined
+from lmcourse.grading.execution.worker import Brief, course_secret
+from lmcourse.grading.sandbox.budgets import Budgets
+
+
+class ExecutionSettings(Configurable):
+    """The settings `c.Execute.… =` of `nbgrader_config.py`."""
+
+    sandbox = Bool(True, help="False: no protection from what was handed in").tag(config=True)
+    secret_file = Unicode("", help="the course secret; default: .course_secret").tag(config=True)
+    cell_seconds = Float(Budgets.cell_seconds, help="for a learner's cell").tag(config=True)
+    test_seconds = Float(Budgets.test_seconds, help="for one test cell").tag(config=True)
+    total_seconds = Float(None, allow_none=True, help="for the notebook").tag(config=True)
+
+    def brief(self, notebook: Path | None, plan: Sequence[Planned], root: Path) -> Brief:
+        """What the sandbox and the judge need to know of the assignment.
+
+        Args:
+            notebook: the author's.
+            root: where the course secret lies if no other was named.
+        """
+        asked = [cell.source for cell in plan if cell.solution and cell.kind == "code"]
+        return Brief(
+            reference=reference_cells(notebook, plan),
+            wanted=defined(asked),
+            secret=course_secret(root, Path(self.secret_file) if self.secret_file else None),
+            budgets=Budgets(
+                cell_seconds=self.cell_seconds,
+                test_seconds=self.test_seconds,
+                call_seconds=min(self.test_seconds, Budgets.call_seconds),
+                submission_seconds=self.total_seconds or Budgets.submission_seconds,
+            ),
+            withheld=withheld_from(notebook),
+            files=authors_files(notebook),
+            hidden=[root, *([notebook.parent.parent] if notebook else [])],
+        )

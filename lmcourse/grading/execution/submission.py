@@ -1,0 +1,256 @@
+"""One submission graded: cells in, the graded notebook out. No gradebook, no course folder.
+
+Chapter: book/instructors/scale.md
+
+Everything that a submission needs of its assignment travels in a `Kit`, so that the same function
+serves this process, a worker beside it, and one on another machine. The result depends on nothing
+but the kit and the cells: it can be kept, and drawn again.
+"""
+
+import dataclasses
+import hashlib
+import json
+import tempfile
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nbformat import NotebookNode
+
+from lmcourse.grading.assignment.notebooks import Cell as HandedIn
+from lmcourse.grading.assignment.notebooks import digest
+from lmcourse.grading.assignment.plan import CodeCell, Planned
+from lmcourse.grading.assignment.repair import Placed, Repaired, repair
+from lmcourse.grading.execution import explanations, worker
+from lmcourse.grading.execution.outcomes import PASSED, UNGRADED, Outcome, decide, judged
+from lmcourse.grading.execution.replies import Ran
+from lmcourse.grading.execution.unprotected import Step, execute
+from lmcourse.grading.execution.worker import Brief
+from lmcourse.grading.sandbox.bubblewrap import SandboxError
+from lmcourse.grading.sandbox.budgets import Limits
+
+UNSAFE = (
+    "Nothing is graded without it, unless you say --unsafe-no-sandbox"
+    " (with plain nbgrader, --Execute.sandbox=False): then what was handed in runs with your rights"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kit:
+    """All that grading a submission needs to know of its assignment."""
+
+    assignment: str
+    plan: Sequence[Planned]  # in the order of the release
+    brief: Brief
+    sandbox: bool = True
+
+    @property
+    def fingerprint(self) -> str:
+        """Another one if anything that can change a grade has changed.
+
+        Not where the course lies (`hidden`): it only has to be out of sight.
+        """
+        said = {
+            "assignment": self.assignment,
+            "sandbox": self.sandbox,
+            "plan": [dataclasses.asdict(cell) for cell in self.plan],
+            "reference": [dataclasses.asdict(cell) for cell in self.brief.reference],
+            "wanted": sorted(self.brief.wanted),
+            "secret": hashlib.sha256(self.brief.secret).hexdigest(),
+            "budgets": dataclasses.asdict(self.brief.budgets),
+            "withheld": self.brief.withheld.as_json(),
+            "files": {n: hashlib.sha256(b).hexdigest() for n, b in self.brief.files.items()},
+        }
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a job came to: a graded notebook, or the problem because of which there is none.
+
+    Args:
+        lasting: the same cells would come to the same again. What could not be graded for a reason
+            of the machine is worth another try.
+        log: for the hunt of a defect.
+    """
+
+    notebook: str = ""  # JSON
+    problem: str = ""
+    lasting: bool = False
+    log: str = ""
+
+
+def grade(kit: Kit, student: str, cells: Sequence[HandedIn]) -> Answer:
+    """The graded notebook of one submission; what goes wrong becomes its problem."""
+    try:
+        nb = repaired_notebook(cells, kit.plan)
+        run_notebook(nb, f"{student}/{kit.assignment}", kit.brief, sandbox=kit.sandbox)
+    except SandboxError as error:
+        return Answer(problem=str(error), log=traceback.format_exc())
+    except Exception as error:
+        why = f"the grader failed on it ({type(error).__name__}); the log says more"
+        return Answer(problem=why, log=traceback.format_exc())
+    return Answer(notebook=json.dumps(nb), lasting=_lasting(nb))
+
+
+def _lasting(nb: NotebookNode) -> bool:
+    """Whether each test was decided, or waits for a person because of what the notebook holds."""
+    ours = nb.metadata.lmcourse
+    return all(
+        outcome["verdict"] != UNGRADED
+        or (name in ours.doubtful and outcome["message"].startswith(ours.doubtful[name]))
+        for name, outcome in ours.outcomes.items()
+    )
+
+
+def repaired_notebook(cells: Sequence[HandedIn], plan: Sequence[Planned]) -> NotebookNode:
+    """The cells under the author's plan, as a notebook whose every claim is ours."""
+    repaired = repair(cells, plan)
+    nb = _to_notebook(repaired)
+    nb.metadata.lmcourse["digest"] = digest(list(cells))
+    return nb
+
+
+def run_notebook(nb: NotebookNode, submission: str, brief: Brief, *, sandbox: bool = True) -> None:
+    """Run the cells and note in the notebook what they showed, and each test's outcome.
+
+    Answers run in a sandbox, tests beside it in a judge of their own (`warm_servers`). With
+    `sandbox=False` all run in one unprotected process instead (`execution`).
+
+    Args:
+        submission: who handed in what; the inputs of tests depend on it and on the cells.
+
+    Raises:
+        SandboxError: there is no sandbox here, with what to do about it.
+    """
+    code = [cell for cell in nb.cells if cell.cell_type == "code"]
+    ours = nb.metadata.setdefault("lmcourse", NotebookNode())
+    ours["sandbox"] = sandbox
+    run = _in_sandbox if sandbox else _unprotected
+    outcomes = NotebookNode()
+    for cell, (ran, outcome) in zip(code, run(code, ours, submission, brief), strict=True):
+        if ran is not None:
+            cell.outputs = [NotebookNode(output) for output in ran.outputs]
+        if outcome is None:
+            cell.outputs += _error(ran, brief.budgets.cell_seconds)
+            continue
+        outcomes[_name(cell)] = dataclasses.asdict(outcome)
+        if outcome.verdict != PASSED:
+            cell.outputs.append(_note(outcome.verdict, outcome.message))
+    ours["outcomes"] = outcomes
+
+
+def _in_sandbox(code, ours, submission, brief) -> list[tuple[Ran | None, Outcome | None]]:
+    cells = [CodeCell(kind=_kind(cell), source=cell.source, name=_name(cell)) for cell in code]
+    try:
+        results = worker.grade(brief, f"{submission}/{ours.get('digest', '')}", cells)
+    except SandboxError as error:
+        raise SandboxError(f"{error}. {UNSAFE}") from None
+    found = []
+    for cell, result in zip(code, results, strict=True):
+        if isinstance(result, Ran):
+            found.append((result, None))
+        else:
+            doubt = ours.get("doubtful", {}).get(_name(cell), "")
+            found.append((None, judged(result, cell.source, doubt)))
+    return found
+
+
+def _unprotected(code, ours, submission, brief) -> list[tuple[Ran | None, Outcome | None]]:
+    budgets = brief.budgets
+    limits = Limits(
+        cell_seconds=budgets.cell_seconds,
+        test_seconds=budgets.test_seconds,
+        total_seconds=5 * budgets.submission_seconds,  # by the clock
+    )
+    kinds = [_kind(cell) for cell in code]
+    steps = [
+        Step(source=cell.source, test=kind == "test", setup=kind == "setup")
+        for cell, kind in zip(code, kinds, strict=True)
+    ]
+    with tempfile.TemporaryDirectory(prefix="lmcourse-") as folder:
+        for name, contents in brief.files.items():
+            place = Path(folder) / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(contents)
+        results = execute(steps, limits, Path(folder))
+    found = []
+    for cell, kind, ran in zip(code, kinds, results, strict=True):
+        doubt = ours.get("doubtful", {}).get(_name(cell), "")
+        outcome = decide(ran, cell.source, limits, doubt) if kind == "test" else None
+        found.append((ran, outcome))
+    return found
+
+
+def _to_notebook(repaired: Repaired) -> NotebookNode:
+    metadata = NotebookNode(
+        kernelspec=NotebookNode(name="python3", display_name="Python 3", language="python"),
+        language_info=NotebookNode(name="python"),
+        lmcourse=NotebookNode(notes=repaired.notes, doubtful=NotebookNode(repaired.doubtful)),
+    )
+    cells = [_to_cell(placed, f"cell-{index}") for index, placed in enumerate(repaired.cells)]
+    return NotebookNode(nbformat=4, nbformat_minor=5, metadata=metadata, cells=cells)
+
+
+def _to_cell(placed: Placed, own_id: str) -> NotebookNode:
+    # Not nbformat's constructors: their validation of each cell costs more than all of this.
+    cell = NotebookNode(
+        id=own_id, cell_type=placed.kind, metadata=NotebookNode(), source=placed.source
+    )
+    if placed.kind == "code":
+        cell.update(execution_count=None, outputs=[])
+    if placed.planned:
+        cell.metadata["nbgrader"] = NotebookNode(_metadata(placed.planned))
+    return cell
+
+
+def _metadata(planned: Planned) -> dict:
+    metadata = {
+        "schema_version": 3,
+        "grade_id": planned.name,
+        "grade": planned.graded,
+        "solution": planned.solution,
+        "task": planned.task,
+        "locked": planned.locked,
+        "cell_type": planned.kind,
+        "checksum": planned.checksum,
+    }
+    if planned.graded or planned.task:
+        metadata["points"] = planned.points
+    return metadata
+
+
+def is_test(cell: NotebookNode) -> bool:
+    """Whether a cell of a repaired notebook is a test."""
+    claims = cell.metadata.get("nbgrader", {})
+    return cell.cell_type == "code" and claims.get("grade", False) and not claims["solution"]
+
+
+def _kind(cell) -> str:
+    """What a code cell is, by the metadata that `Repair` wrote: `test`, `setup` or `student`."""
+    if is_test(cell):
+        return "test"
+    return "setup" if cell.metadata.get("nbgrader", {}).get("locked", False) else "student"
+
+
+def _name(cell) -> str:
+    return cell.metadata.get("nbgrader", {}).get("grade_id", "")
+
+
+def _error(ran: Ran, seconds: float) -> list[NotebookNode]:
+    """What a learner's cell is marked with if it did not end well."""
+    if ran.status == "ok":
+        return []
+    if ran.status == "error":
+        return [_shown(ran.name, ran.message, ran.trace or [f"{ran.name}: {ran.message}"])]
+    said = {"timeout": explanations.timeout(seconds), "died": explanations.DIED}
+    return [_note(ran.status, ran.message or said.get(ran.status, ""))]
+
+
+def _note(name: str, text: str) -> NotebookNode:
+    return _shown(name, text, text.splitlines())
+
+
+def _shown(name: str, message: str, trace: list[str]) -> NotebookNode:
+    return NotebookNode(output_type="error", ename=name, evalue=message, traceback=list(trace))

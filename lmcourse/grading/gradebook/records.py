@@ -1,0 +1,256 @@
+"""The one process that writes: graded notebooks into nbgrader's gradebook and the course's folders.
+
+Chapter: book/instructors/scale.md
+
+What `nbgrader autograde` would have written is written, by the same rules, but in one connection
+and one transaction for each submission. An interrupted run leaves a row as it was or as it is to
+be; and as the gradebook comes before the folder, points that a person gave to an older text never
+pass for points of the newer.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.preprocessors import AssignLatePenalties
+from nbgrader.utils import compute_checksum, determine_grade
+from sqlalchemy.exc import OperationalError
+from traitlets.config import Config
+from traitlets.utils.importstring import import_item
+
+from lmcourse.grading.assignment.submissions import Submission
+from lmcourse.grading.execution.outcomes import PASSED, UNGRADED
+from lmcourse.grading.execution.submission import is_test
+from lmcourse.grading.gradebook import lock
+from lmcourse.grading.gradebook.results import Desk, Grade, Result
+
+_TRIES = 3  # SQLite: the formgrader may just be writing
+_DONE_HERE = ("Execute", "SaveOutcomes", "AssignLatePenalties", "CheckCellMetadata")
+
+
+def locked(desk: Desk, on_wait: Callable[[str], None] = lambda text: None):
+    """The lock of a desk's folder and, if it has one, of its database; for a `with`."""
+    db_url = "" if desk.own_gradebook else desk.db_url
+    return lock.hold(desk.own_folder / "lock", db_url, wait=desk.options.wait, on_wait=on_wait)
+
+
+class Recorder:
+    """An open gradebook; use it in a `with`."""
+
+    def __init__(self, desk: Desk):
+        self._desk, self._assignment = desk, desk.assignment
+        course = desk.course.config.CourseDirectory.get("course_id") or "default_course"
+        self._gradebook = Gradebook(desk.db_url, str(course))
+        self._steps = _steps(desk.course.config)
+
+    def __enter__(self) -> "Recorder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._gradebook.close()
+
+    def record(self, submission: Submission, notebook: str) -> Result:
+        """Write down what became of a submission; the learner's row as the gradebook then has it.
+
+        Args:
+            notebook: graded, as JSON.
+        """
+        nb = nbformat.from_dict(json.loads(notebook))
+        resources = {
+            "nbgrader": {
+                "student": submission.student,
+                "assignment": self._assignment,
+                "notebook": self._assignment,
+                "db_url": self._desk.db_url,
+            }
+        }
+        for step in self._steps:
+            nb, resources = step(nb, resources)
+        decided = self._decided(submission.student, nb.metadata.lmcourse.digest)
+        self._save(submission.student, nb, decided, resources)
+        self._place(submission, nb)
+        return self._result(submission.student, nb)
+
+    def read_back(self, student: str, folder: Path | None = None) -> Result:
+        """What the gradebook and the graded notebook say of a learner.
+
+        Args:
+            folder: of the graded notebook, where nbgrader is set to keep it elsewhere.
+
+        Raises:
+            FileNotFoundError, MissingEntry: one of them does not know the learner.
+        """
+        path = (folder or self._desk.folder("autograded", student)) / f"{self._assignment}.ipynb"
+        return self._result(student, nbformat.read(path, as_version=4))
+
+    def _row(self, student: str):
+        """The learner's notebook in the gradebook."""
+        return self._gradebook.find_submission_notebook(self._assignment, self._assignment, student)
+
+    def _decided(self, student: str, digest: str) -> set[str]:
+        """The cells that a person has graded in exactly this notebook, and that wait for nobody."""
+        path = self._desk.folder("autograded", student) / f"{self._assignment}.ipynb"
+        try:
+            before = json.loads(path.read_text("utf-8"))["metadata"]["lmcourse"]["digest"]
+            grades = self._row(student).grades if before == digest else []
+        except (OSError, ValueError, KeyError, TypeError, MissingEntry):
+            return set()
+        return {
+            grade.name
+            for grade in grades
+            if grade.manual_score is not None and not grade.needs_manual_grade
+        }
+
+    def _save(self, student: str, nb: NotebookNode, decided: set[str], resources) -> None:
+        """All rows of a submission, or none."""
+        for attempt in range(_TRIES):
+            try:
+                with warnings.catch_warnings(), self._whole():
+                    warnings.simplefilter("ignore")  # SQLAlchemy's, of nbgrader
+                    late = self._fill(student, nb, decided)
+                break
+            except OperationalError:
+                if attempt == _TRIES - 1:
+                    raise
+        if late:  # by nbgrader's own step, with the policy that the course has set for it
+            AssignLatePenalties(config=self._desk.course.config)(nb, resources)
+
+    @contextlib.contextmanager
+    def _whole(self) -> Iterator[None]:
+        try:
+            yield
+            self._gradebook.db.commit()
+        except BaseException:
+            self._gradebook.db.rollback()
+            raise
+
+    def _fill(self, student: str, nb: NotebookNode, decided: set[str]) -> bool:
+        """Set points and comments as `nbgrader autograde` does; whether it was handed in late."""
+        self._gradebook.update_or_create_student(student)
+        submission = self._gradebook.update_or_create_submission(self._assignment, student)
+        row = self._row(student)
+        outcomes = nb.metadata.lmcourse.outcomes
+        cells = {
+            cell.metadata.nbgrader.grade_id: cell
+            for cell in nb.cells
+            if "nbgrader" in cell.metadata
+        }
+        for grade in row.grades:
+            cell = cells.get(grade.name)
+            if cell is None or not cell.metadata.nbgrader.grade:
+                continue
+            if is_test(cell):
+                save_outcome(grade, outcomes.get(grade.name, {}))
+            else:
+                grade.auto_score, _ = determine_grade(cell)
+                grade.needs_manual_grade = (
+                    grade.auto_score is None or grade.manual_score is not None
+                )
+            if grade.name in decided:
+                grade.needs_manual_grade = False
+        for comment in row.comments:
+            if (cell := cells.get(comment.name)) is not None:
+                own = cell.metadata.nbgrader
+                same = own.checksum == compute_checksum(cell) and not own.task
+                comment.auto_comment = "No response." if same else None
+        row.late_submission_penalty = None
+        return submission.total_seconds_late > 0
+
+    def _place(self, submission: Submission, nb: NotebookNode) -> None:
+        """The notebook as it ran, and the one that was handed in, where nbgrader looks for them.
+
+        Nothing of a submission but its cells gets there.
+        """
+        desk, name = self._desk, f"{self._assignment}.ipynb"
+        graded = desk.own_folder / "graded"
+        shutil.rmtree(graded, ignore_errors=True)
+        for path, contents in self._desk.files.items():
+            _write(graded / path, contents)
+        _write(graded / name, _as_json(nb))
+        _put(graded, desk.folder("autograded", submission.student))
+        if not desk.keeps_submissions:
+            handed_in = desk.own_folder / "submitted"
+            shutil.rmtree(handed_in, ignore_errors=True)
+            _write(handed_in / name, _as_json(_handed_in(submission)))
+            _put(handed_in, desk.folder("submitted", submission.student))
+
+    def _result(self, student: str, nb: NotebookNode) -> Result:
+        ours = nb.metadata.get("lmcourse", {})
+        outcomes = ours.get("outcomes", {})
+        row = self._row(student)
+        # Not `comment`, which holds nbgrader's own "No response." too.
+        comments = {comment.name: comment.manual_comment or "" for comment in row.comments}
+        grades = [
+            Grade(
+                name=grade.name,
+                points=float(grade.score),
+                of=float(grade.max_score),
+                waiting=bool(grade.needs_manual_grade),
+                by_person=grade.manual_score is not None,
+                comment=comments.get(grade.name, ""),
+                **outcomes.get(grade.name, {}),
+            )
+            for grade in row.grades
+        ]
+        result = Result(
+            student=student,
+            grades=grades,
+            notes=list(ours.get("notes", [])),
+            cells=[dict(cell) for cell in nb.cells],
+            digest=str(ours.get("digest", "")),
+            sandbox=bool(ours.get("sandbox", False)),
+        )
+        self._gradebook.db.rollback()  # ends the transaction of a reader
+        return result
+
+
+def _steps(config: Config) -> list:
+    """What else the course's settings do to a notebook after it ran, such as shortening outputs."""
+    names = [str(name) for name in config.Autograde.get("autograde_preprocessors", [])]
+    found = [import_item(name) for name in names if name.rpartition(".")[2] not in _DONE_HERE]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return [step(config=config) for step in found]
+
+
+def _handed_in(submission: Submission) -> dict:
+    cells = []
+    for index, cell in enumerate(submission.cells):
+        claim = {"nbgrader": {"grade_id": cell.label}} if cell.label else {}
+        own = {"id": f"cell-{index}", "cell_type": cell.kind, "metadata": claim}
+        if cell.kind == "code":
+            own |= {"execution_count": None, "outputs": []}
+        cells.append({**own, "source": cell.source})
+    return {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+
+
+def _as_json(nb: dict) -> bytes:
+    text = json.dumps(nb, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+    return text.encode("utf-8", "backslashreplace")  # which JSON reads as the same characters
+
+
+def _write(path: Path, contents: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(contents)
+
+
+def _put(fresh: Path, target: Path) -> None:
+    """Replace the folder `target` by `fresh`."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(target, ignore_errors=True)
+    os.replace(fresh, target)
+
+
+def save_outcome(grade, outcome: dict) -> None:
+    """Put a test's outcome into its row of the gradebook."""
+    verdict = outcome.get("verdict", UNGRADED)
+    points = {PASSED: grade.max_score * outcome.get("fraction", 0.0), UNGRADED: None}
+    grade.auto_score = points.get(verdict, 0.0)
+    grade.needs_manual_grade = verdict == UNGRADED or grade.manual_score is not None

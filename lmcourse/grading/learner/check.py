@@ -1,0 +1,252 @@
+"""The learner's verdict: the visible tests, run in a clean process, and what to make of them.
+
+Chapter: book/setup.md
+"""
+
+import ast
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from lmcourse.grading.assignment.notebooks import Cell, NotebookError, essential, read_cells
+from lmcourse.grading.assignment.plan import Planned, Task, is_test, stated_plan, tasks
+from lmcourse.grading.errors import MisuseError
+from lmcourse.grading.execution import explanations
+from lmcourse.grading.execution.outcomes import PASSED, UNGRADED, decide
+from lmcourse.grading.execution.replies import Ran
+from lmcourse.grading.execution.unprotected import Step, execute
+from lmcourse.grading.sandbox.budgets import Limits
+
+HOLDS, FAILS, OPEN, BY_HAND = "holds", "fails", "open", "by hand"
+
+
+@dataclass(kw_only=True)
+class TaskVerdict:
+    """One task: whether it holds, and if not, the likely cause."""
+
+    task: Task
+    state: str = HOLDS
+    causes: list[str] = field(default_factory=list)
+    blank: bool = False  # nothing was written where a person will read
+    awarded: dict[str, float] = field(default_factory=dict)  # shares of points, by test
+
+    @property
+    def points(self) -> float:
+        """Those of the tests, if they all hold."""
+        if self.state != HOLDS:
+            return 0.0
+        return sum((c.points * self.awarded.get(c.name, 1.0) for c in self.task.graded), 0.0)
+
+
+@dataclass(kw_only=True)
+class Verdict:
+    """All tasks, and what is wrong with the notebook besides them."""
+
+    tasks: list[TaskVerdict]
+    warnings: list[str]
+
+    @property
+    def points(self) -> float:
+        return sum((verdict.points for verdict in self.tasks), 0.0)
+
+    @property
+    def testable(self) -> float:
+        return sum((v.task.promised for v in self.tasks if v.state != BY_HAND), 0.0)
+
+    @property
+    def by_hand(self) -> float:
+        return sum((v.task.promised for v in self.tasks if v.state == BY_HAND), 0.0)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every visible test holds and all of them are there."""
+        return all(v.state in (HOLDS, BY_HAND) for v in self.tasks)
+
+
+def check(
+    path: Path, limits: Limits, on_cell: Callable[[str], None] = lambda name: None
+) -> Verdict:
+    """Run the notebook at `path` from top to bottom, a copy of it, and judge its visible tests.
+
+    Raises:
+        MisuseError: there is no such notebook, or it is no assignment.
+    """
+    cells = _read(path)
+    code = [cell for cell in cells if cell.kind == "code"]
+    names = [_title(cell, cells) for cell in code]
+    steps = [Step(source=cell.source, test=is_test(cell), setup=_is_setup(cell)) for cell in code]
+    rans = execute(steps, limits, on_step=lambda index: on_cell(names[index]))
+    runs = list(zip(code, rans, strict=True))
+    untouched = {cell.label for cell in cells if _untouched(cell)}
+    verdicts = [_judge(task, runs, limits, untouched) for task in tasks(stated_plan(cells))]
+    _name_the_first_to_solve(verdicts)
+    return Verdict(tasks=verdicts, warnings=_warnings(cells, runs, limits))
+
+
+def _read(path: Path) -> list[Cell]:
+    try:
+        cells = read_cells(Path(os.path.realpath(path)))  # the learner's own links may be followed
+    except NotebookError as error:
+        raise MisuseError(f"{path}: {error}") from None
+    if not any(is_test(cell) for cell in cells):
+        raise MisuseError(
+            f"{path}: it has no test cells, so it is no assignment;"
+            " check a notebook of exercises/, as it was handed out"
+        )
+    return cells
+
+
+def _is_setup(cell: Cell) -> bool:
+    return bool(cell.claims.get("locked")) and not is_test(cell)
+
+
+def _title(cell: Cell, cells: list[Cell]) -> str:
+    """How to find a cell: its name, or its place and first line."""
+    if cell.label:
+        return f"cell {cell.label}"
+    number = next(n for n, other in enumerate(cells, start=1) if other is cell)
+    first = next((line.strip() for line in cell.source.splitlines() if line.strip()), "")
+    return f"cell number {number} (`{first[:40]}`)"
+
+
+def _judge(
+    task: Task, runs: list[tuple[Cell, Ran]], limits: Limits, untouched: set[str | None]
+) -> TaskVerdict:
+    verdict = TaskVerdict(task=task)
+    if task.graded and all(cell.by_hand for cell in task.graded):
+        verdict.state = BY_HAND
+        verdict.blank = any(cell.name in untouched for cell in task.graded)
+        return verdict
+    own = {cell.name for cell in task.cells}
+    mine = [(cell, ran) for cell, ran in runs if cell.label in own]
+    if task.points < task.promised or not task.graded:
+        verdict.causes.append(
+            "A test cell of this task is missing, or its points were changed: copy the task's"
+            " cells from a fresh notebook. The grader puts them back."
+        )
+        verdict.state = FAILS
+    broken = [_cause(c, ran, limits) for c, ran in mine if not is_test(c) and ran.status != "ok"]
+    outcomes = {c.label: decide(r, c.source, limits) for c, r in mine if is_test(c)}
+    verdict.awarded = {name: outcome.fraction for name, outcome in outcomes.items()}
+    failed = [outcome for outcome in outcomes.values() if outcome.verdict != PASSED]
+    if failed and not any(cell.solution for cell in task.cells):
+        verdict.causes.append(
+            "The cell for the answer of this task is missing: copy it from a fresh notebook, and"
+            " write your answer into it."
+        )
+    if failed or broken:
+        not_started = any(cell.label in untouched for cell, _ in mine)
+        verdict.state = OPEN if not_started and not broken else FAILS
+        # An answer that did not run explains its tests better than they do.
+        verdict.causes += broken or [
+            f"Could not be checked: {outcome.message}"
+            if outcome.verdict == UNGRADED
+            else outcome.message
+            for outcome in failed
+        ]
+    return verdict
+
+
+def _name_the_first_to_solve(verdicts: list[TaskVerdict]) -> None:
+    """Where an answer uses that of an earlier task which does not hold, its causes say so first."""
+    owners: dict[str, TaskVerdict] = {}
+    for verdict in verdicts:
+        defined, used = _names(verdict.task)
+        if verdict.state == FAILS:
+            for name in sorted(used & owners.keys()):
+                if owners[name].state in (FAILS, OPEN):
+                    number = owners[name].task.number
+                    verdict.causes.insert(
+                        0, f"It uses `{name}` of Task {number}, which does not hold: begin there."
+                    )
+        owners |= dict.fromkeys(defined, verdict)
+
+
+def _names(task: Task) -> tuple[set[str], set[str]]:
+    """What the answers of a task define, and all names in them."""
+    defined: set[str] = set()
+    used: set[str] = set()
+    for cell in task.cells:
+        if not cell.solution or cell.kind != "code":
+            continue
+        try:
+            tree = ast.parse(cell.source)
+        except (SyntaxError, ValueError):
+            continue
+        used |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        defined |= {
+            node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+        }
+    return defined, used - defined
+
+
+def _cause(cell: Cell, ran: Ran, limits: Limits) -> str:
+    """Why a cell of the learner's did not run, with the line where that is known."""
+    if ran.status == "timeout":
+        return explanations.timeout(limits.cell_seconds, ran.trace)
+    if ran.status == "died":
+        return explanations.DIED
+    if ran.status == "unrun":
+        return f"Could not be checked: {ran.message}"
+    said = explanations.explain(ran.name, ran.message, ran.trace)
+    number = explanations.syntax_line(ran.message) or explanations.failing_line(ran.trace)
+    lines = cell.source.splitlines()
+    if number is None or not 1 <= number <= len(lines):
+        return said
+    return f"{said}\nline {number}: {lines[number - 1].strip()}"
+
+
+def _warnings(cells: list[Cell], runs: list[tuple[Cell, Ran]], limits: Limits) -> list[str]:
+    plan = stated_plan(cells)
+    found = [
+        f"The cell {name} is there {times} times: keep one of them."
+        + (" Copies of a test may have to be looked at by a person." if _tests(plan, name) else "")
+        for name, times in Counter(cell.name for cell in plan).items()
+        if times > 1
+    ]
+    found += [
+        f"The locked cell {cell.name} was edited. The grader uses its own text."
+        for cell in plan
+        if cell.locked and cell.checksum and not _as_released(cell)
+    ]
+    in_tasks = {cell.name for task in tasks(plan) for cell in task.cells}
+    found += [
+        f"The {_title(cell, cells)} did not run: {_cause(cell, ran, limits)}"
+        for cell, ran in runs
+        if cell.label not in in_tasks and ran.status != "ok"
+    ]
+    return found
+
+
+def _tests(plan: list[Planned], name: str) -> bool:
+    return any(cell.is_test for cell in plan if cell.name == name)
+
+
+def _untouched(cell: Cell) -> bool:
+    """Whether an answer is still the text that was handed out."""
+    planned = stated_plan([cell])
+    return bool(planned) and planned[0].solution and _as_released(planned[0])
+
+
+def _as_released(cell: Planned) -> bool:
+    """Whether its text is the one that was handed out, by the rule that the grader has, too.
+
+    A release may end its cells with an empty line, which is lost where it was edited.
+    """
+    text = essential(cell.source)
+    versions = (cell.source, text, text + "\n")
+    return cell.checksum in [checksum(replace(cell, source=version)) for version in versions]
+
+
+def checksum(cell: Planned) -> str:
+    """nbgrader's fingerprint of a released cell: of its text, kind, role and points.
+
+    Reference: nbgrader.utils.compute_checksum.
+    """
+    parts = [cell.source, cell.kind, cell.graded, cell.solution, cell.locked, cell.name]
+    if cell.graded:
+        parts.append(cell.points)
+    return hashlib.md5("".join(map(str, parts)).encode(), usedforsecurity=False).hexdigest()

@@ -1,0 +1,60 @@
+"""A learner's verdict as lines of text: what holds, what does not, and what to do next.
+
+Chapter: book/setup.md
+"""
+
+from collections.abc import Iterator
+
+from rich.markup import escape
+
+from lmcourse.grading.learner.check import BY_HAND, FAILS, HOLDS, OPEN, TaskVerdict, Verdict
+from lmcourse.grading.text import gist, plain
+
+_MARKS = {
+    HOLDS: "[green]✓[/green]",
+    FAILS: "[red]✗[/red]",
+    OPEN: "[yellow]·[/yellow]",
+    BY_HAND: "[cyan]…[/cyan]",
+}
+
+
+def verdict_lines(verdict: Verdict) -> Iterator[str]:
+    """The report, one line or paragraph at a time, in rich's markup."""
+    for one in verdict.tasks:
+        yield from _task_lines(one)
+    for warning in verdict.warnings:
+        yield f"[yellow]![/yellow] {_text(warning)}"
+    yield ""
+    yield f"[bold]Visible tests: {verdict.points:g} of {verdict.testable:g} points.[/bold]"
+    if verdict.by_hand:
+        points = "point is" if verdict.by_hand == 1 else "points are"
+        yield f"{verdict.by_hand:g} more {points} given by a person who reads your answer."
+    if verdict.passed:
+        yield "All visible tests hold. Hidden tests on other inputs decide with them."
+    else:
+        yield "Hidden tests on other inputs decide too: this is the most that you have so far."
+    sections = dict.fromkeys(v.task.section for v in verdict.tasks if v.state == FAILS)
+    if said := " · ".join(filter(None, sections)):
+        yield f"Read again: {_text(said)}"
+
+
+def _task_lines(verdict: TaskVerdict) -> Iterator[str]:
+    task = verdict.task
+    points = {
+        HOLDS: f"{verdict.points:g} of {task.promised:g}",
+        BY_HAND: f"{task.promised:g}, by hand" + (", not started" if verdict.blank else ""),
+        OPEN: f"0 of {task.promised:g}, not started",
+        FAILS: f"0 of {task.promised:g}",
+    }
+    yield f"{_MARKS[verdict.state]} {_text(task.label)}  [dim]({points[verdict.state]})[/dim]"
+    if verdict.state != FAILS:
+        return
+    for cause in verdict.causes:
+        for line in _text(gist(cause)).splitlines():
+            yield f"    {line}"
+    if task.section:
+        yield f"    [dim]Section: {_text(task.section)}[/dim]"
+
+
+def _text(text: str) -> str:
+    return escape(plain(text))

@@ -1,0 +1,4 @@
+"""The same grading as steps of plain `nbgrader autograde`.
+
+Chapter: book/instructors/index.md
+"""

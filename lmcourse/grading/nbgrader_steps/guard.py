@@ -1,0 +1,97 @@
+"""The folder of a submission under plain `nbgrader autograde`: of what lies in it, one file counts.
+
+Chapter: book/instructors/sandbox.md
+
+Threat: nbgrader copies all that a submission's folder holds and reads its `timestamp.txt` before
+any step of ours. A link there brings in a file of the machine, a pipe stops the batch for ever, a
+file of holes fills the disk, a time that is none ends the command. So each folder is looked at
+first, and nbgrader gets to see another one, which holds nothing but what counts.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nbgrader.utils import parse_utc
+
+from lmcourse.grading.assignment.notebooks import NotebookError, read_plain_file
+
+TIME = "timestamp.txt"
+_TIME_BYTES = 200
+
+
+def guard(converter: Any) -> None:
+    """Let nbgrader's `Autograde` look at each submission's folder first, and copy nothing of it."""
+    prepare, register = converter.init_destination, converter.init_assignment
+
+    def init_destination(assignment_id: str, student_id: str) -> bool:
+        refuse_oddities(_source(converter, assignment_id, student_id), _handed_in(converter))
+        return prepare(assignment_id, student_id)
+
+    def init_assignment(assignment_id: str, student_id: str) -> None:
+        source = _source(converter, assignment_id, student_id)
+        with _in_place_of(converter, source, assignment_id, student_id):
+            register(assignment_id, student_id)
+
+    converter.init_destination = init_destination
+    converter.init_assignment = init_assignment
+
+
+def refuse_oddities(folder: Path, handed_in: Path) -> None:
+    """Return only where the folder is none behind a link, and its time, if it has one, is a time.
+
+    Args:
+        handed_in: where all submissions lie; what leads there is the instructor's own affair.
+
+    Raises:
+        NotebookError: with the reason; the submission then has no grade, and the next one comes.
+    """
+    for place in (folder, *folder.parents):
+        if place == handed_in or not place.is_relative_to(handed_in):
+            break
+        if place.is_symlink():
+            raise NotebookError(f"{place.relative_to(handed_in)} is a link, not a folder")
+    time = folder / TIME
+    if not time.exists() and not time.is_symlink():
+        return
+    try:
+        parse_utc(read_plain_file(time, _TIME_BYTES).decode("utf-8").strip() or None)
+    except Exception as error:  # of all kinds, from years beyond 9999 say
+        why = f": {error}" if isinstance(error, NotebookError) else ""
+        raise NotebookError(f"its {TIME} is no time{why}") from None
+
+
+def _source(converter: Any, assignment_id: str, student_id: str) -> Path:
+    return Path(converter._format_source(assignment_id, student_id))
+
+
+def _handed_in(converter: Any) -> Path:
+    course = converter.coursedir
+    return Path(course.format_path(course.submitted_directory, ".", "."))
+
+
+@contextmanager
+def _in_place_of(
+    converter: Any, source: Path, assignment_id: str, student_id: str
+) -> Iterator[None]:
+    """For a while the folder of the submission is one with its time and empty notebooks.
+
+    The notebook itself is read later, from where it lies (`preprocessors.StrictNotebook`); the
+    author's own files reach the sandbox from the author's folder (`author`).
+    """
+    course, before = converter.coursedir, converter.coursedir.submitted_directory
+    with tempfile.TemporaryDirectory(prefix="lmcourse-") as folder:
+        course.submitted_directory = folder
+        try:
+            stands = _source(converter, assignment_id, student_id)
+            stands.mkdir(parents=True, exist_ok=True)
+            for notebook in map(Path, converter.notebooks):
+                (stands / notebook.name).touch()
+            if (source / TIME).exists():
+                shutil.copyfile(source / TIME, stands / TIME)
+            yield
+        finally:
+            course.submitted_directory = before

@@ -1,0 +1,106 @@
+"""Repair, execution and three outcomes, as steps of `nbgrader autograde`.
+
+Chapter: book/instructors/index.md
+"""
+
+from pathlib import Path
+
+from nbconvert.exporters import NotebookExporter
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
+from nbgrader.converters import Autograde
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
+
+from lmcourse.grading.assignment import notebooks
+from lmcourse.grading.assignment.author import (
+    authors_notebook,
+    recorded_plan,
+    released_order,
+)
+from lmcourse.grading.execution.settings import ExecutionSettings
+from lmcourse.grading.execution.submission import is_test, repaired_notebook, run_notebook
+from lmcourse.grading.gradebook.records import save_outcome
+from lmcourse.grading.nbgrader_steps.guard import guard
+
+_NEW = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}
+
+
+class StrictNotebook(NotebookExporter):
+    """Reads of a submission its cells' kinds, texts and claimed names, nothing else."""
+
+    def __init__(self, **kw):
+        super().__init__(**kw)
+        if isinstance(self.parent, Autograde):
+            guard(self.parent)  # nbgrader has no other place for it before it touches a folder
+
+    def from_filename(self, filename: str, resources=None, **kw):
+        # The converter reads twice: what was handed in, then what Repair made of it.
+        if not getattr(self.parent, "_sanitizing", True):
+            return super().from_filename(filename, resources, **kw)
+        path = Path(filename)
+        resources = resources if resources is not None else {}
+        resources["metadata"] = {"name": path.stem, "path": str(path.parent)}
+        nb = new_notebook(cells=[_claimed(cell) for cell in notebooks.read_cells(path)])
+        return self.from_notebook_node(nb, resources, **kw)
+
+
+class Repair(NbGraderPreprocessor):
+    """All of nbgrader's metadata rebuilt from the gradebook; see `assignment.repair`."""
+
+    def preprocess(self, nb: NotebookNode, resources):
+        cells = [
+            notebooks.Cell(
+                kind=cell.cell_type,
+                source=cell.source,
+                claims=dict(cell.metadata.get("nbgrader", {})),
+            )
+            for cell in nb.cells
+        ]
+        notebook = authors_notebook(_course(self), resources)
+        fresh = repaired_notebook(cells, recorded_plan(resources, released_order(notebook)))
+        for note in fresh.metadata.lmcourse.notes:
+            self.log.info("Repair: %s", note)
+        return fresh, resources
+
+
+class Execute(ExecutionSettings, NbGraderPreprocessor):
+    """Runs the notebook and notes each test's outcome; see `execution.submission`."""
+
+    def preprocess(self, nb: NotebookNode, resources):
+        ids = resources["nbgrader"]
+        submission = f"{ids['student']}/{ids['assignment']}"
+        course = _course(self)
+        notebook = authors_notebook(course, resources)
+        root = Path(course.root if course else ".")
+        plan = recorded_plan(resources, released_order(notebook))
+        run_notebook(nb, submission, self.brief(notebook, plan, root), sandbox=self.sandbox)
+        return nb, resources
+
+
+class SaveOutcomes(SaveAutoGrades):
+    """Writes the outcomes to the gradebook; what could not be graded waits for a person."""
+
+    def preprocess(self, nb: NotebookNode, resources):
+        self._outcomes = nb.metadata.get("lmcourse", {}).get("outcomes", {})
+        return super().preprocess(nb, resources)
+
+    def _add_score(self, cell, resources) -> None:
+        if not is_test(cell):
+            super()._add_score(cell, resources)
+            return
+        name = cell.metadata.nbgrader.grade_id
+        grade = self.gradebook.find_grade(
+            name, self.notebook_id, self.assignment_id, self.student_id
+        )
+        save_outcome(grade, self._outcomes.get(name, {}))
+        self.gradebook.db.commit()
+
+
+def _claimed(cell: notebooks.Cell) -> NotebookNode:
+    claims = {"nbgrader": {"grade_id": cell.label}} if cell.label else {}
+    return _NEW[cell.kind](cell.source, metadata=claims)
+
+
+def _course(step: NbGraderPreprocessor) -> CourseDirectory | None:
+    return getattr(getattr(step.parent, "parent", None), "coursedir", None)

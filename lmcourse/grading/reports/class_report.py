@@ -1,0 +1,169 @@
+"""The class at a glance: a table, statistics of the tasks, CSV and JSON.
+
+Chapter: book/instructors/index.md
+"""
+
+import csv
+import dataclasses
+import io
+import json
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from lmcourse.files import write_file
+from lmcourse.grading.assignment.plan import Task
+from lmcourse.grading.gradebook.results import Class, Result
+from lmcourse.grading.text import gist, plain
+
+GRADED, BY_HAND, PARTLY, NOT = "graded", "hand grading", "partly graded", "could not be graded"
+PENDING = "not yet"
+
+
+def status(result: Result) -> str:
+    """One word for a row."""
+    if result.pending:
+        return PENDING
+    if result.problem:
+        return NOT
+    if result.ungraded:
+        return PARTLY
+    return BY_HAND if result.by_hand else GRADED
+
+
+def reason(result: Result, tasks: list[Task]) -> str:
+    """Why a row needs a look, if it does."""
+    if result.problem:
+        return result.problem
+    labels = {cell.name: task.label for task in tasks for cell in task.cells}
+    waiting = [f"{labels.get(g.name, g.name)}: {g.message}" for g in result.ungraded]
+    return "; ".join([*waiting, *result.notes])
+
+
+def class_table(graded: Class) -> Table:
+    """A row for each learner."""
+    table = Table(title=f"{graded.assignment}: {graded.points:g} points", title_justify="left")
+    table.add_column("student", overflow="fold")
+    table.add_column("score", justify="right")
+    table.add_column("by hand", justify="right")
+    table.add_column("status")
+    table.add_column("why, and what was mended", overflow="fold", max_width=100)
+    for result in graded.results:
+        by_hand = sum(grade.of for grade in result.by_hand)
+        style = "" if result.complete else "yellow"
+        cells = (
+            plain(result.student, 64),
+            "–" if result.problem else f"{result.score:g}",
+            f"{by_hand:g}" if by_hand else "",
+            f"{status(result)} (kept)" if result.kept else status(result),
+            gist(plain(reason(result, graded.tasks), 400)),
+        )
+        table.add_row(*[Text(cell, style=style) for cell in cells])
+    return table
+
+
+def statistics(graded: Class) -> list[dict]:
+    """For each task: how many were graded, their mean, how many have full marks and none."""
+    rows = []
+    for task in graded.tasks:
+        scores = [
+            points for result in graded.results if (points := task_points(result, task)) is not None
+        ]
+        rows.append(
+            {
+                "task": task.label,
+                "points": task.points,
+                "graded": len(scores),
+                "mean": sum(scores) / len(scores) if scores else None,
+                "full": sum(score >= task.points for score in scores),
+                "none": sum(score == 0 for score in scores),
+            }
+        )
+    return rows
+
+
+def task_points(result: Result, task: Task) -> float | None:
+    """A learner's points for a task; None while a person is waited for, or nothing was graded."""
+    grades = {grade.name: grade for grade in result.grades}
+    own = [grades[cell.name] for cell in task.graded if cell.name in grades]
+    if not own or any(grade.waiting for grade in own):
+        return None
+    return sum((grade.points for grade in own), 0.0)
+
+
+def task_table(graded: Class) -> Table:
+    """The statistics, to see at once which task the class stumbled over."""
+    table = Table(title="tasks", title_justify="left")
+    table.add_column("task", overflow="fold")
+    for name in ("points", "graded", "mean", "full marks", "no points"):
+        table.add_column(name, justify="right")
+    for row in statistics(graded):
+        mean = "–" if row["mean"] is None else f"{row['mean']:.1f}"
+        numbers = (f"{row['points']:g}", row["graded"], mean, row["full"], row["none"])
+        table.add_row(Text(row["task"]), *[str(number) for number in numbers])
+    return table
+
+
+def write_reports(graded: Class) -> tuple[Path, Path]:
+    """Write grades/<assignment>.csv and .json; a reader never sees half a file."""
+    folder = graded.output / "grades"
+    csv_path = folder / f"{graded.assignment}.csv"
+    json_path = folder / f"{graded.assignment}.json"
+    write_file(csv_path, as_csv(graded))
+    write_file(json_path, json.dumps(as_dict(graded), ensure_ascii=False, indent=1) + "\n")
+    return csv_path, json_path
+
+
+def as_csv(graded: Class) -> str:
+    """A row for each learner: points per task, total, maximum, status and reason."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    labels = [task.label for task in graded.tasks]
+    writer.writerow(["student", *labels, "total", "maximum", "status", "reason"])
+    for result in graded.results:
+        points = [task_points(result, task) for task in graded.tasks]
+        total = "" if result.problem else f"{result.score:g}"
+        writer.writerow(
+            [
+                _inert(result.student),
+                *["" if value is None else f"{value:g}" for value in points],
+                total,
+                f"{graded.points:g}",
+                status(result),
+                _inert(reason(result, graded.tasks)),
+            ]
+        )
+    return file.getvalue()
+
+
+def as_dict(graded: Class) -> dict:
+    """Everything, for other programs."""
+    return {
+        "assignment": graded.assignment,
+        "points": graded.points,
+        "unprotected": graded.unprotected,
+        "ignored": graded.ignored,
+        "tasks": statistics(graded),
+        "students": [
+            {
+                "student": plain(result.student, 200),
+                "status": status(result),
+                "kept": result.kept,
+                "pending": result.pending,
+                "score": None if result.problem else result.score,
+                "problem": result.problem,
+                "reason": plain(reason(result, graded.tasks)),
+                "grades": [dataclasses.asdict(grade) for grade in result.grades],
+                "notes": result.notes,
+                "notebook": result.digest,
+            }
+            for result in graded.results
+        ],
+    }
+
+
+def _inert(text: str) -> str:
+    """Text that no spreadsheet takes for a formula."""
+    text = plain(text, 500)
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text

@@ -1,0 +1,168 @@
+"""What a learner gets back: a page that shows their work its points, and nothing that runs.
+
+Chapter: book/instructors/hand_grading.md
+"""
+
+from html import escape
+from pathlib import Path
+
+from lmcourse.grading.assignment.plan import Task
+from lmcourse.grading.execution.outcomes import FAILED, PASSED, UNGRADED
+from lmcourse.grading.gradebook.results import Grade, Result
+from lmcourse.grading.reports.inert import inert_output
+from lmcourse.grading.reports.sanitize import markdown
+from lmcourse.grading.text import plain
+
+_STYLE = """
+:root { color-scheme: light dark; }
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }
+pre { overflow-x: auto; padding: .6rem .8rem; border: 1px solid #8886; border-radius: .3rem;
+      font-size: .85rem; white-space: pre-wrap; overflow-wrap: anywhere; }
+h2 { margin-top: 2.5rem; border-bottom: 1px solid #8886; }
+img[src] { max-width: 100%; background: white; }
+blockquote { margin-inline: 0; padding: .1rem 1rem; border-inline-start: .25rem solid #8886;
+             contain: content; overflow-x: auto; }
+blockquote :is(h1, h2, h3, h4, h5, h6) { margin: .5rem 0; border: 0; font-size: 1rem; }
+table { border-collapse: collapse; } td, th { padding: .2rem .8rem .2rem 0; text-align: left; }
+.tasks :is(td, th):last-child { text-align: right; }
+.passed::before { content: "✓ "; } .failed::before { content: "✗ "; }
+.waiting::before, .ungraded::before { content: "… "; }
+"""
+# Nothing may run and nothing may be loaded, whatever slipped through.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+_SHOWN = 20_000
+
+
+def write_feedback(folder: Path, result: Result, tasks: list[Task]) -> Path:
+    """Write `folder`/<assignment>.html, for this learner's eyes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{folder.name}.html"
+    path.write_text(feedback(folder.name, result, tasks), encoding="utf-8", newline="\n")
+    return path
+
+
+def drop_feedback(folder: Path) -> None:
+    """Remove what `write_feedback` left in `folder`."""
+    (folder / f"{folder.name}.html").unlink(missing_ok=True)
+
+
+def feedback(assignment: str, result: Result, tasks: list[Task]) -> str:
+    """The page: a table of tasks, then each task's answer, its tests and what they said."""
+    grades = {grade.name: grade for grade in result.grades}
+    of = sum(task.points for task in tasks)
+    title = f"{assignment}: {result.student}"
+    parts = [
+        "<!doctype html>",
+        '<html lang="en"><head><meta charset="utf-8">',
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{_text(title)}</title><style>{_STYLE}</style></head><body>",
+        f"<h1>{_text(title)}</h1>",
+        f"<p><strong>{result.score:g} of {of:g} points</strong>{_pending(result)}</p>",
+        _table(tasks, grades),
+        *[_task(task, grades, result.cells) for task in tasks],
+        _notes(result.notes),
+        "</body></html>\n",
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _text(text: str) -> str:
+    return escape(plain(text, _SHOWN))
+
+
+def _pending(result: Result) -> str:
+    waiting = sum(grade.of for grade in result.grades if grade.waiting)
+    return f" so far; {waiting:g} more wait for a person" if waiting else ""
+
+
+def _table(tasks: list[Task], grades: dict[str, Grade]) -> str:
+    rows = []
+    for task in tasks:
+        own = [grades[cell.name] for cell in task.graded if cell.name in grades]
+        waiting = all(grade.waiting for grade in own)
+        so_far = "–" if waiting else f"{sum(grade.points for grade in own):g}"
+        points = f"{so_far} of {task.points:g}"
+        rows.append(f'<tr><td class="{_state(own)}">{_text(task.label)}</td><td>{points}</td></tr>')
+    return (
+        '<table class="tasks"><thead><tr><th>Task</th><th>Points</th></tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table>"
+    )
+
+
+def _state(grades: list[Grade]) -> str:
+    if any(grade.verdict == UNGRADED and grade.waiting for grade in grades):
+        return UNGRADED
+    if any(grade.waiting for grade in grades):
+        return "waiting"
+    return FAILED if any(grade.lost for grade in grades) else PASSED
+
+
+def _task(task: Task, grades: dict[str, Grade], cells: list[dict]) -> str:
+    parts = [f"<h2>{_text(task.label)}</h2>"]
+    for planned in task.cells:
+        if planned.solution:
+            parts += [_answer(cell) for cell in cells if _name(cell) == planned.name]
+        grade = grades.get(planned.name)
+        if grade is not None:
+            parts += [_grade(grade), _comment(grade)]
+    lost = any(grades[cell.name].lost for cell in task.graded if cell.name in grades)
+    if task.section and lost:
+        parts.append(f"<p>Read again: <em>{_text(task.section)}</em></p>")
+    return "\n".join(parts)
+
+
+def _answer(cell: dict) -> str:
+    """The learner's own cell, and what it printed, drew or raised when it ran."""
+    if cell.get("cell_type") == "markdown":
+        return f"<p>Your answer:</p>{_written(markdown(cell['source']))}"
+    shown = "".join(map(_output, cell.get("outputs", [])))
+    ran = f"<p>When it ran:</p>{shown}" if shown else ""
+    return f"<p>Your answer:</p><pre>{_text(cell['source'])}</pre>{ran}"
+
+
+def _output(output: dict) -> str:
+    if output["output_type"] == "error":
+        said = f"{output['ename']}: {output['evalue']}"
+        return f"<pre>{_text(said)}</pre>"
+    shown = inert_output(output)
+    if shown.output_type == "stream":
+        return f"<pre>{_text(shown.text)}</pre>"
+    ((kind, picture),) = shown.data.items()
+    return f'<img alt="A picture that your cell drew" src="data:{kind};base64,{picture}">'
+
+
+def _written(html: str) -> str:
+    """A person's words; formulas stay as they were typed, since nothing runs here."""
+    return f"<blockquote>{html}</blockquote>"
+
+
+def _grade(grade: Grade) -> str:
+    points = f"{grade.points:g} of {grade.of:g} points"
+    if grade.verdict == PASSED:
+        how = "All tests passed" if grade.points == grade.of else "The tests passed in part"
+        return f'<p class="passed">{how}: {points}.</p>'
+    if grade.verdict == FAILED:
+        which = "A hidden test failed" if grade.hidden else "A test failed"
+        message = f"<pre>{_text(grade.message)}</pre>"
+        return f'<p class="failed">{which}: {points}.</p>{message}'
+    if grade.waiting:
+        reason = f" ({_text(grade.message)})" if grade.message else ""
+        return f'<p class="waiting">Waits for a person{reason}: at most {grade.of:g} points.</p>'
+    if not grade.by_person:
+        return f"<p>Not answered: {points}.</p>"
+    return f"<p>Graded by a person: {points}.</p>"
+
+
+def _comment(grade: Grade) -> str:
+    comment = markdown(grade.comment, html=False)
+    return f"<p>Comment:</p>{_written(comment)}" if grade.comment else ""
+
+
+def _notes(notes: list[str]) -> str:
+    items = "".join(f"<li>{_text(note)}</li>" for note in notes)
+    return f"<h2>About your notebook</h2><ul>{items}</ul>" if items else ""
+
+
+def _name(cell: dict) -> str | None:
+    return cell["metadata"].get("nbgrader", {}).get("grade_id")

@@ -1,0 +1,56 @@
+"""Tables that other programs read and people open: CSV in, CSV out, nothing in them acts.
+
+Chapter: book/instructors/collecting.md
+
+Threat: a spreadsheet takes a cell that begins with a sign for a formula, and runs it.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from lmcourse.grading.errors import MisuseError
+from lmcourse.grading.text import plain
+
+_FORMULA = ("=", "+", "-", "@", "\t", "|", "%")
+
+
+def inert(value: object, limit: int = 500) -> str:
+    """A cell's text that no spreadsheet takes for a formula; numbers stay what they are."""
+    if value is None:
+        return ""
+    if isinstance(value, int | float):
+        return f"{value:g}"
+    text = plain(str(value), limit)
+    return f"'{text}" if text.lstrip()[:1] in _FORMULA and text.strip() else text
+
+
+def as_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """The table as text; every cell is inert."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerows([[inert(cell) for cell in row] for row in (header, *rows)])
+    return file.getvalue()
+
+
+def read_csv(path: Path, wanted: Sequence[str]) -> list[dict[str, str]]:
+    """The rows of a CSV file, by the names in its first line; a mark of its encoding is no harm.
+
+    Raises:
+        MisuseError: it cannot be read, or a wanted column is missing.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            rows = [{k.strip(): (v or "").strip() for k, v in row.items() if k} for row in reader]
+            names = [(name or "").strip() for name in reader.fieldnames or []]
+    except (OSError, UnicodeDecodeError, csv.Error, AttributeError) as error:
+        raise MisuseError(f"{path} cannot be read as CSV: {error}") from None
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        raise MisuseError(
+            f"{path} must have the columns {', '.join(wanted)}, but {', '.join(missing)} is"
+            f" missing: its first line says {', '.join(names) or 'nothing'}"
+        )
+    return rows

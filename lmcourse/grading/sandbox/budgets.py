@@ -1,0 +1,174 @@
+"""What one submission may spend: time, memory, processes, disk and words, all in one place.
+
+Chapter: book/instructors/sandbox.md
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+MIB = 1 << 20
+GIB = 1 << 30
+OUT_OF_TIME = "it ran out of time"
+NOTEBOOK_BYTES = 20_000_000
+NOTEBOOK_CELLS = 1_000
+CELL_CHARS = 200_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budgets:
+    """The defaults suit assignments whose tests take seconds; limits that never vary are in `wire`.
+
+    Seconds are the processor's (`spent`).
+
+    Threat: code that never ends, fills the memory or the disk, or talks without end.
+
+    Args:
+        cell_seconds: for one cell of the learner's.
+        call_seconds: for one call of the learner's code by a test.
+        test_seconds: for one test cell, with all its calls.
+        submission_seconds: for everything together, cells that are run again included.
+        memory_bytes: for all processes of the submission together, beyond what Python and PyTorch
+            take themselves.
+        disk_bytes: for the files of the submission (they live in memory), and for one file.
+        output_bytes: kept of what the cells print and show, in all.
+        frames: messages between a test and the learner's code, for one test cell.
+    """
+
+    cell_seconds: float = 20.0
+    call_seconds: float = 10.0
+    test_seconds: float = 20.0
+    submission_seconds: float = 240.0
+    memory_bytes: int = 2 * GIB
+    disk_bytes: int = 64 * MIB
+    processes: int = 32
+    open_files: int = 128
+    output_bytes: int = 1 * MIB
+    frames: int = 100_000
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if not 0 < value < math.inf:
+                raise ValueError(
+                    f"{item.name} must be positive and finite, got {item.name}={value}"
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Seconds are the processor's: a busy machine must not cost a learner points.
+
+    The defaults suit the assignments, whose tests need a few seconds in all.
+    """
+
+    cell_seconds: float = 20.0  # for one cell of the learner's
+    test_seconds: float = 20.0  # for one test cell
+    setup_seconds: float = 120.0  # for a locked cell that imports, and for Python to start
+    total_seconds: float = 1200.0  # by the clock, for the whole notebook, restarts included
+    grace_seconds: float = 10.0  # between asking an endless loop to stop and ending its process
+    output_chars: int = 100_000  # kept of one cell's output
+
+    def spent(self, seconds: float, processor: float, clock: float) -> bool:
+        """Whether code that may use `seconds` has had its time; see `budgets.spent`."""
+        return spent(seconds, processor, clock)
+
+
+def spent(seconds: float, processor: float, clock: float) -> bool:
+    """Whether code that may use `seconds` has had its time, by the processor or by the clock.
+
+    Seconds are the processor's, so that a busy machine costs nobody points. Code that sleeps uses
+    none: it is stopped when twice the seconds have passed. The last rule is for code that waits and
+    works by turns.
+    """
+    idle = clock >= _IDLE * seconds and processor < 0.05 * clock
+    return processor >= seconds or idle or clock >= _AT_MOST * seconds
+
+
+_IDLE, _AT_MOST = 2, 10  # times the seconds, by the clock
+
+
+class Deadline:
+    """The earliest of several ends, so that a limit within a limit never adds to it.
+
+    A shorter limit is never computed from what a longer one has left: it is given the longer one as
+    `within`, and afterwards `used_up` of each says which of them it was.
+
+    Args:
+        seconds: by the clock, or, with `processor`, by the rule of `spent`.
+        processor: tells how long the processor has worked for what is limited.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        within: "Deadline | None" = None,
+        processor: Callable[[], float] | None = None,
+    ):
+        self._seconds, self._within, self._processor = seconds, within, processor
+        self._started = time.monotonic()
+        self._before = processor() if processor else 0.0
+
+    @property
+    def next_look(self) -> float:
+        """When to look again, in seconds by the clock; zero or less when it has passed."""
+        own = self._next_look()
+        return own if self._within is None else min(own, self._within.next_look)
+
+    @property
+    def passed(self) -> bool:
+        """Whether this or one that it is within is used up."""
+        return self.next_look <= 0
+
+    @property
+    def used_up(self) -> bool:
+        return self._next_look() <= 0
+
+    def _next_look(self) -> float:
+        used, clock = self._used()
+        if self._processor is None:
+            return self._seconds - clock
+        if spent(self._seconds, used, clock):
+            return 0.0
+        idle = _IDLE * self._seconds - clock
+        return max(_TICK, min(self._seconds - used, idle if idle > 0 else _LOOK))
+
+    def _used(self) -> tuple[float, float]:
+        """The seconds used so far: the processor's, and the clock's."""
+        clock = time.monotonic() - self._started
+        return (self._processor() - self._before if self._processor else 0.0), clock
+
+
+class SharedDeadline(Deadline):
+    """A deadline for what we do by turns with a learner's code, which tells whose the time was.
+
+    Args:
+        theirs: tells the seconds that the learner's code has had so far, the processor's and those
+            by the clock in which we waited for it.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        theirs: Callable[[], tuple[float, float]],
+        within: Deadline | None = None,
+        processor: Callable[[], float] | None = None,
+    ):
+        super().__init__(seconds, within, processor)
+        self._theirs, self._theirs_before = theirs, theirs()
+
+    @property
+    def theirs(self) -> bool:
+        """Whether a tenth of it or more was the learner's, by the measure by which it passed."""
+        used, clock = self._used()
+        pairs = zip(self._theirs(), self._theirs_before, strict=True)
+        worked, waited = (now - before for now, before in pairs)
+        if used >= self._seconds:
+            return worked >= _THEIRS * used
+        return waited >= _THEIRS * clock
+
+
+_THEIRS = 0.1  # the share of the time that the learner's code must have had to be at fault
+_TICK = 0.05  # seconds: so often at most
+_LOOK = 0.5  # where every moment could be the last

@@ -1,0 +1,212 @@
+"""The answers that an assignment withholds in the learner's sandbox: this package's and torch's.
+
+Chapter: book/instructors/writing_tests.md
+
+Threat: full points for calling the answer instead of writing it. The package's answers are cut out
+of a copy that is bound over the real one before anything imports it, so they are not there. Torch's
+operators raise at the dispatcher, below Python. Both deter and inform: an answer pasted from
+elsewhere, or computed with what is left, cannot be told from one's own, and nothing here claims so.
+"""
+
+import ast
+import ctypes
+import importlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+# Every way into an operator on the CPU: plain, with gradients, under vmap, on nested tensors.
+_KEYS = (
+    *("CPU", "AutogradCPU", "NestedTensorCPU", "AutogradNestedTensor"),
+    *("FuncTorchBatched", "FuncTorchBatchedDecomposition", "FuncTorchVmapMode"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Withheld:
+    """What an assignment withholds; it stands in the assignment's own metadata.
+
+    Args:
+        names: functions, classes, methods or whole modules of this package, by their full names.
+        operators: names of torch's operators (`aten::…`), as regular expressions.
+        attributes: torch's Python functions and classes, by their full names.
+        say: what to do instead.
+    """
+
+    names: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
+    say: str = "writing it is the task"
+
+    def as_json(self) -> dict:
+        """What a fork server gets (`apply`)."""
+        return asdict(self)
+
+
+def stated(withheld: Any) -> Withheld:
+    """What `metadata.lmcourse.withheld` of a notebook says.
+
+    Raises:
+        ValueError: it is not written as it must be.
+    """
+    known = Withheld().as_json()
+    if not isinstance(withheld, dict) or not set(withheld) <= set(known):
+        raise ValueError(f"withheld must hold nothing but {sorted(known)}, got {withheld!r}")
+    read = {}
+    for key, value in withheld.items():
+        if key == "say" and isinstance(value, str):
+            read[key] = value
+        elif key != "say" and isinstance(value, list) and all(type(v) is str for v in value):
+            read[key] = tuple(value)
+        else:
+            wanted = "a text" if key == "say" else "a list of texts"
+            raise ValueError(f"withheld {key} must be {wanted}, got {value!r}")
+    return Withheld(**read)
+
+
+def require(withheld: Withheld, package: Path) -> None:
+    """Return only where all that is withheld is there to withhold, tried in another process.
+
+    Raises:
+        ValueError: with the name that is not.
+    """
+    with tempfile.TemporaryDirectory(prefix="lmcourse-") as folder:
+        stub_tree(package, Path(folder) / package.name, withheld)
+    if not (withheld.operators or withheld.attributes):
+        return
+    script = "import json, sys\nfrom lmcourse.grading.sandbox.withhold import apply\n"
+    script += (
+        "try: apply(json.loads(sys.argv[1]))\nexcept ValueError as error: sys.exit(str(error))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, json.dumps(withheld.as_json())],
+        cwd=package.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise ValueError(done.stderr.strip().splitlines()[-1] if done.stderr else "it failed")
+
+
+def stub_tree(package: Path, target: Path, withheld: Withheld) -> Path:
+    """A copy of the package without what is withheld: its bodies raise and say why.
+
+    Raises:
+        ValueError: a name is not there to withhold.
+    """
+    ignored = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
+    shutil.copytree(package, target, ignore=ignored)
+    missing = set(withheld.names)
+    for path in sorted(target.rglob("*.py")):
+        parts = (package.name, *path.relative_to(target).with_suffix("").parts)
+        module = ".".join(parts).removesuffix(".__init__")
+        if not any(f"{name}.".startswith(f"{module}.") for name in withheld.names):
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        missing -= _cut(tree, module, withheld, whole=module in withheld.names)
+        path.write_text(ast.unparse(ast.fix_missing_locations(tree)), encoding="utf-8")
+    if missing:
+        raise ValueError(f"withheld names must exist, got {', '.join(sorted(missing))}")
+    return target
+
+
+def _cut(scope: Any, name: str, withheld: Withheld, *, whole: bool) -> set[str]:
+    """Cut the withheld definitions of a module or class; the names that were found."""
+    found = {name} if whole else set()
+    for node in scope.body:
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            continue
+        full = f"{name}.{node.name}"
+        if whole or full in withheld.names:
+            found.add(full)
+            _empty(node, full, withheld.say)
+        elif isinstance(node, ast.ClassDef):
+            found |= _cut(node, full, withheld, whole=False)
+    return found
+
+
+def _empty(node: Any, full: str, say: str) -> None:
+    refusal = ast.parse(f"raise RuntimeError({_sentence(full, say)!r})").body
+    if isinstance(node, ast.ClassDef):
+        [init] = ast.parse("def __init__(self, *args, **kwargs): pass").body
+        init.body, refusal = refusal, [init]
+    node.decorator_list = []
+    node.body = refusal
+
+
+def _sentence(what: str, say: str) -> str:
+    return f"{what} is withheld in this assignment: {say}"
+
+
+def apply(withheld: dict) -> None:
+    """Withhold torch's part in this process and its forks (`Withheld.as_json`)."""
+    say = withheld.get("say", "")
+    if patterns := withheld.get("operators"):
+        for text in patterns:
+            _withhold_operators(_compiled(text), say)
+    for full in withheld.get("attributes", ()):
+        _withhold_attribute(full, say)
+
+
+def _compiled(pattern: str) -> re.Pattern:
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise ValueError(
+            f"withheld operators must be regular expressions, got {pattern!r}: {error}"
+        ) from None
+
+
+def _withhold_operators(pattern: re.Pattern, say: str) -> None:
+    import torch
+
+    names = [name.removeprefix("aten::") for name in torch._C._dispatch_get_all_op_names()]
+    chosen = [name for name in names if pattern.fullmatch(name.partition(".")[0])]
+    if not chosen:
+        raise ValueError(f"withheld operators must exist, got {pattern.pattern!r}")
+    for key in _KEYS:
+        # torch.library.Library would be found by a garbage collector's list, and destroyed.
+        library = torch._C._dispatch_library("IMPL", "aten", key, "", 0)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # torch says that kernels are replaced: that is the point
+            for name in chosen:
+                library.impl(name, key, _refusal(f"torch's {name.partition('.')[0]}", say), False)
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(library))  # out of Python's reach for good
+
+
+def _withhold_attribute(full: str, say: str) -> None:
+    """Replace a function or class in every module that has it."""
+    module, _, name = full.rpartition(".")
+    try:
+        original = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError):
+        raise ValueError(f"withheld attributes must exist, got {full!r}") from None
+    replacement: Any = _refusal(full, say)
+    if isinstance(original, type):
+        # A class stays a class, so that `isinstance` and subclasses' definitions still work.
+        replacement = type(name, original.__bases__, {"__init__": _refusal(full, say)})
+    for scope in _namespaces(sys.modules.values()):
+        for key in [key for key, value in scope.items() if value is original]:
+            scope[key] = replacement
+
+
+def _namespaces(modules: Iterable[Any]) -> list[dict]:
+    return [vars(module) for module in [*modules] if type(getattr(module, "__dict__", 0)) is dict]
+
+
+def _refusal(what: str, say: str) -> Callable[..., Any]:
+    def withheld(*args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError(_sentence(what, say))
+
+    return withheld

@@ -1,0 +1,32 @@
+"""Text of others made harmless: no colors, no control characters, never without end.
+
+Chapter: book/instructors/index.md
+"""
+
+import re
+from typing import Any
+
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b.?")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def plain(text: str, limit: int = 2000) -> str:
+    """Text without colors and control characters, at most `limit` characters long."""
+    text = _CONTROL.sub("", _ANSI.sub("", text.replace("\r\n", "\n")))
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text if len(text) <= limit else text[:limit] + " …"
+
+
+def scrub(text: Any, limit: int = 2000) -> str:
+    """The other side's text as UTF-8 can hold it, at most about `limit` characters long."""
+    if type(text) is not str:
+        return ""
+    if len(text) > limit:
+        text = f"{text[: limit * 2 // 3]} […] {text[-limit // 3 :]}"
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def gist(text: str, lines: int = 4) -> str:
+    """The first lines of a message: in ours they name the likely cause, the figures come after."""
+    kept = [line.rstrip() for line in text.strip().splitlines() if line.strip()]
+    return "\n".join([*kept[:lines], *(["…"] if len(kept) > lines else [])])

@@ -1,0 +1,110 @@
+"""What the author's folder says of an assignment, and the course secret."""
+
+import json
+import os
+
+import pytest
+from tiny_course import answered, solution
+
+from lmcourse.grading.assignment.author import authors_files, reference_cells, withheld_from
+from lmcourse.grading.assignment.notebooks import read_cells
+from lmcourse.grading.assignment.plan import stated_plan
+from lmcourse.grading.execution.outcomes import FAILED, PASSED, UNGRADED, Verdict, judged
+from lmcourse.grading.execution.worker import VARIABLE, course_secret
+
+SOURCE = "assert a\n### BEGIN HIDDEN TESTS\nassert b\n### END HIDDEN TESTS"
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    path = tmp_path / "tiny" / "tiny.ipynb"
+    path.parent.mkdir()
+    path.write_text(json.dumps(solution()), "utf-8")
+    return path
+
+
+def test_the_reference_has_the_author_s_answers_and_the_recorded_tests(notebook):
+    plan = stated_plan(read_cells(notebook))
+    changed = solution()
+    changed["cells"][4]["source"] = "assert False"
+    notebook.write_text(json.dumps(answered(changed)), "utf-8")
+    cells = {cell.name: cell for cell in reference_cells(notebook, plan)}
+    kinds = {name: cell.kind for name, cell in cells.items()}
+    assert kinds == {
+        "setup": "setup",
+        "double": "student",
+        "test_double": "test",
+        "square": "student",
+        "test_square": "test",
+    }
+    assert "double(2) == 4" in cells["test_double"].source
+    assert reference_cells(notebook.with_name("none.ipynb"), plan) == []
+
+
+def test_what_is_withheld_stands_in_the_notebook_s_metadata(notebook):
+    assert withheld_from(notebook).names == ()
+    nb = solution()
+    nb["metadata"]["lmcourse"] = {"withheld": {"names": ["lmcourse.attention"]}}
+    notebook.write_text(json.dumps(nb), "utf-8")
+    assert withheld_from(notebook).names == ("lmcourse.attention",)
+    nb["metadata"]["lmcourse"] = {"withheld": {"colors": []}}
+    notebook.write_text(json.dumps(nb), "utf-8")
+    with pytest.raises(ValueError, match="withheld must hold nothing but"):
+        withheld_from(notebook)
+
+
+def test_the_author_s_files_are_those_beside_the_notebook(notebook):
+    (notebook.parent / "data").mkdir()
+    (notebook.parent / "data" / "words.txt").write_text("here")
+    (notebook.parent / ".hidden").write_text("no")
+    assert authors_files(notebook) == {"data/words.txt": b"here"}
+
+
+def test_a_secret_is_made_once_and_is_its_owner_s(tmp_path, monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    secret = course_secret(tmp_path)
+    (path,) = tmp_path.iterdir()
+    assert len(secret) == 64
+    assert course_secret(tmp_path) == secret
+    assert os.name == "nt" or path.stat().st_mode & 0o077 == 0
+
+
+def test_a_secret_may_come_from_a_file_or_a_variable(tmp_path, monkeypatch):
+    monkeypatch.setenv(VARIABLE, "a secret of the course")
+    assert course_secret(tmp_path) == b"a secret of the course"
+    file = tmp_path / "key"
+    file.write_text("another secret of it\n")
+    assert course_secret(tmp_path, file) == b"another secret of it"
+    file.write_text("short")
+    with pytest.raises(ValueError, match="at least 16 characters, got 5"):
+        course_secret(tmp_path, file)
+    with pytest.raises(ValueError, match="cannot be read"):
+        course_secret(tmp_path, tmp_path / "none")
+
+
+def test_a_judge_s_verdict_is_an_outcome():
+    passed = judged(Verdict(outcome="passed", fraction=0.5, seed=255), SOURCE)
+    assert (passed.verdict, passed.fraction, passed.seed, passed.message) == (PASSED, 0.5, "ff", "")
+    for line, hidden in ((1, False), (3, True), (None, False)):
+        verdict = Verdict(outcome="failed", kind="AssertionError", message="no", line=line)
+        outcome = judged(verdict, SOURCE)
+        assert (outcome.verdict, outcome.hidden, outcome.message) == (FAILED, hidden, "no")
+    broken = judged(Verdict(outcome="ungraded", kind="judge", message="the judge stopped"), SOURCE)
+    assert (broken.verdict, broken.message) == (UNGRADED, "The judge stopped")
+    doubted = judged(Verdict(outcome="passed", fraction=1.0), SOURCE, doubt="there 2 times")
+    assert (doubted.verdict, doubted.fraction) == (UNGRADED, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "words"),
+    [
+        ("NameError", "`f` is not defined: its cell is missing", "`f` is not defined: its cell"),
+        ("Gone", "your code did not answer", "Your code did not answer"),
+        ("ValueError", "shapes", "ValueError: shapes\n(in f, line 3 of its cell)"),
+        ("NotImplementedError", "", "Not written yet"),
+    ],
+)
+def test_what_a_judge_says_in_a_learner_s_words(kind, message, words):
+    trace = 'Traceback\n  File "<ipython-input-4-ab12>", line 3, in f\nValueError: shapes\n'
+    outcome = judged(Verdict(outcome="failed", kind=kind, message=message, trace=trace), SOURCE)
+    assert outcome.message.startswith(words)

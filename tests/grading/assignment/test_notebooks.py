@@ -1,0 +1,161 @@
+"""Reading a file that anyone may have written."""
+
+import json
+import os
+
+import pytest
+
+from lmcourse.grading.assignment import notebooks
+from lmcourse.grading.assignment.notebooks import (
+    NotebookError,
+    digest,
+    essential,
+    parse_cells,
+    read_cells,
+    read_plain_file,
+)
+
+
+def notebook(*cells, **more) -> bytes:
+    return json.dumps({"cells": list(cells), "nbformat": 4, **more}).encode()
+
+
+def test_a_cell_is_its_kind_its_text_and_what_it_claims():
+    claims = {"grade_id": "double", "points": 400}
+    cells = parse_cells(
+        notebook({"cell_type": "code", "source": ["a\n", "b"], "metadata": {"nbgrader": claims}})
+    )
+    assert [(c.kind, c.source, c.label, c.claims) for c in cells] == [
+        ("code", "a\nb", "double", claims)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("odd", "kind", "source"),
+    [
+        ({}, "raw", ""),
+        ({"cell_type": "code", "source": None}, "code", ""),
+        ({"cell_type": "code", "source": "x\r\ny\rz"}, "code", "x\ny\nz"),
+        ({"cell_type": "heading", "source": "x"}, "raw", "x"),
+        ({"cell_type": ["code"], "source": "x"}, "raw", "x"),
+        ({"cell_type": "code", "source": "\ud800"}, "code", "\\ud800"),
+        ({"cell_type": "code", "source": ["a", 3, "b"]}, "code", "ab"),
+        ({"cell_type": "code", "source": "x", "metadata": ["no"]}, "code", "x"),
+        ({"cell_type": "code", "source": "x", "metadata": {"nbgrader": 3}}, "code", "x"),
+        ({"cell_type": "code", "source": "x" * 200_001}, "code", ""),
+    ],
+)
+def test_odd_cells_become_plain_ones(odd, kind, source):
+    (cell,) = parse_cells(notebook(odd))
+    assert (cell.kind, cell.source, cell.label) == (kind, source, None)
+
+
+def test_a_label_that_is_no_name_is_none():
+    odd = {"cell_type": "code", "metadata": {"nbgrader": {"grade_id": {"a": 1}}}, "source": ""}
+    assert parse_cells(notebook(odd))[0].label is None
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"grade_id": "a\ud800b"},
+        {"grade_id": "a", "checksum": "\udfff"},
+        {"grade_id": "a", "\ud800": 1},
+        {"grade_id": "a", "more": [{"\ud800": ["\ud800"]}]},
+        {"grade_id": "a", "more": [[[[[[[[[[[[["\ud800"]]]]]]]]]]]]]},
+    ],
+)
+def test_half_a_surrogate_pair_is_cleaned_wherever_it_comes_in(claims):
+    (cell,) = parse_cells(notebook({"source": "x", "metadata": {"nbgrader": claims}}))
+    assert json.dumps(cell.claims, ensure_ascii=False).encode("utf-8")
+    assert cell.label in ("a", "a\\ud800b")
+
+
+def test_white_space_at_the_ends_of_lines_does_not_count_where_cells_are_compared():
+    assert essential("a  \n\tb\t \n\n c\n \n") == "a\n\tb\n\n c"
+    assert essential("a b") != essential("a  b")
+
+
+def test_format_3_has_its_cells_on_worksheets():
+    old = {"nbformat": 3, "worksheets": [{"cells": [{"cell_type": "code", "input": ["x = 1"]}]}]}
+    assert [c.source for c in parse_cells(json.dumps(old).encode())] == ["x = 1"]
+
+
+def test_a_byte_order_mark_is_no_error():
+    data = b"\xef\xbb\xbf" + notebook({"cell_type": "code", "source": "x"})
+    assert parse_cells(data)[0].source == "x"
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "the file is empty"),
+        (b"  \n", "the file is empty"),
+        (b"{", r"broken \(line 1\)"),
+        (b'{"cells": [],\n}', r"broken \(line 2\)"),
+        (b"[1]", "not a notebook"),
+        (b"{}", "no list of cells"),
+        (b'{"cells": {}}', "no list of cells"),
+        (b"\xff\xfe\x00", "not UTF-8"),
+        (b'{"cells": [\n<<<<<<< HEAD\n1\n=======\n2\n>>>>>>> x\n]}', "git could .* in line 2"),
+        (b'{"cells": [{"cell_type": "code", "code": "x = 1"}]}', "nbformat 1"),
+        (b"[" * 200_000, "nested too deeply"),
+    ],
+)
+def test_what_is_no_notebook_says_why(data, words):
+    with pytest.raises(NotebookError, match=words):
+        parse_cells(data)
+
+
+def test_too_many_cells():
+    with pytest.raises(NotebookError, match=r"1,001 cells, at most 1,000"):
+        parse_cells(notebook(*[{}] * 1001))
+
+
+def test_only_plain_files_are_opened(tmp_path):
+    real = tmp_path / "real.ipynb"
+    real.write_bytes(notebook())
+    assert read_cells(real) == []
+    link = tmp_path / "link.ipynb"
+    link.symlink_to(real)
+    with pytest.raises(NotebookError, match="link"):
+        read_cells(link)
+    with pytest.raises(NotebookError, match="no such file"):
+        read_cells(tmp_path / "none.ipynb")
+    with pytest.raises(NotebookError, match="folder"):
+        read_cells(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_is_refused_and_does_not_block(tmp_path):
+    os.mkfifo(tmp_path / "pipe.ipynb")
+    with pytest.raises(NotebookError, match="device"):
+        read_cells(tmp_path / "pipe.ipynb")
+
+
+def test_a_sparse_file_is_refused_by_its_size(tmp_path):
+    path = tmp_path / "sparse.ipynb"
+    with path.open("wb") as file:
+        file.truncate(notebooks.NOTEBOOK_BYTES + 1)
+    with pytest.raises(NotebookError, match="too large: 20,000,001 bytes, at most 20,000,000"):
+        read_cells(path)
+
+
+def test_who_has_too_many_plots_is_told_to_clear_them(tmp_path):
+    path = tmp_path / "plots.ipynb"
+    plot = {"output_type": "display_data", "data": {"image/png": "x" * notebooks.NOTEBOOK_BYTES}}
+    path.write_bytes(notebook({"cell_type": "code", "source": "plot()", "outputs": [plot]}))
+    with pytest.raises(NotebookError, match="clear them in Jupyter by Kernel > Restart Kernel"):
+        read_cells(path)
+    with pytest.raises(NotebookError) as told:
+        read_plain_file(path, 200)  # of another file, which has no outputs
+    assert "clear" not in str(told.value)
+
+
+def test_the_digest_sees_what_counts():
+    def of(source, **metadata):
+        one = {"cell_type": "code", "source": source, "metadata": metadata}
+        return digest(parse_cells(notebook(one)))
+
+    assert of("x") == of("x", tags=["a"], nbgrader={"points": 3})
+    assert len({of("x"), of("y"), of("x", nbgrader={"grade_id": "x"})}) == 3

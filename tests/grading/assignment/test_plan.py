@@ -1,0 +1,50 @@
+"""What a notebook states of itself: tasks, points, sections, roles."""
+
+import json
+
+from tiny_course import POINTS, TEST_DOUBLE, cell, solution
+
+from lmcourse.grading.assignment.notebooks import parse_cells
+from lmcourse.grading.assignment.plan import hidden_from, stated_plan, tasks
+
+
+def plan_of(*cells):
+    return stated_plan(parse_cells(json.dumps({"cells": cells}).encode()))
+
+
+def test_tasks_are_read_from_their_headings():
+    found = tasks(plan_of(*solution()["cells"]))
+    assert [task.label for task in found] == [
+        "Task 1 · Double",
+        "Task 2 · Square",
+        "Task 3 · Why",
+    ]
+    assert [task.section for task in found] == ["On Double", "On Square", "On Why"]
+    assert [task.points for task in found] == [task.promised for task in found] == [2, 3, 1]
+    assert sum(POINTS.values()) == 6
+
+
+def test_roles():
+    plan = {planned.name: planned for planned in plan_of(*solution()["cells"])}
+    assert [name for name, planned in plan.items() if planned.is_test] == [
+        "test_double",
+        "test_square",
+    ]
+    assert [name for name, planned in plan.items() if planned.by_hand] == ["why"]
+    assert not plan["why"].locked
+    assert plan["setup"].locked
+
+
+def test_graded_cells_without_a_heading_are_tasks_of_their_own():
+    (task,) = tasks(plan_of(cell("code", "test_a", "assert 1", grade=True, points=2)))
+    assert (task.label, task.points) == ("test_a", 2.0)
+
+
+def test_claims_of_an_odd_kind_do_no_harm():
+    (planned,) = plan_of(cell("code", "a", "", points="many", grade=[], solution="yes"))
+    assert (planned.points, planned.graded, planned.solution) == (0.0, False, True)
+
+
+def test_where_the_hidden_tests_begin():
+    assert hidden_from(TEST_DOUBLE) == 2
+    assert hidden_from("assert 1") is None

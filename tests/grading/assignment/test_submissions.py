@@ -1,0 +1,193 @@
+"""One notebook for each learner, or the reason why there is none."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lmcourse.grading.assignment.submissions import collect, entries, ignored, shown
+from lmcourse.grading.errors import MisuseError
+
+NOTEBOOK = json.dumps({"cells": [{"cell_type": "code", "source": "x"}], "nbformat": 4})
+
+
+def put(path, text=NOTEBOOK):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def problems(folder):
+    return {one.student: one.problem for one in collect(folder, "tiny")}
+
+
+def test_the_three_places_sorted_by_name(tmp_path):
+    put(tmp_path / "cleo" / "tiny.ipynb")
+    put(tmp_path / "ada" / "tiny" / "tiny.ipynb")
+    put(tmp_path / "ben.ipynb")
+    found = collect(tmp_path, "tiny")
+    assert [(one.student, one.problem, len(one.cells)) for one in found] == [
+        ("ada", "", 1),
+        ("ben", "", 1),
+        ("cleo", "", 1),
+    ]
+
+
+def test_only_the_expected_notebook_counts_and_only_submissions_are_rows(tmp_path):
+    put(tmp_path / "ada" / "tiny.ipynb")
+    put(tmp_path / "ada" / "old.ipynb", "broken")
+    put(tmp_path / "ada" / "torch.py", "raise SystemExit")
+    put(tmp_path / "roster.csv", "name")
+    for name in (".DS_Store", "__MACOSX", ".ipynb_checkpoints"):
+        (tmp_path / name).mkdir()
+    for name in ("Thumbs.db", "DESKTOP.INI", "~$list.docx", "roster.csv~"):
+        put(tmp_path / name)
+    assert problems(tmp_path) == {"ada": ""}
+    assert ignored(tmp_path) == ["roster.csv: it is no submission: move it elsewhere"]
+
+
+@pytest.mark.parametrize(
+    ("name", "student", "words"),
+    [
+        ("ida.IPYNB", "ida", "if it is the notebook, rename it to ida.ipynb"),
+        ("ida.ipynb.txt", "ida", "if it is the notebook, rename it to ida.ipynb"),
+        ("ida.ipynb.json", "ida", "if it is the notebook, rename it to ida.ipynb"),
+        ("ida.json", "ida", "if it is the notebook, rename it to ida.ipynb"),
+        ("ida.zip", "ida", "unpack it into a folder ida"),
+        ("ida.tar.gz", "ida", "unpack it into a folder ida"),
+        ("ida.py", "ida", "it is no notebook: ask for the file that ends in .ipynb"),
+        ("ida.HTML", "ida", "it is no notebook: ask for"),
+        ("Lo\udc94sung.zip", r"Lo\udc94sung", "unpack it into a folder"),
+    ],
+)
+def test_a_notebook_in_another_form_is_a_row_that_says_what_to_do(tmp_path, name, student, words):
+    put(tmp_path / "ada.ipynb")
+    put(tmp_path / name)
+    found = problems(tmp_path)
+    assert list(found) == sorted(["ada", student])
+    assert found[student].startswith(f"it is {shown(name)}: {words}")
+    assert ignored(tmp_path) == []
+
+
+def test_another_form_beside_the_notebook_is_ignored_with_a_word(tmp_path):
+    put(tmp_path / "ada" / "tiny.ipynb")
+    put(tmp_path / "ada.zip")
+    put(tmp_path / "ben.zip")
+    put(tmp_path / "ben.html")
+    put(tmp_path / "cleo")  # a file without an ending
+    os.mkfifo(tmp_path / "pipe")
+    found = problems(tmp_path)
+    assert found == {"ada": "", "ben": found["ben"]}
+    assert "ask for the file" in found["ben"]
+    assert [line.partition(":")[0] for line in ignored(tmp_path)] == [
+        *("ada.zip", "ben.zip", "cleo", "pipe")
+    ]
+
+
+def test_a_folder_without_the_notebook_says_what_is_there(tmp_path):
+    put(tmp_path / "case" / "tiny.IPYNB")
+    put(tmp_path / "text" / "tiny.ipynb.txt")
+    put(tmp_path / "zip" / "tiny.zip")
+    put(tmp_path / "deeper" / "sub" / "tiny.ipynb")
+    put(tmp_path / "class" / "ada" / "tiny" / "tiny.ipynb")
+    put(tmp_path / "note" / "L\udc94sung.docx")
+    put(tmp_path / "rubbish" / ".DS_Store")
+    words = {
+        "case": "but tiny.IPYNB: if it is the notebook, rename it to tiny.ipynb",
+        "text": "but tiny.ipynb.txt: if it is the notebook, rename it",
+        "zip": "but tiny.zip: unpack it into a folder tiny",
+        "deeper": "but sub/tiny.ipynb: move it up to deeper/tiny.ipynb",
+        "class": "but ada/tiny/tiny.ipynb: move it up to class/tiny.ipynb",
+        "note": r"but L\udc94sung.docx: it is no notebook",
+        "rubbish": "there is no tiny.ipynb",
+    }
+    found = problems(tmp_path)
+    assert set(found) == set(words)
+    for student, expected in words.items():
+        assert expected in found[student], student
+
+
+NAMES = st.binary(min_size=1, max_size=40).filter(
+    lambda name: not {*name} & {*b"/\0"} and name not in (b".", b"..", b"ada")
+)
+
+
+@given(names=st.lists(st.tuples(NAMES, st.sampled_from(["", ".ipynb", ".zip", ".txt"]))), data=...)
+def test_whatever_a_file_is_called_its_name_becomes_plain_text(tmp_path_factory, names, data: bool):
+    folder = Path(tmp_path_factory.mktemp("in"))
+    put(folder / "ada.ipynb")
+    for name, ending in names:
+        path = folder / os.fsdecode(name + ending.encode())
+        if data and not path.exists():
+            put(path / path.name)
+        elif not path.exists():
+            put(path)
+    said = [f"{one.student}: {one.problem}" for one in collect(folder, "tiny")]
+    assert "ada: " in said
+    for line in [*said, *ignored(folder)]:
+        assert line.isprintable(), line
+        assert line.encode("utf-8").decode() == line
+
+
+def test_two_names_never_become_one_learner(tmp_path):
+    """A name with a control character in it must not pass for the name without."""
+    put(tmp_path / "ada" / "tiny.ipynb")
+    put(tmp_path / "ada\x07" / "tiny.ipynb")
+    found = problems(tmp_path)
+    assert found["ada"] == ""
+    assert "no student id" in found[r"ada\x07"]
+    assert len(entries(tmp_path, "tiny")) == 2
+
+
+def test_what_is_odd_becomes_a_row(tmp_path):
+    put(tmp_path / "no-notebook" / "readme.txt", "hello")
+    put(tmp_path / "other-name" / "tiny (1).ipynb")
+    put(tmp_path / "two" / "tiny.ipynb")
+    put(tmp_path / "two" / "tiny" / "tiny.ipynb")
+    put(tmp_path / "both.ipynb")
+    put(tmp_path / "both" / "tiny.ipynb")
+    put(tmp_path / "tiny.ipynb")
+    put(tmp_path / "a[b" / "tiny.ipynb")
+    put(tmp_path / "-dash" / "tiny.ipynb")
+    put(tmp_path / ("x" * 65) / "tiny.ipynb")
+    put(tmp_path / "bad" / "tiny.ipynb", "{")
+    (tmp_path / "link").symlink_to(tmp_path / "two")
+    (tmp_path / "folder" / "tiny.ipynb").mkdir(parents=True)
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "tiny").symlink_to(tmp_path / "two" / "tiny")
+    found = problems(tmp_path)
+    words = {
+        "no-notebook": "there is no tiny.ipynb",
+        "other-name": "but tiny (1).ipynb: rename",
+        "two": "it holds two",
+        "both": "a folder and a file",
+        "tiny": "move it to <student>/tiny.ipynb",
+        "a[b": "no student id",
+        "-dash": "no student id",
+        "x" * 65: "no student id",
+        "bad": "JSON is broken",
+        "link": "a link",
+        "folder": "a folder",
+        "inner": "tiny/ in it is a link",
+    }
+    assert set(found) == set(words)
+    for student, expected in words.items():
+        assert expected in found[student], student
+    assert len(collect(tmp_path, "tiny")) == len(words) + 1  # `both` is there twice
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: None, "does not exist"),
+        (lambda path: path.write_text(""), "is a file"),
+        (lambda path: path.mkdir(), "holds no submission: it must hold <student>/tiny.ipynb"),
+        (lambda path: put(path / "roster.csv"), r"or <student>\.ipynb; there is roster\.csv"),
+    ],
+)
+def test_a_folder_without_submissions_is_misuse(tmp_path, make, words):
+    make(tmp_path / "in")
+    with pytest.raises(MisuseError, match=words):
+        collect(tmp_path / "in", "tiny")

@@ -1,0 +1,166 @@
+"""A probe fetches and does nothing else; it does the same in place and in the judge."""
+
+import pytest
+import torch
+
+from lmcourse.grading.bridge import probes, testing
+from lmcourse.grading.sandbox.frames import WireError
+from lmcourse.grading.testing import award, close, probe, raises
+
+ELSEWHERE = torch.float64
+
+
+@pytest.mark.parametrize(
+    ("body", "rule"),
+    [
+        ("assert f(1)", "assert nothing"),
+        ("return torch.allclose(f(1), 2)", "not compare"),
+        ("torch.testing.assert_close(f(1), 2)", "not compare"),
+        ("close(f(1), 2)", "not compare"),
+        ("return f(torch.randn(3))", "not draw random numbers"),
+        ("return f(torch.ones(3).normal_())", "not draw random numbers"),
+        ("import time; start = time.perf_counter()", "not read a clock"),
+    ],
+)
+def test_a_probe_that_does_more_than_fetch_is_refused(bench, body, rule):
+    cell = f"@probe\ndef p(f):\n    {body}\n"
+    got = bench.run_test("t", cell)
+    assert (got.outcome, got.kind) == ("ungraded", "ValueError")
+    assert f"a probe must {rule}" in got.message
+
+
+def test_what_is_refused_is_refused_in_place_too():
+    with pytest.raises(ValueError, match=r"a probe must not draw .* got probe='bad', line 1 of it"):
+
+        @probe
+        def bad(f):
+            return f(torch.rand(3))
+
+    with pytest.raises(ValueError, match="a probe must be a function written with `def`"):
+        probe(lambda f: f(1))
+
+
+def test_in_place_it_works_on_copies_and_returns_data():
+    @probe
+    def changed(function, x):
+        function(x)
+        return x, x.requires_grad
+
+    x = torch.zeros(3)
+    (after, graph) = changed(lambda t: t.add_(1), x)
+    assert x.tolist() == [0, 0, 0]
+    assert after.tolist() == [1, 1, 1]
+    assert graph is False
+
+
+def test_in_place_an_object_cannot_come_back():
+    @probe
+    def leak():
+        return object()
+
+    with pytest.raises(WireError, match="an object of type object is no plain data"):
+        leak()
+
+
+GRADIENT = """
+import math
+from torch import nn
+from torch.nn import functional as F
+from math import sqrt
+scale = 3.0
+@probe
+def gradients(function, x, weight):
+    x = x.requires_grad_()
+    module = nn.Identity()
+    (F.relu(module(function(x))) * weight * scale * sqrt(math.pi)).sum().backward()
+    return x.grad
+x, weight = torch.rand(5), torch.randn(5)
+close(gradients(f, x, weight), 2 * weight * 3 * math.sqrt(math.pi))
+"""
+
+
+def test_gradients_are_taken_where_the_graph_is(bench):
+    bench.run_cell("def f(x): return 2 * x")
+    assert bench.run_test("t", GRADIENT).outcome == "passed"
+    bench.run_cell("def f(x): return 2 * x.detach() + 0 * x")
+    assert bench.run_test("t", GRADIENT).outcome == "failed"
+
+
+def test_changes_in_place_are_seen_and_do_not_come_back(bench):
+    bench.run_cell("def f(x):\n    x.mul_(2)\nclass Thing:\n    pass")
+    test = (
+        "@probe\ndef after(function, x):\n    function(x)\n    return x\n"
+        "x = torch.ones(3)\nclose(after(f, x), 2 * torch.ones(3))\nclose(x, torch.ones(3))\n"
+        "f(x)\nclose(x, torch.ones(3))"
+    )
+    assert bench.run_test("t", test).outcome == "passed"
+
+
+def test_a_probe_may_name_the_learners_function_itself(bench):
+    bench.run_cell("def f(x): return 2 * x")
+    test = "@probe\ndef p(x):\n    return [f(x + i) for i in range(2)]\nassert p(1) == [2, 4]"
+    assert bench.run_test("t", test).outcome == "passed"
+    assert bench.run_test("t", test.replace("f(x", "g(x")).outcome == "failed"  # g is not defined
+
+
+def test_an_object_from_a_probe_is_no_data(bench):
+    bench.run_cell("class Thing: pass\ndef f(x): return Thing()")
+    got = bench.run_test("t", "@probe\ndef p(x):\n    return f(x)\np(1)")
+    assert (got.outcome, got.message) == (
+        "failed",
+        "your code returned an object where plain data must stand",
+    )
+
+
+def test_what_a_probe_takes_from_outside_is_known():
+    def sample(x, y=ELSEWHERE):
+        def inner(z):
+            return torch.ones(z) + len(x)
+
+        return [inner(i) for i in x], y
+
+    assert probes.prepare(sample).uses == {"ELSEWHERE", "torch"}
+
+
+@pytest.mark.parametrize(
+    ("thing", "path"),
+    [
+        (torch, "torch"),
+        (torch.nn.functional, "torch.nn.functional"),
+        (torch.nn.Linear, "torch.nn.modules.linear:Linear"),
+        (close, "lmcourse.grading.bridge.testing:close"),
+        (lambda x: x, None),
+        (3, None),
+    ],
+)
+def test_importable_things_travel_by_name(thing, path):
+    assert probes.import_path(thing) == path
+    assert path is None or probes.imported(path) is thing
+
+
+def test_close_compares_kinds_before_numbers():
+    with pytest.raises(
+        AssertionError,
+        match="hint\n\nexpected an object of type Tensor, got an object of type object",
+    ):
+        close(object(), torch.ones(1), "hint")
+    with pytest.raises(AssertionError, match="dtype"):
+        close(torch.ones(1).int(), torch.ones(1))
+    close([1.0, torch.ones(2)], [1.0, torch.ones(2)])
+
+
+def test_raises_wants_the_kind_and_the_words():
+    with raises(ValueError, "b must"):
+        raise ValueError("B must")
+    with pytest.raises(AssertionError, match="does not say 'x'"), raises(ValueError, "x"):
+        raise ValueError("y")
+    message = "ValueError was not raised: the message"
+    with pytest.raises(AssertionError, match=message), raises(ValueError, "x"):
+        pass
+
+
+def test_an_award_is_a_share_and_is_taken_once():
+    award(0.5)
+    assert (testing.take_award(), testing.take_award()) == (0.5, None)
+    with pytest.raises(ValueError, match="fraction must lie between 0 and 1, got fraction=2"):
+        award(2.0)

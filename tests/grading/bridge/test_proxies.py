@@ -1,0 +1,173 @@
+"""A learner's object is used as usual, and no default of Python's stands for an answer."""
+
+import textwrap
+from dataclasses import replace
+
+import pytest
+from sandbox_processes import SETUP, SMALL
+
+from lmcourse.grading.sandbox.budgets import Budgets
+
+THING = """
+class Thing:
+    def __init__(self, n): self.n = n; self.items = {}
+    def __call__(self, x): return x * self.n
+    def __len__(self): return self.n
+    def __getitem__(self, i):
+        if isinstance(i, str): return self.items[i]
+        if not 0 <= i < self.n: raise IndexError(i)
+        return i * 10
+    def __setitem__(self, k, v): self.items[k] = v
+    def __contains__(self, x): return x == 7
+    def same(self): return self
+    def twice(self, function): return [function(1), function(2)]
+    def stream(self):
+        yield from range(self.n)
+    def forever(self):
+        while True: yield 1
+class Module(torch.nn.Module):
+    pass
+def f(thing): return thing.n
+def g(*args, **kwargs): return args, kwargs
+"""
+
+WORKS = {
+    "state and attributes": """
+        t = Thing(3)
+        assert t.n == 3
+        t.n = 5
+        assert t.n == 5 and t(2) == 10
+    """,
+    "length, items, membership": """
+        t = Thing(3)
+        assert len(t) == 3 and t[2] == 20 and 7 in t and 8 not in t
+        t['a'] = torch.ones(2)
+        close(t['a'], torch.ones(2))
+    """,
+    "iteration over items": """
+        assert list(Thing(3)) == [0, 10, 20]
+    """,
+    "a generator": """
+        assert list(Thing(4).stream()) == [0, 1, 2, 3]
+    """,
+    "some of a generator without end": """
+        import itertools
+        assert list(itertools.islice(Thing(1).forever(), 3)) == [1] * 3
+    """,
+    "an object given back": """
+        t = Thing(3)
+        assert f(t) == 3 and f(t.same()) == 3 and t.same().same().n == 3
+    """,
+    "an index error": """
+        with raises(IndexError):
+            Thing(3)[3]
+    """,
+    "a missing attribute": """
+        assert not hasattr(Thing(3), 'nothing')
+    """,
+    "a data loader of the test's own": """
+        batches = list(torch.utils.data.DataLoader(Thing(5), batch_size=2))
+        assert [b.tolist() for b in batches] == [[0, 10], [20, 30], [40]]
+    """,
+    "kinds of data": """
+        more = [[1], (2,), {3}, {'k': 4}, torch.float32, slice(1), range(3)]
+        args, kwargs = g(1, 2.5, 'x', b'y', None, True, *more, key=...)
+        assert args == (1, 2.5, 'x', b'y', None, True, *more)
+        assert kwargs == {'key': ...}
+    """,
+    "a callback": """
+        asked = []
+        def model(x):
+            asked.append(x)
+            return x + 1
+        assert Thing(1).twice(model) == [2, 3] and asked == [1, 2]
+    """,
+    "a callback that asks the learner": """
+        t = Thing(10)
+        assert t.twice(lambda x: t(x) + Thing(2)(x)) == [12, 24]
+    """,
+    "a callback's error": """
+        def bad(x): raise KeyError('mine')
+        with raises(KeyError, 'mine'):
+            Thing(1).twice(bad)
+    """,
+    "a callback that comes back": """
+        def mine(x): return x
+        (back,), _ = g(mine)
+        assert back is mine
+    """,
+    "a callback's name": """
+        def mine(x): return x
+        assert Thing(1).twice(lambda x: mine(x)) == [1, 2]
+    """,
+}
+
+
+@pytest.mark.parametrize("name", WORKS)
+def test_used_as_usual(bench, name):
+    bench.run_cell(THING)
+    got = bench.run_test("t", textwrap.dedent(WORKS[name]))
+    assert got.outcome == "passed", got
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        *("t == 1", "t != 1", "1 == t", "t < 1", "not t", "bool(t)", "float(t)", "int(t)", "t + 1"),
+        *("1 - t", "t @ t", "-t", "abs(t)", "f'{t}'", "str(t)", "t in [1]", "torch.ones(1) == t"),
+        *("__import__('copy').copy(t)", "__import__('copy').deepcopy(t)", "hash(t)", "{t}"),
+        *("[0][t]", "round(t)", "t & t", "__import__('pickle').dumps(t)", "sorted([t, t])"),
+    ],
+)
+def test_what_is_no_message_to_the_object_is_refused(bench, use):
+    bench.run_cell(THING)
+    got = bench.run_test("t", f"t = Thing(1)\n{use}")
+    assert got.outcome in ("failed", "ungraded")
+    assert got.outcome == "failed" or got.kind == "TypeError", got
+
+
+def test_an_object_is_no_tensor_and_close_says_so(bench):
+    bench.run_cell(THING)
+    got = bench.run_test("t", "close(Thing(1), torch.ones(1), 'a hint')")
+    assert got.outcome == "failed"
+    assert got.message.startswith("a hint\n\nexpected an object of type Tensor, got")
+
+
+def test_an_endless_answer_ends(make_bench):
+    bench = make_bench(replace(SMALL, test_seconds=2.0, frames=10**9))  # time is up before frames
+    bench.run_setup(SETUP)
+    bench.run_cell(THING)
+    got = bench.run_test("t", "for x in Thing(1).forever(): pass")
+    assert (got.outcome, got.died) == ("failed", "it ran out of time")
+
+
+def test_a_function_of_an_earlier_test_cannot_be_called_any_more(bench):
+    bench.run_cell(THING + "\nkept = []\ndef answer(x):\n    kept.append(x)\n    return kept[0](5)")
+    first = "asked = []\nassert answer(lambda x: asked.append(x)) is None"
+    assert bench.run_test("t", first).outcome == "passed"
+    second = "with raises(LookupError, 'no such function'):\n    answer(lambda x: 1)\n"
+    got = bench.run_test("t", second + "assert asked == [5]")
+    assert got.outcome == "passed", got
+
+
+def test_only_what_the_release_asks_for_is_the_learners(bench):
+    bench.run_cell("close = raises = torch = helper = 5\ndef f(x): return x")
+    assert bench.run_test("t", "close(f(torch.ones(1)), torch.ones(1))").outcome == "passed"
+    assert bench.run_test("t", "helper").outcome == "ungraded"
+
+
+def test_the_learners_names_are_those_of_now(bench):
+    bench.run_cell("answer = 1")
+    assert bench.run_test("t", "assert answer == 1").outcome == "passed"
+    bench.run_cell("answer = 2")
+    assert bench.run_test("t", "assert answer == 2").outcome == "passed"
+    bench.run_cell("del answer")
+    assert bench.run_test("t", "assert answer == 2").outcome == "failed"
+
+
+def test_ten_thousand_calls_stay_within_their_frames(make_bench):
+    bench = make_bench(Budgets(frames=50))
+    bench.run_setup(SETUP)
+    bench.run_cell("def f(x): return x")
+    got = bench.run_test("t", "for i in range(100): f(i)")
+    assert got.message == "your code did not answer: your code sent too many messages"

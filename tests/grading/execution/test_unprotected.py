@@ -1,0 +1,291 @@
+"""Real processes: what a cell does to its own costs that cell and no other."""
+
+import os
+import signal
+import socket
+import tempfile
+
+import pytest
+from sandbox_processes import meanwhile, wait_until
+
+from lmcourse.grading.execution import kernel
+from lmcourse.grading.execution.kernel import Session, SessionError
+from lmcourse.grading.execution.outcomes import decide
+from lmcourse.grading.execution.unprotected import Step, execute
+from lmcourse.grading.sandbox.budgets import Limits
+
+LIMITS = Limits(cell_seconds=1.0, test_seconds=1.0, grace_seconds=3.0)
+DEAF = """
+import time
+while True:
+    try:
+        while True:
+            pass
+    except BaseException:
+        pass
+"""
+
+
+def run(*steps, limits=LIMITS, files=None):
+    steps = [step if isinstance(step, Step) else Step(source=step) for step in steps]
+    return execute(steps, limits, files)
+
+
+def checked(source):
+    """A step that is a test cell."""
+    return Step(source=source, test=True)
+
+
+def test_cells_share_one_process_and_errors_stop_nobody():
+    rans = run("x = 1", "1 / 0", "def f(:\n  pass", "assert x == 1")
+    assert [ran.status for ran in rans] == ["ok", "error", "error", "ok"]
+    assert (rans[1].name, rans[1].message) == ("ZeroDivisionError", "division by zero")
+    assert rans[2].name == "SyntaxError"
+
+
+def test_a_loop_costs_its_cell_and_what_was_defined_stays():
+    rans = run("x = 1", "while True: pass", checked("assert x == 1"))
+    assert [ran.status for ran in rans] == ["ok", "timeout", "ok"]
+
+
+def test_a_loop_that_ignores_interrupts_is_ended_and_the_rest_runs_again():
+    rans = run("x = 1", DEAF, "y = x + 1", checked("assert y == 2"))
+    assert [ran.status for ran in rans] == ["ok", "timeout", "ok", "ok"]
+
+
+def test_a_sleeping_loop_is_stopped_too():
+    rans = run("import time\nwhile True: time.sleep(0.1)", "1")
+    assert [ran.status for ran in rans] == ["timeout", "ok"]
+
+
+def test_a_function_that_does_not_end_is_found_by_name():
+    rans = run("def forever(x):\n    while x:\n        pass", checked("forever(1)"), checked("1"))
+    assert [ran.status for ran in rans] == ["ok", "timeout", "ok"]
+    assert any("forever" in part for part in rans[1].trace)
+
+
+@pytest.mark.parametrize("end", ["import os; os._exit(3)", "exit()", "quit"])
+def test_a_cell_that_ends_the_process_costs_itself_only(end):
+    rans = run(
+        "x = 1", f"y = 2\n{end}()" if end == "quit" else f"y = 2\n{end}", "z = x", checked("z")
+    )
+    assert [ran.status for ran in rans] == ["ok", "died", "ok", "ok"]
+
+
+def test_sys_exit_is_an_error_like_any_other():
+    rans = run("x = 1\nimport sys\nsys.exit(1)", checked("assert x == 1"))
+    assert [ran.status for ran in rans] == ["error", "ok"]
+
+
+def test_a_test_that_ends_the_process_does_not_end_the_next():
+    rans = run("import os\ndef f(): os._exit(1)\ng = 2", checked("f()"), checked("assert g == 2"))
+    assert [ran.status for ran in rans] == ["ok", "died", "ok"]
+
+
+def test_a_test_is_not_blamed_for_what_ended_the_process_from_before():
+    """A thread of an earlier cell ends the process once, in the middle of the test."""
+    earlier = """
+import os, pathlib, threading, time
+begun, ended = pathlib.Path("begun"), pathlib.Path("ended")
+def end_once():
+    while not begun.exists():
+        time.sleep(0.01)
+    ended.touch()
+    os._exit(1)
+if not ended.exists():
+    threading.Thread(target=end_once).start()
+"""
+    test = "first = not ended.exists()\nbegun.touch()\nwhile first: time.sleep(0.01)"
+    rans = run(earlier, checked(test), limits=Limits())
+    assert [ran.status for ran in rans] == ["ok", "ok"]
+
+
+def test_warnings_and_prints_are_no_errors_and_are_kept():
+    (ran,) = run(
+        "import sys, warnings\nprint('a')\nprint('b', file=sys.stderr)\nwarnings.warn('c')"
+    )
+    assert ran.status == "ok"
+    kept = {output["name"]: output["text"] for output in ran.outputs}
+    assert kept["stdout"] == "a\n"
+    assert "b\n" in kept["stderr"]
+    assert "c" in kept["stderr"]
+
+
+def test_outputs_are_cut_and_only_still_pictures_and_text_are_kept():
+    limits = Limits(output_chars=1000)
+    html = "from IPython.display import HTML, display\ndisplay(HTML('<script>1</script>'))"
+    rans = run("print('x' * 10**7)", "for _ in range(10**4): print('y' * 100)", html, limits=limits)
+    for ran in rans[:2]:
+        assert ran.status == "ok"
+        assert sum(len(output["text"]) for output in ran.outputs) < 1200
+        assert "cut" in ran.outputs[-1]["text"]
+    (output,) = rans[2].outputs
+    assert set(output["data"]) == {"text/plain"}
+
+
+def test_a_test_stays_out_of_the_history():
+    rans = run("1", checked("secret = 7"), "assert not any('sec' + 'ret' in cell for cell in In)")
+    assert [ran.status for ran in rans] == ["ok"] * 3
+
+
+def test_input_does_not_wait():
+    (ran,) = run("input()")
+    assert (ran.status, ran.name) == ("error", "StdinNotImplementedError")
+
+
+def test_the_whole_notebook_has_a_budget():
+    limits = Limits(cell_seconds=30.0, total_seconds=4.0)
+    rans = run("while True: pass", "1", checked("1"), limits=limits)
+    assert rans[0].status in ("timeout", "unrun")  # on a busy machine Python alone takes as long
+    assert [ran.status for ran in rans[1:]] == ["unrun", "unrun"]
+    assert "used up its 4 seconds" in rans[2].message
+
+
+def test_the_authors_files_are_there_and_writing_stays_inside(tmp_path):
+    (tmp_path / "words.txt").write_text("here")
+    (tmp_path / "solution.ipynb").write_text("{}")
+    look = "import os\nassert open('words.txt').read() == 'here'\nopen('mine', 'w').close()\n"
+    (ran,) = run(look + "assert not os.path.exists('solution.ipynb')", files=tmp_path)
+    assert ran.status == "ok", ran.message
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["solution.ipynb", "words.txt"]
+
+
+def test_nothing_of_one_run_reaches_the_next(monkeypatch, tmp_path):
+    startup = "from IPython.paths import get_ipython_dir\nimport pathlib\n"
+    startup += "folder = pathlib.Path(get_ipython_dir(), 'profile_default', 'startup')\n"
+    startup += "folder.mkdir(parents=True, exist_ok=True)\n(folder / 'a.py').write_text('left = 1')"
+    assert run(startup)[0].status == "ok"
+    assert run("left")[0].name == "NameError"
+
+
+def test_if_python_cannot_start_nobody_gets_a_zero(monkeypatch):
+    def refuse(*args):
+        raise SessionError("Python could not be started (no memory)")
+
+    monkeypatch.setattr("lmcourse.grading.execution.unprotected.Session", refuse)
+    rans = run("1", checked("1"))
+    assert {ran.status for ran in rans} == {"unrun"}
+    assert "no memory" in rans[1].message
+
+
+@pytest.fixture
+def taken(monkeypatch):
+    """From now on the first ports that are chosen for a kernel are another program's."""
+    from jupyter_client.provisioning.local_provisioner import LocalPortCache
+
+    choose = LocalPortCache.find_available_port
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+
+        def take(n):
+            ports = iter([other.getsockname()[1]] * n)
+            monkeypatch.setattr(
+                LocalPortCache,
+                "find_available_port",
+                lambda self, ip: next(ports, None) or choose(self, ip),
+            )
+
+        yield take
+
+
+@pytest.mark.skipif(os.name == "nt", reason="its sockets have no names in a folder")
+def test_where_sockets_can_be_files_no_port_is_needed(taken):
+    taken(1000)
+    assert run("1")[0].status == "ok"
+
+
+def test_a_port_that_another_program_took_meanwhile_is_tried_again(taken, monkeypatch):
+    monkeypatch.setattr(kernel, "_can_be_sockets", lambda folder: False, raising=False)
+    taken(5)
+    assert run("1")[0].status == "ok"
+
+
+def test_a_folder_whose_name_is_too_long_for_a_socket_is_no_harm(monkeypatch):
+    with tempfile.TemporaryDirectory(prefix="long-" * 30) as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        assert run("1")[0].status == "ok"
+
+
+def test_a_cell_whose_end_is_not_told_is_no_endless_loop(monkeypatch):
+    """The first messages of a process can be lost while the channels are still being joined."""
+    from jupyter_client.blocking.client import BlockingKernelClient
+
+    receive = BlockingKernelClient.get_iopub_msg
+
+    def lossy(self, *args, **options):
+        message = receive(self, *args, **options)
+        while message["content"].get("execution_state") == "idle":
+            message = receive(self, *args, **options)
+        return message
+
+    monkeypatch.setattr(BlockingKernelClient, "get_iopub_msg", lossy)
+    rans = run("print('x')", "1 / 0", "y = 1")
+    assert [ran.status for ran in rans] == ["ok", "error", "ok"]
+    assert rans[0].outputs[0]["text"] == "x\n"
+
+
+def test_no_process_is_left_behind(tmp_path):
+    one = Session(tmp_path, LIMITS)
+    pid = int(one.run("import os; print(os.getpid())", 5.0).outputs[0]["text"])
+    one.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such signal")
+def test_ctrl_c_ends_the_learners_process_too(monkeypatch, tmp_path):
+    pids = []
+    start = kernel._Clock.__init__
+    monkeypatch.setattr(
+        kernel._Clock, "__init__", lambda self, pid: (pids.append(pid), start(self, pid))[1]
+    )
+    begun = tmp_path / "begun"
+
+    def interrupt():
+        wait_until(begun.exists)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with meanwhile(interrupt), pytest.raises(KeyboardInterrupt):
+        run(f"open({str(begun)!r}, 'w')\nwhile True: pass", limits=Limits(cell_seconds=600.0))
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)
+
+
+@pytest.mark.parametrize(
+    ("processor", "clock", "spent"),
+    [
+        (0.0, 5.0, False),
+        (9.9, 99.0, False),  # a busy machine
+        (10.0, 10.0, True),
+        (0.5, 20.0, True),  # asleep
+        (1.1, 20.0, False),  # slow, but at work
+        (9.0, 100.0, True),
+    ],
+)
+def test_time_is_the_processors(processor, clock, spent):
+    assert Limits().spent(10.0, processor, clock) is spent
+
+
+def test_part_of_the_points_can_be_awarded_here_too():
+    award = "from lmcourse.grading.testing import award\naward(0.25)"
+    rans = run(
+        "x = 1",
+        checked("assert x == 1"),
+        checked(award),
+        checked("assert x == 1"),
+        checked(f"{award}\nassert x == 2"),
+        checked("assert x == 1"),  # an award does not outlast its test, failed or not
+        checked(f"{award}\naward(0.0)"),
+        limits=Limits(),
+    )
+    assert [ran.award for ran in rans] == [None, None, 0.25, None, None, None, 0.0]
+    outcomes = [decide(ran, "", Limits()) for ran in rans[1:]]
+    assert [outcome.fraction for outcome in outcomes] == [1.0, 0.25, 1.0, 0.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize("said", ["2.0", "-1", "'all'", "float('nan')", "exit()", "1 / 0"])
+def test_what_is_no_fraction_is_no_award(said):
+    fake = f"import sys, types\nfake = types.SimpleNamespace(take_award=lambda: {said})\n"
+    rans = run(f"{fake}sys.modules['lmcourse.grading.testing'] = fake", checked("1"))
+    assert rans[1].award is None

@@ -1,0 +1,67 @@
+"""One worker's workshop: proof first, then submission after submission, whatever dies."""
+
+import pytest
+from sandbox_processes import SETUP, SMALL
+
+from lmcourse.grading.assignment.plan import CodeCell
+from lmcourse.grading.execution.outcomes import Verdict
+from lmcourse.grading.execution.warm_servers import Workshop
+from lmcourse.grading.sandbox.withhold import Withheld
+
+TEST = "close(f(torch.ones(2, 3)), torch.ones(2, 3).softmax(-1))"
+
+
+def cells(answer):
+    return [
+        CodeCell(kind="setup", source=SETUP),
+        CodeCell(kind="student", source=answer),
+        CodeCell(kind="test", name="test_f", source=TEST),
+        CodeCell(kind="test", name="test_data", source="assert f(open('given.txt').read()) == 1"),
+    ]
+
+
+def outcomes(results):
+    return [result.outcome for result in results if isinstance(result, Verdict)]
+
+
+@pytest.fixture(scope="module")
+def workshop():
+    right = "def f(x):\n    e = x.exp()\n    return e / e.sum(-1, keepdim=True)"
+    withheld = Withheld(names=("lmcourse.neurons.softmax",), operators=("_?softmax",))
+    with Workshop(
+        cells(right),
+        frozenset({"f"}),
+        secret=b"a secret",
+        budgets=SMALL,
+        withheld=withheld,
+        files={"given.txt": b"1"},
+    ) as workshop:
+        yield workshop
+
+
+def test_the_proof_says_what_can_be_graded(workshop):
+    # The second test opens a file where the judge has none: the author's mistake, nobody's zero.
+    got = workshop.grade("ada/softmax", cells("def f(x): return x.softmax(-1)"))
+    assert [v.outcome for v in workshop.proof.values()] == ["passed", "ungraded"]
+    assert outcomes(got) == ["failed", "ungraded"]
+    assert "softmax is withheld" in got[2].message
+
+
+def test_the_files_lie_beside_the_learners_code(workshop):
+    got = workshop.grade(
+        "ada/softmax", [CodeCell(kind="student", source="print(open('given.txt').read())")]
+    )
+    assert got[0].outputs[0]["text"] == "1\n"
+
+
+def test_a_server_that_died_is_replaced_before_the_next_submission(workshop):
+    right = cells("def f(x): return x.exp() / x.exp().sum(-1, keepdim=True)")
+    workshop._servers[0]._process.kill()
+    workshop._servers[0]._process.wait()
+    assert outcomes(workshop.grade("ada/softmax", right))[0] == "passed"
+
+
+def test_the_seed_of_a_test_depends_on_its_submission(workshop):
+    right = cells("def f(x): return x.exp() / x.exp().sum(-1, keepdim=True)")
+    seeds = [workshop.grade(who, right)[2].seed for who in ("ada", "bob", "ada")]
+    assert seeds[0] == seeds[2] != seeds[1]

@@ -1,0 +1,115 @@
+"""Under plain nbgrader, a submission's folder is looked at before anything in it is touched."""
+
+import os
+import warnings
+from types import SimpleNamespace
+
+import pytest
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # nbgrader's own, while it is imported
+    from lmcourse.grading.nbgrader_steps.guard import guard, refuse_oddities
+
+from lmcourse.grading.assignment.notebooks import NotebookError
+
+
+@pytest.fixture
+def handed_in(tmp_path):
+    """A folder with one submission."""
+    folder = tmp_path / "submitted" / "ada" / "tiny"
+    folder.mkdir(parents=True)
+    (folder / "tiny.ipynb").write_text("{}")
+    return tmp_path / "submitted"
+
+
+@pytest.mark.parametrize(
+    "time", [None, "", "\n", "2026-03-01 10:00:00.000000 UTC", "2026-03-01 10:00:00 Europe/Berlin"]
+)
+def test_a_plain_folder_is_let_through(handed_in, time):
+    if time is not None:
+        (handed_in / "ada/tiny/timestamp.txt").write_text(time)
+    assert refuse_oddities(handed_in / "ada/tiny", handed_in) is None
+
+
+@pytest.mark.parametrize(
+    "time", ["no time", "2026-99-99 10:00:00 UTC", "9" * 30, "a b 99999999999999999999", "\0"]
+)
+def test_a_time_that_is_none_is_refused(handed_in, time):
+    (handed_in / "ada/tiny/timestamp.txt").write_text(time)
+    with pytest.raises(NotebookError, match=r"its timestamp\.txt is no time$"):
+        refuse_oddities(handed_in / "ada/tiny", handed_in)
+
+
+def test_a_time_that_is_no_plain_file_is_refused(handed_in):
+    folder = handed_in / "ada/tiny"
+    os.mkfifo(folder / "timestamp.txt")
+    with pytest.raises(NotebookError, match="a folder or a device, not a file"):
+        refuse_oddities(folder, handed_in)
+    (folder / "timestamp.txt").unlink()
+    (folder / "timestamp.txt").symlink_to("/nowhere/at/all")
+    with pytest.raises(NotebookError, match="it is a link"):
+        refuse_oddities(folder, handed_in)
+    (folder / "timestamp.txt").unlink()
+    (folder / "timestamp.txt").write_bytes(b"1" * 1000)
+    with pytest.raises(NotebookError, match="too large: 1,000 bytes"):
+        refuse_oddities(folder, handed_in)
+
+
+@pytest.mark.parametrize("which", ["eve", "eve/tiny"])
+def test_a_folder_behind_a_link_is_refused(handed_in, which):
+    link = handed_in / which
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(handed_in / "ada" / which.partition("/")[2])
+    with pytest.raises(NotebookError, match=f"{which} is a link, not a folder"):
+        refuse_oddities(handed_in / "eve/tiny", handed_in)
+
+
+def test_what_leads_to_all_submissions_may_be_a_link(handed_in, tmp_path):
+    (tmp_path / "elsewhere").symlink_to(handed_in)
+    assert refuse_oddities(tmp_path / "elsewhere/ada/tiny", tmp_path / "elsewhere") is None
+
+
+class Converter:
+    """As much of nbgrader's as the guard touches."""
+
+    def __init__(self, submitted):
+        self.coursedir = SimpleNamespace(
+            submitted_directory=str(submitted),
+            format_path=lambda step, student, assignment: f"{step}/{student}/{assignment}",
+        )
+        self.notebooks = [f"{submitted}/ada/tiny/tiny.ipynb"]
+        self.saw = None
+
+    def _format_source(self, assignment, student):
+        return f"{self.coursedir.submitted_directory}/{student}/{assignment}"
+
+    def init_destination(self, assignment, student):
+        return True
+
+    def init_assignment(self, assignment, student):
+        folder = self._format_source(assignment, student)
+        self.saw = sorted(os.listdir(folder))
+        if student == "fails":
+            raise OSError("no space left")
+
+
+def test_nbgrader_sees_nothing_but_the_notebook_and_the_time(handed_in):
+    folder = handed_in / "ada/tiny"
+    (folder / "timestamp.txt").write_text("2026-03-01 10:00:00 UTC")
+    (folder / "data").mkdir()
+    (folder / "data/big.bin").write_text("x")
+    (folder / "link").symlink_to("/")
+    converter = Converter(handed_in)
+    guard(converter)
+    assert converter.init_destination("tiny", "ada")
+    converter.init_assignment("tiny", "ada")
+    assert converter.saw == ["timestamp.txt", "tiny.ipynb"]
+    assert converter.coursedir.submitted_directory == str(handed_in)
+
+
+def test_the_folder_is_put_back_when_nbgrader_fails(handed_in):
+    converter = Converter(handed_in)
+    guard(converter)
+    with pytest.raises(OSError, match="no space left"):
+        converter.init_assignment("tiny", "fails")
+    assert converter.coursedir.submitted_directory == str(handed_in)

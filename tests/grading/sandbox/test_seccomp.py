@@ -1,0 +1,86 @@
+"""The filter, run on paper: what it lets through, and what it answers to the rest."""
+
+import errno
+import struct
+
+import pytest
+
+from lmcourse.grading.sandbox import seccomp
+
+ALLOWED = 0x7FFF0000
+KILLED = 0x80000000
+
+
+def refused(number):
+    return 0x00050000 | number
+
+
+def decide(machine, number, *arguments, arch=None):
+    """What the kernel would do: run the program over the record of one system call."""
+    arch = arch or seccomp._MACHINES[machine][1]
+    arguments = [*arguments, *[0] * (6 - len(arguments))]
+    record = struct.pack("<IIQ6Q", number, arch, 0, *arguments)
+    code = [*struct.iter_unpack("=HBBI", seccomp.program(machine))]
+    at, held = 0, 0
+    while True:
+        kind, yes, no, value = code[at]
+        at += 1
+        if kind == 0x20:
+            (held,) = struct.unpack_from("<I", record, value)
+        elif kind == 0x06:
+            return value
+        else:
+            holds = {0x15: held == value, 0x35: held >= value, 0x45: bool(held & value)}[kind]
+            at += yes if holds else no
+
+
+MACHINES = [("x86_64", 0), ("aarch64", 1)]
+
+
+@pytest.mark.parametrize(("machine", "column"), MACHINES)
+def test_each_listed_call_is_refused(machine, column):
+    for name, numbers in seccomp.DENIED.items():
+        if numbers[column] is not None:
+            assert decide(machine, numbers[column]) == refused(errno.EPERM), name
+
+
+@pytest.mark.parametrize(("machine", "column"), MACHINES)
+def test_everyday_calls_pass(machine, column):
+    for numbers in [(0, 63), (1, 64), (59, 221), (61, 260), (9, 222), (231, 94), (57, 57)]:
+        assert decide(machine, numbers[column]) == ALLOWED
+
+
+@pytest.mark.parametrize(("machine", "column"), MACHINES)
+def test_a_process_may_be_made_but_no_namespace(machine, column):
+    clone = seccomp._CLONE[column]
+    thread = 0x3D0F00
+    assert decide(machine, clone, 17) == decide(machine, clone, thread) == ALLOWED
+    for flag in (0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000):
+        assert decide(machine, clone, flag | 17) == refused(errno.EPERM)
+    assert decide(machine, seccomp._CLONE3) == refused(errno.ENOSYS)
+
+
+@pytest.mark.parametrize(("machine", "column"), MACHINES)
+def test_only_three_families_of_sockets_exist(machine, column):
+    for family in range(50):
+        wanted = ALLOWED if family in (1, 2, 10) else refused(errno.EAFNOSUPPORT)
+        assert decide(machine, seccomp._SOCKET[column], family, 1) == wanted
+
+
+@pytest.mark.parametrize(("machine", "column"), MACHINES)
+def test_nobody_types_on_the_graders_terminal(machine, column):
+    ioctl = seccomp._IOCTL[column]
+    assert decide(machine, ioctl, 0, 0x5412) == decide(machine, ioctl, 0, 0x541C) == refused(1)
+    assert decide(machine, ioctl, 0, 0x5413) == ALLOWED
+
+
+def test_the_other_ways_into_the_kernel_end_the_process():
+    assert decide("x86_64", 39, arch=0x40000003) == KILLED  # 32-bit calls
+    assert decide("x86_64", 0x40000000 | 39) == KILLED  # x32
+    assert decide("aarch64", 39, arch=0x40000028) == KILLED
+
+
+def test_only_known_machines_are_supported(monkeypatch):
+    assert seccomp.supported()
+    monkeypatch.setattr(seccomp.platform, "machine", lambda: "riscv64")
+    assert not seccomp.supported()

@@ -1,0 +1,181 @@
+"""What is withheld raises and says so; everything else works as before."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from sandbox_processes import SETUP, SMALL, shown
+from tiny_course import make_course, solution
+
+import lmcourse
+from lmcourse.grading.bridge import STUDENT
+from lmcourse.grading.execution.sandboxed import Bench
+from lmcourse.grading.sandbox.bubblewrap import PACKAGE
+from lmcourse.grading.sandbox.processes import ForkServer
+from lmcourse.grading.sandbox.withhold import Withheld, require, stated, stub_tree
+
+ATTENTION = Withheld(
+    names=("lmcourse.attention.attention", "lmcourse.attention.MultiHeadAttention.forward"),
+    operators=("_?scaled_dot_product_.*", "_native_multi_head_attention"),
+    attributes=("torch.nn.MultiheadAttention",),
+    say="writing it is the task",
+)
+
+
+@pytest.fixture
+def package(tmp_path):
+    folder = tmp_path / "pkg"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "a.pyc").write_bytes(b"secret")
+    (folder / "__init__.py").write_text("VALUE = 1\n")
+    (folder / "sub" / "__init__.py").write_text("")
+    (folder / "sub" / "a.py").write_text(
+        "import functools\nSECRET = 'kept'\n@functools.cache\ndef answer(x):\n"
+        "    return x + 41  # by magic\ndef helper():\n    return answer(1)\n"
+        "class Layer:\n    def build(self):\n        return 'built'\n"
+        "    def forward(self):\n        return 'forward'\nclass Whole:\n    size = 3\n"
+    )
+    (folder / "b.py").write_text("def one(): return 1  # stays\ndef two(): return 2\n")
+    return folder
+
+
+def read(folder, name):
+    return (folder / name).read_text()
+
+
+def test_bodies_are_cut_out_and_the_rest_stays(package, tmp_path):
+    withheld = Withheld(names=("pkg.sub.a.answer", "pkg.sub.a.Layer.forward", "pkg.sub.a.Whole"))
+    target = stub_tree(package, tmp_path / "stub", withheld)
+    text = read(target, "sub/a.py")
+    assert not [word for word in ("41", "magic", "size") if word in text]
+    scope = {}
+    exec(text, scope)
+    assert scope["SECRET"] == "kept"
+    assert scope["Layer"]().build() == "built"
+    for use in (lambda: scope["helper"](), scope["Layer"]().forward, scope["Whole"]):
+        with pytest.raises(RuntimeError, match="is withheld in this assignment: writing it is"):
+            use()
+    assert read(target, "b.py") == read(package, "b.py")
+    assert not (target / "__pycache__").exists()
+
+
+def test_a_whole_module_can_be_withheld(package, tmp_path):
+    target = stub_tree(package, tmp_path / "stub", Withheld(names=("pkg.b",)))
+    scope = {}
+    exec(read(target, "b.py"), scope)
+    with pytest.raises(RuntimeError, match=r"pkg\.b\.two is withheld"):
+        scope["two"]()
+
+
+def test_a_name_that_is_not_there_is_refused(package, tmp_path):
+    with pytest.raises(ValueError, match=r"withheld names must exist, got pkg\.b\.three"):
+        stub_tree(package, tmp_path / "stub", Withheld(names=("pkg.b.one", "pkg.b.three")))
+
+
+@pytest.fixture(scope="module")
+def withheld_bench(tmp_path_factory, judges):
+    stub = stub_tree(PACKAGE, tmp_path_factory.mktemp("stub") / "lmcourse", ATTENTION)
+    with (
+        ForkServer(STUDENT, package=stub, withheld=ATTENTION) as students,
+        Bench(students, judges, SMALL, wanted=frozenset({"f"})) as bench,
+    ):
+        bench.run_setup(SETUP)
+        yield bench
+
+
+CALLS = {
+    "the package": "from lmcourse.attention import attention; attention(q, q, q)",
+    "a method of the package": "import lmcourse.attention as a; a.MultiHeadAttention(4, 2)(q)",
+    "the function": "F.scaled_dot_product_attention(q, q, q)",
+    "with gradients": "F.scaled_dot_product_attention(q.requires_grad_(), q, q)",
+    "the operator": "torch.ops.aten.scaled_dot_product_attention(q, q, q)",
+    "what lies below": "torch.ops.aten._scaled_dot_product_attention_math(q, q, q)",
+    "the C function": "torch._C._nn.scaled_dot_product_attention(q, q, q)",
+    "under vmap": "torch.vmap(F.scaled_dot_product_attention)(q, q, q)",
+    "without autograd": "with torch.inference_mode(): F.scaled_dot_product_attention(q, q, q)",
+    "the layer": "torch.nn.MultiheadAttention(4, 2)",
+    "the layer where it is defined": "torch.nn.modules.activation.MultiheadAttention(4, 2)",
+    "a layer that uses it": "torch.nn.TransformerEncoderLayer(4, 2)",
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_the_learners_side_may_not_call_it(withheld_bench, name):
+    start = "import torch\nfrom torch.nn import functional as F\nq = torch.ones(2, 3, 4)\n"
+    cell = start + CALLS[name]
+    ran = withheld_bench.run_cell(cell)
+    assert ran.status == "error"
+    assert "withheld in this assignment: writing it is the task" in ran.message
+
+
+def test_the_source_of_the_answer_is_not_there(withheld_bench):
+    ran = withheld_bench.run_cell(
+        "import lmcourse.attention, inspect, pathlib\n"
+        "print(inspect.getsource(lmcourse.attention.attention).count('@'))\n"
+        f"print(pathlib.Path({str(PACKAGE)!r}).exists())"
+    )
+    assert shown(ran) == "0\nFalse\n", (shown(ran), lmcourse.__file__)
+
+
+def test_the_judge_may_call_it(withheld_bench):
+    withheld_bench.run_cell("def f(q): return (q @ q.mT / 2).softmax(-1) @ q")
+    oracle = "torch.nn.functional.scaled_dot_product_attention(q, q, q)"
+    test = f"q = torch.randn(2, 3, 4)\nclose(f(q), {oracle})"
+    assert withheld_bench.run_test("t", test).outcome == "passed"
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (["attention"], "withheld must hold nothing but"),
+        ({"name": []}, r"withheld must hold nothing but .*got \{'name': \[\]\}"),
+        ({"names": "lmcourse.attention"}, "withheld names must be a list of texts, got 'lmcourse"),
+        ({"operators": [1]}, r"withheld operators must be a list of texts, got \[1\]"),
+        ({"say": ["x"]}, r"withheld say must be a text, got \['x'\]"),
+    ],
+)
+def test_what_a_notebook_states_badly_is_said(said, message):
+    with pytest.raises(ValueError, match=message):
+        stated(said)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"names": ["lmcourse.attention.attend"]}, r"names must exist, got lmcourse\..*attend"),
+        ({"operators": ["_?scaled_dot.*", "sofmax"]}, "operators must exist, got 'sofmax'"),
+        ({"operators": ["("]}, r"must be regular expressions, got '\('"),
+        ({"attributes": ["torch.nn.Multihead"]}, "attributes must exist, got 'torch.nn.Multihead'"),
+        ({"attributes": ["softmax"]}, "attributes must exist, got 'softmax'"),
+    ],
+)
+def test_what_is_not_there_to_withhold_is_said_before_anybody_is_graded(said, message):
+    with pytest.raises(ValueError, match=message):
+        require(stated(said), PACKAGE)
+
+
+def test_what_the_course_withholds_is_there():
+    assert require(ATTENTION, PACKAGE) is None
+    assert require(Withheld(), PACKAGE) is None
+
+
+@pytest.mark.slow
+def test_a_wrong_name_stops_release_and_grading_at_once_with_one_line(tmp_path):
+    root = make_course(tmp_path / "course")
+    nb = solution()
+    command = [sys.executable, "-m", "lmcourse"]
+    subprocess.run([*command, "release"], cwd=root, check=True, capture_output=True)
+    for student in ("ada", "ben"):
+        (root / "in" / student).mkdir(parents=True)
+        (root / "in" / student / "tiny.ipynb").write_text(json.dumps(nb))
+    nb["metadata"]["lmcourse"] = {"withheld": {"names": ["lmcourse.nowhere"]}}
+    (root / "solutions/tiny/tiny.ipynb").write_text(json.dumps(nb))
+    for call in (["release"], ["grade", "in", "-a", "tiny"]):
+        done = subprocess.run(
+            [*command, *call], cwd=root, capture_output=True, text=True, check=False
+        )
+        said = "tiny: metadata.lmcourse.withheld: withheld names must exist, got lmcourse.nowhere"
+        assert (done.returncode, done.stderr) == (1, f"lmcourse: {said}\n")
+    assert not (root / "grades/tiny.json").exists()

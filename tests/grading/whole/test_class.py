@@ -1,0 +1,122 @@
+"""A whole class of the assignment `attention`: every learner gets exactly what is deserved.
+
+Takes some minutes: one process with torch for each of about thirty notebooks.
+"""
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from html import escape
+from pathlib import Path
+
+import pytest
+from class_attention import ASSIGNMENT, BY_HAND, NOT, POINTS, TESTED, Classroom
+from notebook_edits import source_of
+
+ROOT = Path(__file__).parents[3]
+SOLUTION = ROOT / "solutions" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
+RELEASE = ROOT / "exercises" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
+
+
+def lmcourse(*arguments) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "lmcourse", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+
+
+@pytest.fixture(scope="module")
+def classroom() -> Classroom:
+    return Classroom(RELEASE, SOLUTION)
+
+
+@pytest.fixture(scope="module")
+def graded(classroom, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("class")
+    for learner in classroom.learners():
+        learner.hand_in(folder / "in")
+    done = lmcourse(
+        *("grade", folder / "in", "-a", ASSIGNMENT, "--output", folder / "out", "--seconds", "10")
+    )
+    print(done.stdout)
+    assert "Traceback" not in done.stdout + done.stderr, done.stderr
+    with (folder / "out" / "grades" / f"{ASSIGNMENT}.csv").open(encoding="utf-8") as file:
+        rows = {row["student"]: row for row in csv.DictReader(file)}
+    return folder / "out", done, rows
+
+
+def test_the_points_stated_here_are_those_of_the_headings(classroom):
+    texts = [source_of(cell) for cell in classroom.blank()["cells"]]
+    found = [int(n) for text in texts for n in re.findall(r"^## Task .*\((\d+) points?\)", text)]
+    assert found == [*POINTS.values(), BY_HAND]
+    assert TESTED + BY_HAND == 30
+
+
+def test_the_class_is_large_and_its_names_differ(classroom):
+    learners = classroom.learners()
+    assert len({learner.student for learner in learners}) == len(learners) >= 18
+    assert len({learner.did for learner in learners}) == len(learners)
+
+
+def test_what_is_handed_out_is_what_the_solutions_give():
+    done = lmcourse("release", "--check")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_everyone_gets_what_is_deserved(classroom, graded):
+    _, _, rows = graded
+    got = {name: (row["total"], row["status"]) for name, row in rows.items()}
+    want = {
+        learner.student: (
+            "" if learner.deserved is None else f"{learner.deserved:g}",
+            learner.status,
+        )
+        for learner in classroom.learners()
+    }
+    assert got == want
+
+
+@pytest.mark.slow
+def test_each_lost_task_is_the_one_that_was_broken(classroom, graded):
+    out, _, _ = graded
+    data = json.loads((out / "grades" / f"{ASSIGNMENT}.json").read_text("utf-8"))
+    for learner in classroom.learners():
+        (row,) = [row for row in data["students"] if row["student"] == learner.student]
+        verdicts = {grade["name"]: grade["verdict"] for grade in row["grades"]}
+        for name in POINTS if learner.status != NOT else ():
+            want = "failed" if name in learner.lost else "passed"
+            want = "ungraded" if name in learner.ungraded else want
+            assert verdicts[f"test_{name}"] == want, (learner.student, name)
+
+
+@pytest.mark.slow
+def test_the_feedback_of_all_holds_no_hidden_test_and_no_script(classroom, graded):
+    out, _, _ = graded
+    tests = [source_of(c) for c in json.loads(SOLUTION.read_text("utf-8"))["cells"]]
+    hidden = {
+        line.strip()
+        for text in tests
+        for region in re.findall(r"### BEGIN HIDDEN TESTS\n(.*?)### END", text, re.S)
+        for line in region.splitlines()
+        if len(line.strip()) > 30 and '"' not in line
+    }
+    pages = list((out / "feedback").glob(f"*/{ASSIGNMENT}/{ASSIGNMENT}.html"))
+    assert len(pages) == sum(learner.status != NOT for learner in classroom.learners())
+    assert len(hidden) > 20
+    for page in pages:
+        text = page.read_text("utf-8")
+        assert "<script" not in text
+        # An answer may well hold the same line as a reference in a hidden test.
+        submitted = out / "submitted" / page.parts[-3] / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
+        own = "\n".join(map(source_of, json.loads(submitted.read_text("utf-8"))["cells"]))
+        assert not [line for line in hidden if escape(line) in text and line not in own], page
+
+
+@pytest.mark.slow
+def test_the_command_says_what_became_of_the_class(graded):
+    _, done, rows = graded
+    assert done.returncode == 1
+    not_graded = sum(row["status"] == NOT for row in rows.values())
+    assert f"{len(rows)} submissions: " in done.stdout
+    assert f"1 partly, {not_graded} could not be graded." in done.stdout

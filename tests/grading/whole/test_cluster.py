@@ -1,0 +1,89 @@
+"""A Dask cluster of two worker processes, and a PostgreSQL gradebook: scores as on one machine."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from class_small import CLASS, grade, gradebook, graded_by, make_class, report
+from dask_and_postgres import DASK, DRIVER, POSTGRES, dask_cluster, postgres
+
+from lmcourse.grading.errors import FailureError
+from lmcourse.grading.gradebook import lock
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory) -> Path:
+    return make_class(tmp_path_factory.mktemp("course"))
+
+
+@pytest.fixture(scope="module")
+def alone(course, tmp_path_factory) -> Path:
+    """The class graded by one worker, into SQLite."""
+    out = tmp_path_factory.mktemp("alone")
+    assert grade(course, out, "-n", 1).returncode == 1
+    return out
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    with dask_cluster(tmp_path_factory.mktemp("cluster")) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory):
+    with postgres(tmp_path_factory.mktemp("database")) as db_url:
+        yield db_url
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(DASK is None, reason="distributed is not installed")
+def test_a_cluster_gives_the_scores_of_one_machine(course, alone, cluster, tmp_path):
+    out = tmp_path / "out"
+    done = grade(course, out, "--backend", "dask", "--scheduler", cluster)
+    assert done.returncode == 1, done.stderr
+    assert graded_by(out) == CLASS
+    assert gradebook(out) == gradebook(alone)
+    # What a cluster has graded this machine need not grade again: the environment is the same.
+    assert "8 of them were graded by an earlier run" in grade(course, out).stdout
+
+
+needs_postgres = pytest.mark.skipif(
+    not POSTGRES or DRIVER is None, reason="no PostgreSQL server, or no psycopg2, is installed"
+)
+
+
+@pytest.mark.slow
+@needs_postgres
+def test_a_postgresql_gradebook_holds_the_same(course, alone, database, tmp_path):
+    root, out = tmp_path / "course", tmp_path / "out"
+    shutil.copytree(course, root)
+    with (root / "nbgrader_config.py").open("a") as config:
+        config.write(f"\nc.CourseDirectory.db_url = {database!r}\n")
+    done = grade(root, out, "-n", 2)
+    assert done.returncode == 1, done.stderr
+    assert graded_by(out) == CLASS
+    assert not (out / "gradebook.db").exists()
+    assert gradebook(out, database) == gradebook(alone)
+    same = {name: row["score"] for name, row in report(alone).items()}
+    assert {name: row["score"] for name, row in report(out).items()} == same
+    # From another folder, where the file's lock is another one, the database's own holds.
+    with lock.hold(tmp_path / "elsewhere", database):
+        second = grade(root, out)
+    assert second.returncode == 1
+    assert f"in use by process {os.getpid()} on " in second.stderr
+    assert "8 of them were graded by an earlier run" in grade(root, out).stdout
+
+
+@needs_postgres
+def test_the_lock_of_a_database_names_who_holds_it(database, tmp_path):
+    held = rf"in use by process {os.getpid()} on .* since 20"
+    with (
+        lock.hold(tmp_path / "one", database),
+        pytest.raises(FailureError, match=held),
+        lock.hold(tmp_path / "two", database),
+    ):
+        raise AssertionError("two hold it")
+    with lock.hold(tmp_path / "two", database):
+        pass

@@ -1,0 +1,36 @@
+"""Whatever a learner's code does to its own process, it gets no point that it does not deserve."""
+
+import pytest
+from attacks import ATTACKS, RIGHT, TESTS, source
+from sandbox_processes import SETUP, SMALL
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_it_gets_no_point(make_bench, attack):
+    bench = make_bench(proven=frozenset(TESTS))
+    bench.run_setup(SETUP)
+    bench.run_cell(source(ATTACKS[attack]))
+    got = {name: bench.run_test(name, source(test)) for name, test in TESTS.items()}
+    assert [name for name, v in got.items() if v.outcome == "passed" or v.fraction] == [], got
+    # Nothing of this needs a person either, unless it broke the judge itself.
+    undecided = [f"{n}: {v.kind} {v.message}" for n, v in got.items() if v.outcome == "ungraded"]
+    assert undecided == [] or attack in ("hashes that collide", "a flood of handles"), undecided
+
+
+@pytest.mark.parametrize(
+    "attack", ["a verdict forged on every socket", "the process forked", "a lying tensor"]
+)
+def test_the_next_submission_is_graded_as_ever(make_bench, attack):
+    first, second = make_bench(), make_bench()
+    for bench in (first, second):
+        bench.run_setup(SETUP)
+    first.run_cell(source(ATTACKS[attack]))
+    first.run_test("close", source(TESTS["close"]))
+    second.run_cell(RIGHT)
+    assert {
+        name: second.run_test(name, source(test)).outcome for name, test in TESTS.items()
+    } == dict.fromkeys(TESTS, "passed")
+
+
+def test_the_budgets_are_those_of_the_tests():
+    assert SMALL.call_seconds < SMALL.test_seconds < SMALL.submission_seconds

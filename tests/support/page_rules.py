@@ -1,0 +1,235 @@
+"""What each page of the book must hold: rules that take a page and return what is wrong with it.
+
+`test_pages.py` applies them to the book, `test_page_rules.py` to small pages that break them.
+"""
+
+import ast
+import re
+
+import yaml
+from book_pages import BOOK, Page
+
+# (page, words): why this number may be typed, although it looks like a measured one.
+ALLOWED_NUMBERS: dict[tuple[str, str], str] = {}
+
+# Chapters whose tasks stand in the assignment of another chapter; None: it is still to come.
+TASKS_ELSEWHERE: dict[str, str | None] = {
+    "lstm": "recurrent",
+    "positions": "transformer",
+    "gpt": "generation",
+    "classification": None,
+    "translation": None,
+    "evaluation": None,
+}
+
+# A section, a version and an identifier are names, not numbers.
+NAMES = re.compile(
+    r"§+\s*\d+(\.\d+)*|\b[Ss]ections?\s+\d+(\.\d+)*|\bappendix\s+\w(\.\d+)+"
+    r"|\b(Python|PyTorch|TensorFlow|Keras|CC BY|WCAG|arXiv:?)\s*\d+(\.\d+)+|\bGPT-\d(\.\d)?"
+)
+COUNT_WORDS = "two|three|four|five|six|seven|eight|nine|ten|dozen|hundred|thousand|million"
+TYPED = re.compile(
+    r"\d+(?:\.\d+)?\s*(?:%|percent\b|per cent\b)"
+    r"|\d+(?:\.\d+)?(?:\s+times\b|-fold\b|\s*×(?!\s*\d))"
+    rf"|\b(?:{COUNT_WORDS})\s+times\s+(?:as|more|less|fewer|\w+er)\b"
+    r"|\d+(?:\.\d+)?\s*(?:ms|µs|ns|milliseconds?|microseconds?)\b"
+    r"|\d+(?:\.\d+)?[eE][-+]?\d+|\d+\.\d+"
+)
+
+
+def header_is_whole(page: Page) -> list[str]:
+    if not page.cells:
+        return []
+    header = re.match(r"---\n(.*?)\n---\n", page.text, flags=re.DOTALL)
+    found = yaml.safe_load(header[1]) if header else {}
+    representation = found.get("jupytext", {}).get("text_representation", {})
+    good = representation.get("format_name") == "myst" and found.get("kernelspec", {}).get("name")
+    return [] if good else ["the page must begin with the full jupytext header"]
+
+
+def mirrors_line(page: Page, sections: dict[str, set[str]]) -> list[str]:
+    """Args: sections: the section numbers of each article, by its letter."""
+    title = re.search(r"^# .+\n+(.*)$", page.body, flags=re.MULTILINE)
+    line = title[1] if title else ""
+    if line.startswith("**Beyond the articles:** ") and len(line) > 40:
+        return []
+    links = re.findall(r"\[([A-E])\b([^\]]*)\]\(#source-([a-e])\)", line)
+    if not line.startswith("**Mirrors:** ") or not links:
+        return ["the line under the title must be **Mirrors:** with links to sources"]
+    found = [f"{letter} links to source-{to}" for letter, _, to in links if letter.lower() != to]
+    return found + [
+        f"article {letter} has no section {number}"
+        for letter, rest, _ in links
+        for number in re.findall(r"§\s*(\d+(?:\.\d+)*)", rest)
+        if number not in sections[letter]
+    ]
+
+
+def chapter_shape(page: Page) -> list[str]:
+    names = [name for name in page.sections if name]
+    top = page.sections[""]
+    first = page.sections[names[0]] if names else ""
+    summary = page.section(r"^Summary$")
+    parts = {
+        "outcomes and minutes before the first section": (
+            "{admonition}" in top and "minutes" in top and len(_items(top)) >= 2
+        ),
+        "a first section that shows the problem in a cell": "{code-cell}" in first,
+        "a section worked by hand": page.section("by hand"),
+        "a section with the equation, displayed": "$$" in page.section("(?i)equation"),
+        "a section with the code": "{code-cell}" in page.section(r"(?i)\bcode\b"),
+        "a section of agreement with PyTorch, asserted": "assert" in page.section("PyTorch"),
+        "a plotted experiment": any(re.search(r"\b\w+_plot\(", cell) for cell in page.cells),
+        "Summary of three to seven lines": 3 <= len(_items(summary)) <= 7,
+        "Exercises": page.section("^Exercises$"),
+        "a link to the assignment": _assignment(page) is None
+        or f"](assignments/{_assignment(page)}.zip)" in page.text,
+        "References with {footbibliography}": "{footbibliography}" in page.section("^References$"),
+    }
+    found = [f"the page lacks {name}" for name, stands in parts.items() if not stands]
+    order = ["by hand", "(?i)equation", r"(?i)\bcode\b", "PyTorch", "^Myth and measurement$"]
+    order += ["^Summary$", "^Exercises$", "^References$"]
+    places = [
+        next((place for place, name in enumerate(names) if re.search(pattern, name)), None)
+        for pattern in order
+    ]
+    standing = [place for place in places if place is not None]
+    if standing != sorted(standing):
+        found.append(f"the sections must stand in the order of a chapter, got {names}")
+    return found
+
+
+def _assignment(page: Page) -> str | None:
+    return TASKS_ELSEWHERE.get(page.slug, page.slug)
+
+
+def _items(text: str) -> list[str]:
+    return re.findall(r"^ {0,3}(?:[*-]|\d+\.) ", text, flags=re.MULTILINE)
+
+
+def exercises_have_answers(page: Page) -> list[str]:
+    labels = [
+        b.options.get("label") for b in page.blocks if b.kind in ("exercise", "exercise-start")
+    ]
+    folded = {
+        block.argument: "dropdown" in block.options.get("class", "")
+        for block in page.blocks
+        if block.kind in ("solution", "solution-start")
+    }
+    return [
+        f"exercise {name} must have a folded solution" for name in labels if not folded.get(name)
+    ]
+
+
+def myth_boxes(page: Page, myths: list[dict]) -> list[str]:
+    """Args: myths: the rows of tests/myths.csv that this page must answer."""
+    boxes = re.split(r"^### ", page.section("^Myth and measurement$"), flags=re.MULTILINE)[1:]
+    found = []
+    for myth in myths:
+        word = re.compile(re.escape(myth["word"]), re.IGNORECASE)
+        if not any(myth["file"] in box and word.search(box) for box in boxes):
+            found.append(
+                f"{myth['id']} must have its box, with {myth['file']} and “{myth['word']}”"
+            )
+    for box in boxes:
+        name = box.splitlines()[0]
+        for part in (":class: myth", ":class: measurement", "{code-cell}", "{glue:text}"):
+            if part not in box:
+                found.append(f"the box “{name}” must have {part}")
+    return found
+
+
+def pictures_have_words(page: Page) -> list[str]:
+    found = [
+        f"the {block.kind} {block.argument} must have :alt:"
+        for block in page.blocks
+        if block.kind in ("figure", "image") and len(block.options.get("alt", "")) < 10
+    ]
+    bare = re.findall(r"!\[\s*\]\(([^)]*)\)", page.without_code)
+    found += [f"the picture {target} must have words" for target in bare]
+    for block in page.blocks:
+        if block.kind != "raw":
+            continue
+        html = block.body
+        if name := block.options.get("file"):
+            html = (BOOK / name).read_text(encoding="utf-8")
+        for tag in re.findall(r"<(?:svg|img)\b[^>]*>", html):
+            named = re.search(r'\b(alt|aria-label|aria-labelledby)="[^"]{3,}"', tag)
+            if not named or ("<svg" in tag and 'role="img"' not in tag):
+                found.append(f"{tag[:40]}… must have role img and an accessible name")
+    if any(re.search(r"\bpyplot\b|\bplt\.", cell) for cell in page.cells):
+        found.append("pictures must come from lmcourse.plots, which describe themselves")
+    return found
+
+
+def code_lines_fit(page: Page) -> list[str]:
+    lines = [line for cell in page.cells for line in cell.splitlines()]
+    return [f"a code line must have at most 70 characters: {x}" for x in lines if len(x) > 70]
+
+
+def typed_numbers(page: Page) -> list[str]:
+    return [match[0] for match in TYPED.finditer(NAMES.sub(" NAME ", page.prose))]
+
+
+def no_typed_numbers(page: Page) -> list[str]:
+    return [
+        f"a measured number must be glued, one that is defined stands in math, got “{number}”"
+        for number in typed_numbers(page)
+        if (page.slug, number) not in ALLOWED_NUMBERS
+    ]
+
+
+def glued_names(page: Page) -> list[re.Pattern]:
+    """What the page's cells glue; a name made by an f-string is a pattern."""
+    found = []
+    for cell in page.cells:
+        source = re.sub(r"^\s*[!%].*$", "pass", cell, flags=re.MULTILINE)
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "glue" and node.args:
+                name = node.args[0]
+                parts = name.values if isinstance(name, ast.JoinedStr) else [name]
+                found.append(re.compile("".join(
+                    re.escape(str(p.value)) if isinstance(p, ast.Constant) else ".+" for p in parts
+                )))  # fmt: skip
+    return found
+
+
+def glue_resolves(page: Page, bands: set[tuple[str, str]]) -> list[str]:
+    """Args: bands: (page, name) of each row of tests/bands.csv."""
+    names, found = glued_names(page), []
+    for role, target in re.findall(r"\{glue:(\w*)\}`([^`:]+)", page.text):
+        if not any(pattern.fullmatch(target) for pattern in names):
+            found.append(f"{target} must be glued in a cell of this page")
+        if not target.startswith(f"{page.slug}-"):
+            found.append(f"{target} must start with {page.slug}-")
+        if role == "text" and (page.slug, target) not in bands:
+            found.append(f"{target} must have a row in tests/bands.csv")
+    return found
+
+
+def cited_keys(page: Page) -> list[str]:
+    roles = re.findall(r"\{(?:foot)?cite(?::\w+)?\}`([^`]+)`", page.text)
+    return [key.strip() for keys in roles for key in keys.split(",")]
+
+
+def citations_resolve(page: Page, keys: set[str]) -> list[str]:
+    found = [f"{key} must stand in references.bib" for key in cited_keys(page) if key not in keys]
+    if "{footcite" in page.text and "{footbibliography}" not in page.text:
+        found.append("a page that cites must have a {footbibliography}")
+    return found
+
+
+def speaks_for_everyone(page: Page) -> list[str]:
+    """No path of one machine, no address of a package index."""
+    pattern = (
+        r"(?<![\w.])/(?:work|home|root|Users|mnt)/\S*|[A-Z]:\\\\?\w+|--(?:extra-)?index-url\S*"
+    )
+    return [f"the page must not name {each}" for each in re.findall(pattern, page.text)]
+
+
+def right_word_for_rnn(page: Page) -> list[str]:
+    """递归神经网络 is a recursive network; a recurrent one is 循环神经网络."""
+    lines = [line for line in page.text.splitlines() if "递归神经网络" in line]
+    if page.slug in ("sources", "conventions"):
+        return []  # one quotes the articles' headings, the other explains the two words
+    return [f"say 循环神经网络 for a recurrent network: {line[:60]}" for line in lines]
