@@ -179,6 +179,34 @@ def test_when_the_time_is_over_what_is_left_is_said(fake, tmp_path):
     assert report["parts"]["good"]["state"] == "left out"
 
 
+def test_what_was_timed_is_told_side_by_side():
+    checks = {
+        "ours, fp32, compiled": {"ms": 2.5, "memory_gb": 1.25},
+        "plain, fp32, compiled": {"ms": 4.0},
+        "T=512, flash": {"ms": 0.5},
+        "T=512, math": {"why": "none"},
+    }
+    assert gpu.speeds({"parts": {"speed": {"checks": checks}}}) == [
+        "speed, fp32, compiled, ms: ours 2.5 1.25 GB, plain 4",
+        "speed, T=512, ms: flash 0.5",
+    ]
+
+
+def test_the_gpu_tests_can_be_loaded_without_beartype(monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        gpu_tests.importlib.util, "find_spec",
+        lambda name, *more: None if name == "beartype" else find(name, *more),
+    )  # fmt: skip
+    monkeypatch.setattr(gpu_tests, "test_files", lambda: [str(ROOT / "tests/test_devices.py")])
+    setup = Setup(device="cpu", small=True, seconds=600)
+    if torch.cuda.is_available():
+        assert gpu_tests._run_tests(setup)["shapes_checked"] is False
+    else:
+        with pytest.raises(NotHereError, match=r"\d+ tests were found, and need a GPU"):
+            gpu_tests._run_tests(setup)
+
+
 # ---------------------------------------------------------------- what is compared
 
 
@@ -227,9 +255,10 @@ def test_every_file_with_a_test_on_a_device_is_run():
 
 @pytest.mark.slow
 def test_all_of_it_runs_on_a_cpu(tmp_path):
-    done = run_tool("--device", "cpu", "--small", "--out", str(tmp_path / "gpu.json"))
+    out = tmp_path / "gpu.json"
+    done = run_tool("--device", "cpu", "--small", "--limit", "3000", "--out", str(out))
     assert done.returncode == 0, done.stdout + done.stderr
-    report = json.loads((tmp_path / "gpu.json").read_text())
+    report = json.loads(out.read_text())
     assert list(report["parts"]) == list(gpu.PARTS)
     assert {part["state"] for part in report["parts"].values()} == {"passed"}
     assert "a GPU" in report["parts"]["tests"]["checks"]["gpu tests"]["why"]

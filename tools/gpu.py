@@ -259,10 +259,25 @@ def summary(report: dict[str, Any]) -> str:
             for check, found in part["checks"].items()
             if found["state"] == "failed"
         ]
+    lines += speeds(report)
     absent = [name for name in OPTIONAL if report["versions"][name] is None]
     lines += [f"not here: {name}, so without {OPTIONAL[name]}" for name in absent]
     good = sum(part["state"] == "passed" for part in report["parts"].values())
     return "\n".join([*lines, f"parts passed: {good} of {len(report['parts'])}"])
+
+
+def speeds(report: dict[str, Any]) -> list[str]:
+    """One line for each thing that was timed: the milliseconds of all that did it."""
+    rows: dict[str, list[str]] = {}
+    for part, found in report["parts"].items():
+        for name, check in found["checks"].items():
+            if "ms" in check:
+                # "ours, fp32, compiled", but "T=512, flash"
+                first, _, rest = name.partition(", ")
+                what, who = (first, rest) if "=" in first else (rest, first)
+                memory = f" {check['memory_gb']:.2f} GB" if "memory_gb" in check else ""
+                rows.setdefault(f"{part}, {what}", []).append(f"{who} {check['ms']:.4g}{memory}")
+    return [f"{what}, ms: {', '.join(told)}" for what, told in rows.items()]
 
 
 def run(options: argparse.Namespace, device: str) -> dict[str, Any]:

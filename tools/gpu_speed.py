@@ -30,6 +30,7 @@ BACKENDS = {
     "flash": SDPBackend.FLASH_ATTENTION,
     "cudnn": SDPBackend.CUDNN_ATTENTION,
 }
+COMPILING = 60.0  # seconds that may pass until a compiled model has made its steps
 NO_KERNEL = ("No available kernel", "No viable backend")
 
 
@@ -40,7 +41,7 @@ def sizes(setup: Setup) -> dict[str, int]:
 def wait(device: str) -> None:
     """Until the device has done what it was asked for."""
     if device.startswith("cuda"):
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(device)
     elif device.startswith("mps"):
         torch.mps.synchronize()
 
@@ -48,7 +49,7 @@ def wait(device: str) -> None:
 def measure(work: Callable[[], object], device: str, n_rounds: int = 10) -> dict[str, Any]:
     """The median of the milliseconds, after the first call, which is told too, and the memory."""
     if device.startswith("cuda"):
-        torch.cuda.reset_peak_memory_stats()
+        torch.cuda.reset_peak_memory_stats(device)
     start = time.perf_counter()
     work()
     wait(device)
@@ -60,7 +61,7 @@ def measure(work: Callable[[], object], device: str, n_rounds: int = 10) -> dict
         rounds.append(time.perf_counter() - start)
     found = {"ms": 1e3 * statistics.median(rounds), "first_ms": 1e3 * first}
     if device.startswith("cuda"):
-        found["memory_gb"] = torch.cuda.max_memory_allocated() / 1e9
+        found["memory_gb"] = torch.cuda.max_memory_allocated(device) / 1e9
     return found
 
 
@@ -83,7 +84,9 @@ def autocast(kind: str, device: str) -> AbstractContextManager:
 
 def check_products(kind: str, setup: Setup) -> None:
     """Raises NotHereError for TF32 where nothing multiplies in it."""
-    is_new = setup.device.startswith("cuda") and torch.cuda.get_device_capability()[0] >= 8
+    is_new = (
+        setup.device.startswith("cuda") and torch.cuda.get_device_capability(setup.device)[0] >= 8
+    )
     if kind == "tf32" and not is_new:
         raise NotHereError("TF32 is for NVIDIA's GPUs from Ampere on")
 
@@ -269,17 +272,25 @@ def _written(name: str, model: nn.Module, setup: Setup) -> dict:
 def steps(setup: Setup) -> Checks:
     """Forward, backward, clipping, AdamW: the same loop around all three; compiled ones last."""
     warnings.simplefilter("ignore")
-    every = models(setup)
+    every, end = models(setup), time.monotonic() + setup.seconds
     for kind in ("fp32", "tf32", "bf16"):
         for name, build in every.items():
             yield f"{name}, {kind}", lambda b=build, k=kind: _stepped(b, k, setup, compiled=False)
-    # Compiling takes half a minute: first what is asked for most.
+    # Compiling takes half a minute: first what is asked for most, and no start that is cut off.
     order = [(name, "bf16") for name in every] + [("ours", "tf32"), ("ours", "fp32")]
     for name, kind in order:
         yield (
             f"{name}, {kind}, compiled",
-            lambda b=every[name], k=kind: _stepped(b, k, setup, compiled=True),
+            lambda b=every[name], k=kind: _compiled(b, k, setup, end),
         )
+
+
+def _compiled(
+    build: Callable[[], nn.Module], kind: str, setup: Setup, end: float
+) -> dict[str, Any]:
+    if time.monotonic() + COMPILING > end:
+        raise NotHereError("too little time is left to compile")
+    return _stepped(build, kind, setup, compiled=True)
 
 
 def _stepped(build: Callable[[], nn.Module], kind: str, setup: Setup, *, compiled: bool) -> dict:

@@ -75,8 +75,8 @@ def _run_tests(setup: Setup) -> dict:
         out = Path(folder, "tests.xml")
         command = [
             sys.executable, "-m", "pytest", "-m", "gpu", "-p", "no:cacheprovider", "-p", "no:xdist",
-            "-p", "no:randomly", "--continue-on-collection-errors", "--junitxml", str(out),
-            "--rootdir", str(ROOT), "--color", "no", *test_files(),
+            "-p", "no:randomly", "-o", "minversion=8", "--continue-on-collection-errors",
+            "--junitxml", str(out), "--rootdir", str(ROOT), "--color", "no", *test_files(),
         ]  # fmt: skip
         done = subprocess.run(
             command, cwd=ROOT, env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},

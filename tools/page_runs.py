@@ -69,6 +69,7 @@ def run(path: Path, seed: int | None, bands: list[Band], root: Path = ROOT) -> O
     is_seeded = seed is not None and set_seed(page, seed)
     client = NotebookClient(
         page, timeout=CELL_SECONDS, kernel_name="python3", allow_errors=True,
+        extra_arguments=["--log-level=ERROR"],  # each kernel would warn of its ports
         resources={"metadata": {"path": str(path.parent)}},
     )  # fmt: skip
     slug = path.relative_to(root / "book").with_suffix("").as_posix()
