@@ -104,6 +104,7 @@ def test_an_interrupted_variation_leaves_no_result(tree, monkeypatch, capsys):
     assert not (tree / "_build/vary/green.tool.json").exists()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="process groups are POSIX")
 def test_one_that_takes_too_long_is_ended_and_has_failed(tree, monkeypatch, capsys):
     (tree / "tell.py").write_text("while True: pass")
     monkeypatch.setattr(vary, "LIMIT", 0)
@@ -112,6 +113,7 @@ def test_one_that_takes_too_long_is_ended_and_has_failed(tree, monkeypatch, caps
     assert "    it took over 0 s\n" in capsys.readouterr().out
 
 
+@pytest.mark.skipif(os.name != "posix", reason="sessions are POSIX")
 def test_hogs_have_sessions_of_their_own_and_are_gone_afterwards(monkeypatch):
     started, start = [], subprocess.Popen
     monkeypatch.setattr(
@@ -125,6 +127,9 @@ def test_hogs_have_sessions_of_their_own_and_are_gone_afterwards(monkeypatch):
     assert all(hog.poll() is not None for hog in started)
 
 
+@pytest.mark.skipif(
+    os.name != "posix", reason="a process without a parent has another one on POSIX"
+)
 def test_a_hog_ends_when_its_parent_is_gone():
     begin = f"import subprocess, sys, os; subprocess.Popen([sys.executable, '-c', {vary.HOG!r}, "
     parent = subprocess.run(  # its end closes the pipe, and that of the hog, which inherited it
@@ -268,6 +273,7 @@ def test_the_inputs_of_an_assignment_come_from_the_seed():
     assert other() not in [right_answers.Draws("a 1")() for _ in range(3)]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="processes are forked")
 def test_a_right_answer_that_loses_points_is_told(monkeypatch, tmp_path):
     def cell(source, grade_id, **flags):
         usual = {"grade": False, "solution": False, "locked": True, "task": False}

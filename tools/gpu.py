@@ -146,7 +146,7 @@ def run_part(name: str, setup: Setup, tell: Callable[[str, dict], None]) -> dict
     # A fork has torch imported already. Apple's GPU cannot be used in one.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     near_end, far_end = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(name, setup, far_end))
+    process = context.Process(target=_work, args=(*PARTS[name][:2], setup, far_end))
     start = time.monotonic()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # threads: none of ours holds a lock
@@ -185,10 +185,9 @@ def _import_ahead(names: list[str]) -> None:
             importlib.import_module(PARTS[name][0])
 
 
-def _work(name: str, setup: Setup, connection) -> None:
+def _work(module: str, function: str, setup: Setup, connection) -> None:
     """Runs the checks of one part and sends what each found, then (None, …)."""
     try:
-        module, function, _ = PARTS[name]
         checks = getattr(importlib.import_module(module), function)(setup)
         for check_name, check in checks:
             connection.send((check_name, _checked(check)))
