@@ -86,8 +86,26 @@ def test_what_is_set_is_part_of_the_key(tree):
     assert vary.key(green, of_tree) == vary.key(green, vary.contents(tree))
 
 
+def test_what_is_staged_stays_staged_and_what_is_not_counts_all_the_same(tree):
+    def git(*arguments):
+        return subprocess.run(
+            ["git", *arguments], cwd=tree, capture_output=True, text=True, check=True
+        ).stdout
+
+    git("add", "tell.py")
+    before = vary.contents(tree)
+    assert git("diff", "--cached", "--name-only") == "tell.py\n"
+    (tree / "tell.py").write_text("changed")
+    assert vary.contents(tree) != before
+    (tree / "tell.py").write_text(TELL)
+    assert vary.contents(tree) == before
+    (tree / "_build").mkdir()
+    (tree / "_build/ignored").write_text("")
+    assert vary.contents(tree) == before
+
+
 def test_outside_of_git_or_without_a_match_nothing_is_run(tree, tmp_path_factory, capsys):
-    with pytest.raises(ValueError, match="must be a work tree of git, got"):
+    with pytest.raises(ValueError, match="must be a work tree of git: fatal"):
         vary.contents(tmp_path_factory.mktemp("bare"))
     with pytest.raises(SystemExit):
         vary.main(["--only", "blue"], tree)

@@ -155,25 +155,23 @@ def contents(root: Path) -> str:
     Raises:
         ValueError: the folder is no work tree of git.
     """
+    used = Path(root, _git(root, "rev-parse", "--git-path", "index"))
     with tempfile.TemporaryDirectory() as folder:
-        index = Path(folder, "index")
-        environment = os.environ | {"GIT_INDEX_FILE": str(index)}
-
-        def git(*arguments: str) -> str:
-            done = subprocess.run(
-                ["git", *arguments], cwd=root, env=environment, capture_output=True, text=True,
-                check=False,
-            )  # fmt: skip
-            if done.returncode:
-                said = done.stderr.strip()
-                raise ValueError(f"{root} must be a work tree of git, got {root}: {said}")
-            return done.stdout.strip()
-
-        used = Path(root, git("rev-parse", "--git-path", "index"))
-        if used.is_file():  # git then reads again only what has changed
+        index = Path(folder, "index")  # a copy: that of the person who works here stays as it is
+        if used.is_file():
             shutil.copy(used, index)
-        git("add", "--all")
-        return git("write-tree")
+        _git(root, "add", "--all", GIT_INDEX_FILE=str(index))
+        return _git(root, "write-tree", GIT_INDEX_FILE=str(index))
+
+
+def _git(root: Path, *arguments: str, **variables: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=root, env=os.environ | variables, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise ValueError(f"{root} must be a work tree of git: {done.stderr.strip()}")
+    return done.stdout.strip()
 
 
 def key(variation: Variation, tree: str) -> str:
