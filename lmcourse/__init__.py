@@ -37,9 +37,10 @@ A module imports only from those that stand before it in this list:
     evaluation    how far a measured number can be trusted
     reproduce     results on real data, measured again
 
-    grading     assignments: release, check, grade (the only part that knows nbgrader)
-    doctor      is this machine ready?
-    __main__    the command `lmcourse`
+    grading         assignments: release, check, grade (the only part that knows nbgrader)
+    doctor          is this machine ready?
+    config_options  the options of a command, from the fields of a config
+    __main__        the command `lmcourse`
 
 Chapters stand under the same names in `book/`.
 """

@@ -3,7 +3,6 @@
 Chapter: book/setup.md
 """
 
-import inspect
 import os
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from lmcourse.config_options import Settings, config_command, typed
 from lmcourse.grading.cli import analysis_commands, grading_commands
 from lmcourse.grading.cli.grading_commands import SecondsOption
 from lmcourse.grading.cli.terminal import (
@@ -38,12 +38,14 @@ app = typer.Typer(
 )
 
 
-def _model(text: str) -> typer.models.OptionInfo:
-    return typer.Option(help=text, rich_help_panel="The model")
+def _trained() -> list[Settings]:
+    """What `lmcourse train` runs if it is told nothing."""
+    from lmcourse.pretraining import MODEL, TRAINING
 
-
-def _training(text: str) -> typer.models.OptionInfo:
-    return typer.Option(help=text, rich_help_panel="The training")
+    return [
+        Settings(MODEL, ("vocab_size",), "The model"),
+        Settings(TRAINING, ("context_length",), "The training"),
+    ]
 
 
 def main() -> None:
@@ -99,11 +101,13 @@ def check(
 
 
 @app.command(
+    cls=config_command(_trained),
     epilog="Examples: [bold]lmcourse train[/bold] (a few minutes), [bold]lmcourse train my.txt"
     " --out mine --n-steps 2000[/bold], [bold]lmcourse train --resume --out mine[/bold]. With two"
-    " processes: [bold]torchrun --nproc-per-node 2 -m lmcourse train[/bold]."
+    " processes: [bold]torchrun --nproc-per-node 2 -m lmcourse train[/bold].",
 )
 def train(
+    context: typer.Context,
     text: Annotated[
         str, typer.Argument(metavar="[TEXT]", help="A file, a data set or pydoc: Python's help.")
     ] = "pydoc",
@@ -111,27 +115,20 @@ def train(
         Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where the model is left.")
     ] = Path("trained"),
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with what the folder holds, as it was set.")
+        bool,
+        typer.Option(
+            "--resume", help="Go on with what the folder holds, as it was set. TEXT if it moved."
+        ),
     ] = False,
-    tokenizer: Annotated[str, _model("chars, or bpe: byte pairs.")] = "chars",
+    tokenizer: Annotated[
+        str, typer.Option(help="chars, or bpe: byte pairs.", rich_help_panel="The model")
+    ] = "chars",
     vocab_size: Annotated[
-        int | None, _model("Kinds of tokens; default: all, or 512 pairs.")
+        int | None,
+        typer.Option(
+            help="Kinds of tokens; default: all, or 512 pairs.", rich_help_panel="The model"
+        ),
     ] = None,
-    n_layers: Annotated[int, _model("Blocks, one after another.")] = 4,
-    n_heads: Annotated[int, _model("Heads of attention in a block.")] = 4,
-    d_model: Annotated[int, _model("The width: numbers for each token.")] = 128,
-    context_length: Annotated[int, _model("Tokens that it can look back.")] = 64,
-    dropout: Annotated[float, _model("The share of numbers set to zero.")] = 0.0,
-    n_steps: Annotated[int, _training("How often the weights change.")] = 1000,
-    batch_size: Annotated[int, _training("Windows of the text in a step.")] = 12,
-    n_accumulate: Annotated[int, _training("Pieces of a batch, to save memory.")] = 1,
-    learning_rate: Annotated[float, _training("The highest one.")] = 1e-3,
-    n_warmup: Annotated[int, _training("Steps until it is reached.")] = 50,
-    weight_decay: Annotated[float, _training("How strongly matrices shrink.")] = 0.1,
-    validate_every: Annotated[int, _training("Steps between validations, saves.")] = 250,
-    patience: Annotated[int | None, _training("Validations without a best; then it ends.")] = None,
-    precision: Annotated[str, _training("fp32, or bf16: faster on some CPUs.")] = "fp32",
-    seed: Annotated[int, _training("Another one gives another model.")] = 0,
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda or mps; default: a GPU if there is one.")
     ] = None,
@@ -142,18 +139,15 @@ def train(
     """Train a GPT on a text: a folder with weights, tokenizer and metrics, and a sample.
 
     The last tenth of the text is held out; the weights that stay are those with the lowest loss on
-    it. Ctrl-C saves and ends, --resume goes on exactly there.
+    it. Ctrl-C saves and ends, --resume goes on exactly there. Without --n-warmup, the warm-up is at
+    most a quarter of the steps.
     """
-    options = dict(locals())
     with plain_errors():
         from lmcourse.pretraining import run
 
-        defaults = {
-            name: option.default for name, option in inspect.signature(train).parameters.items()
-        }
-        chosen = {name for name, value in options.items() if value != defaults[name]}
+        options = context.params | context.obj
         try:
-            run(options, chosen, tell)
+            run(options, typed(context), tell)
         except UnicodeEncodeError:  # a ValueError, but of the output: the call was right
             raise
         except (ValueError, FileNotFoundError) as error:

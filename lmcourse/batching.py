@@ -4,11 +4,14 @@ Chapter: book/training.md
 """
 
 import random
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol, runtime_checkable
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from numbers import Integral
+from typing import Any, Protocol, SupportsIndex, runtime_checkable
 
+import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Int, Integer
 from torch import Tensor, nn
 from torch.utils.data import default_collate
 
@@ -33,18 +36,26 @@ class Source(Protocol):
 class Windows:
     """A text as ids; a batch is ids (B, T) and, one place further, the targets (B, T).
 
+    Arrays stay where they are and in the type that they have: of ids in a file, such as a
+    `numpy.memmap`, only the windows of a batch are read.
+
     Args:
         context_length: T, the length of each window.
     """
 
-    def __init__(self, ids: Int[Tensor, "N"] | Sequence[int], context_length: int):
-        self.ids, self.context_length = torch.as_tensor(ids), context_length
+    def __init__(
+        self, ids: Integer[Tensor | np.ndarray, "N"] | Sequence[SupportsIndex], context_length: int
+    ):
+        self.ids = ids if isinstance(ids, Tensor | np.ndarray) else _as_array(ids)
+        self.context_length = context_length
         if context_length < 1:
             raise ValueError(
                 f"context_length must be at least 1, got context_length={context_length}"
             )
         if len(self.ids) < 2:
             raise ValueError(f"ids must be at least two, one to start from, got {len(self.ids)}")
+        if not are_ids(self.ids):
+            raise ValueError(f"ids must be whole numbers, got {self.ids.dtype}")
 
     def draw(self, n: int, step: int, seed: int) -> list[int]:
         """Where n windows start: anywhere, and independent of each other."""
@@ -60,8 +71,14 @@ class Windows:
     def batch(self, places: Sequence[int]) -> tuple[Int[Tensor, "B T"], Int[Tensor, "B T"]]:
         """The windows that start there."""
         steps = torch.arange(self.context_length + 1)
-        windows = self.ids[torch.as_tensor(places)[:, None] + steps].long()
+        windows = self._at(torch.as_tensor(places)[:, None] + steps)
         return windows[:, :-1], windows[:, 1:]
+
+    def _at(self, places: Int[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
+        """The ids at these places, as the type that models take."""
+        if isinstance(self.ids, Tensor):
+            return self.ids[places].long()
+        return torch.from_numpy(self.ids[places.numpy()].astype(np.int64))
 
     def once(self, batch_size: int) -> Iterator[tuple[Batch, int]]:
         """Each id but the first as a target exactly once; the last window may be shorter."""
@@ -70,7 +87,8 @@ class Windows:
         for start in range(0, n_whole, batch_size):
             end = min(start + batch_size, n_whole)
             yield self.batch([length * place for place in range(start, end)]), end - start
-        if (rest := self.ids[n_whole * length :].long()).numel() > 1:
+        rest = self._at(torch.arange(n_whole * length, len(self.ids)))
+        if len(rest) > 1:
             yield (rest[None, :-1], rest[None, 1:]), 1
 
 
@@ -115,10 +133,17 @@ def source_of(
 ) -> Source:
     """`Windows` if the data are the ids of a text and there is nothing to collate, or `Examples`.
 
+    Ids are whole numbers in one row: a list, a range, bytes, an array of NumPy, also in a file
+    (`numpy.memmap`), or a tensor.
+
     Args:
         context_length: of the windows; the model's own if None.
+
+    Raises:
+        ValueError: the data are neither, and what would be.
     """
-    if collate is not None or not _are_ids(data):
+    _check_data(data)
+    if collate is not None or not are_ids(data):
         return Examples(data, collate)
     length = context_length or getattr(model, "context_length", None)
     if length is None:
@@ -129,10 +154,43 @@ def source_of(
     return Windows(data, length)
 
 
-def _are_ids(data: Any) -> bool:
+def _check_data(data: Any) -> None:
+    """Refuses what has no length and no index by whole numbers, and text that is no ids yet."""
+    if isinstance(data, str):
+        raise ValueError(
+            f"data must be ids, got text that begins with {data[:20]!r}: make ids of it with"
+            " tokenizer.encode(text)"
+        )
+    if isinstance(data, torch.utils.data.DataLoader):
+        raise ValueError(
+            "data must be examples or ids, got a DataLoader: give its dataset, and its collate_fn"
+            " as collate; train makes the batches itself"
+        )
+    indexed = hasattr(data, "__len__") and hasattr(data, "__getitem__")
+    if not indexed or isinstance(data, Mapping) or getattr(data, "ndim", 1) == 0:
+        raise ValueError(
+            "data must be ids or examples, with a length and an index from 0, got"
+            f" {type(data).__name__}: list(data) may be one"
+        )
+
+
+def are_ids(data: Any) -> bool:
+    """Whether the data are whole numbers in one row, and not examples of another kind."""
     if isinstance(data, Tensor):
-        return data.dim() == 1 and not data.is_floating_point()
-    return isinstance(data, list | tuple | range) and len(data) > 0 and isinstance(data[0], int)
+        kinds = data.is_floating_point() or data.is_complex() or data.dtype == torch.bool
+        return data.dim() == 1 and not kinds
+    if isinstance(data, np.ndarray):
+        return data.ndim == 1 and np.issubdtype(data.dtype, np.integer)
+    if isinstance(data, bytes | bytearray | memoryview | array):
+        return are_ids(_as_array(data))
+    return isinstance(data, Sequence) and len(data) > 0 and isinstance(data[0], Integral)
+
+
+def _as_array(ids: Sequence[SupportsIndex] | bytes | bytearray | memoryview | array) -> np.ndarray:
+    """Ids as an array; what lies in memory as numbers is not copied."""
+    if isinstance(ids, bytes | bytearray):
+        return np.frombuffer(ids, np.uint8)
+    return np.asarray(ids)
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:

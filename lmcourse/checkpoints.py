@@ -3,23 +3,27 @@
 Chapter: book/training.md
 """
 
-import errno
-import os
-import re
 from collections.abc import Mapping
+from dataclasses import MISSING, fields
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from lmcourse.files import reason, replacing
+
+Fields = TypeVar("Fields")
+
 
 def save(model: nn.Module, path: str | Path, notes: Mapping[str, str] | None = None) -> None:
     """Writes the weights of `model` to `path`, a file in the safetensors format.
 
     The file appears only when it is whole: a process that dies while it writes leaves the last one.
-    Weights that share their memory, such as a tied head, are written once.
+    Weights that share their memory, such as a tied head, are written once. A model that
+    `torch.compile` made has the names that it had before, so that both can read the file.
 
     Args:
         notes: what else to remember, as text; `read_notes` gives it back.
@@ -27,7 +31,7 @@ def save(model: nn.Module, path: str | Path, notes: Mapping[str, str] | None = N
     Reference: https://huggingface.co/docs/safetensors. A pickle, what torch.save writes, can run
         any code when it is read; this cannot.
     """
-    save_tensors(_weights(model), path, notes)
+    save_tensors(named_weights(model), path, notes)
 
 
 def save_tensors(
@@ -39,21 +43,15 @@ def save_tensors(
         OSError: the file could not be written, and why; a file that was there is still whole.
     """
     path = Path(path)
-    written = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        whole = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-        written.touch()
-        rights = written.stat().st_mode  # the usual ones; safetensors' are for the owner alone
-        save_file(whole, written, metadata=dict(notes or {}))
-        written.chmod(rights)
-        with written.open("rb") as file:
-            os.fsync(file.fileno())  # on the disk before it takes the name of the last one
-        os.replace(written, path)
+        with replacing(path) as part:
+            part.touch()
+            rights = part.stat().st_mode  # the usual ones; safetensors' are for the owner alone
+            save_file(_apart(tensors), part, metadata=dict(notes or {}))
+            part.chmod(rights)
     except (OSError, SafetensorError) as error:
         kept = "; the last one is still whole" if path.exists() else ""
-        raise OSError(f"{path} could not be written: {_reason(error)}{kept}") from error
-    finally:
-        written.unlink(missing_ok=True)
+        raise OSError(f"{path} could not be written: {reason(error)}{kept}") from error
 
 
 def load_tensors(path: str | Path) -> dict[str, Tensor]:
@@ -70,17 +68,90 @@ def load_tensors(path: str | Path) -> dict[str, Tensor]:
 def load(model: nn.Module, path: str | Path) -> None:
     """Reads the weights that `save` wrote into `model`, all of them or none.
 
+    The model keeps its own types: weights that were saved in bfloat16 become float32 in a model of
+    float32.
+
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the file is no checkpoint, or of another model: the first weight that is
             missing, unknown or of another shape is named.
     """
-    own, found = _weights(model), load_tensors(path)
+    put_weights(model, load_tensors(path), path)
+
+
+def put_weights(model: nn.Module, weights: Mapping[str, Tensor], path: str | Path) -> None:
+    """Copies weights by name into the model, all of them or none, and refuses as `load` does.
+
+    Args:
+        path: where they come from, for the message.
+    """
+    own = named_weights(model)
+    found = {plain_name(name): weight for name, weight in weights.items()}
     for name in sorted(own.keys() | found.keys()):
         _check(name, own.get(name), found.get(name), path)
     with torch.no_grad():
         for name, weight in own.items():
             weight.copy_(found[name])
+
+
+def named_weights(model: nn.Module) -> dict[str, Tensor]:
+    """The weights and buffers by name; of those that lie in the memory of another only that other.
+
+    So a tied head is there once, however it was tied: as one object, by `.data`, as a part or the
+    transpose of another. Names are those of the model before `torch.compile`.
+    """
+    found: dict[str, Tensor] = {}
+    for name, weight in model.state_dict(keep_vars=True).items():
+        if not isinstance(weight, Tensor):
+            raise ValueError(
+                f"model must have nothing but tensors in its state_dict, got {name}="
+                f"{type(weight).__name__}: a file of weights can hold no other objects"
+            )
+        found[plain_name(name)] = weight.detach()
+    kept: dict[Any, list[Tensor]] = {}
+    names = set()
+    # The larger first, since a part lies in the whole; of equal ones the first stays first.
+    for name, weight in sorted(found.items(), key=lambda item: -item[1].numel()):
+        others = kept.setdefault(_memory(name, weight), [])
+        if not any(_is_within(weight, other) for other in others):
+            others.append(weight)
+            names.add(name)
+    return {name: weight for name, weight in found.items() if name in names}
+
+
+def restored(kind: type[Fields], content: Any, where: str) -> Fields:
+    """The object of a dataclass whose fields a file holds.
+
+    Args:
+        where: the file and the place in it, for the message.
+
+    Raises:
+        ValueError: a field is missing, unknown or holds what it must not; it is named.
+    """
+    way_out = (
+        ": another version of lmcourse wrote it; use that version, or start again in another folder"
+    )
+    if not isinstance(content, Mapping):
+        raise ValueError(
+            f"{where} must hold the fields of {kind.__name__}, got {content!r}{way_out}"
+        )
+    known = {field.name: field for field in fields(kind)}
+    for name in sorted(content.keys() - known.keys()):
+        raise ValueError(
+            f"{where} must hold no field that {kind.__name__} lacks, got"
+            f" {name}={content[name]!r}{way_out}"
+        )
+    for name, field in known.items():
+        if name not in content and field.default is MISSING:
+            raise ValueError(
+                f"{where} must hold every field of {kind.__name__}, {name} is missing{way_out}"
+            )
+    try:
+        return kind(**content)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{where} must describe a {kind.__name__}, got {error}{way_out}"
+        ) from error
 
 
 def read_notes(path: str | Path) -> dict[str, str]:
@@ -89,12 +160,55 @@ def read_notes(path: str | Path) -> dict[str, str]:
         return dict(file.metadata() or {})
 
 
-def _weights(model: nn.Module) -> dict[str, Tensor]:
-    """The weights and buffers by name; of several names for one tensor only the first."""
-    found: dict[int, tuple[str, Tensor]] = {}
-    for name, tensor in model.state_dict(keep_vars=True).items():
-        found.setdefault(id(tensor), (name, tensor.detach()))
-    return dict(found.values())
+def plain_name(name: str) -> str:
+    """The name without the parts that `torch.compile` puts in, of the model or of a part of it."""
+    return ".".join(part for part in name.split(".") if part != "_orig_mod")
+
+
+def _memory(name: str, tensor: Tensor) -> Any:
+    """The same for tensors that share a piece of memory; those without memory share none."""
+    place = tensor.untyped_storage().data_ptr()
+    return (tensor.device, place) if place and tensor.numel() else name
+
+
+def _is_within(inner: Tensor, outer: Tensor) -> bool:
+    """Whether each number of `inner` is one of `outer`, two tensors in the same memory."""
+    if inner.dtype != outer.dtype:
+        return False
+    start, first = inner.storage_offset(), outer.storage_offset()
+    if _is_dense(outer):
+        return first <= start and start + _reach(inner) <= first + outer.numel()
+    layouts = [(x.storage_offset(), x.shape, x.stride()) for x in (inner, outer)]
+    return layouts[0] == layouts[1]
+
+
+def _is_dense(tensor: Tensor) -> bool:
+    """Whether it fills a stretch of memory, each place once, in whatever order of its axes."""
+    filled = 1
+    for stride, size in sorted(zip(tensor.stride(), tensor.shape, strict=True)):
+        if size > 1:
+            if stride != filled:
+                return False
+            filled *= size
+    return True
+
+
+def _reach(tensor: Tensor) -> int:
+    """How many places of memory lie from its first number to its last."""
+    steps = zip(tensor.shape, tensor.stride(), strict=True)
+    return 1 + sum((size - 1) * stride for size, stride in steps)
+
+
+def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors, none of which shares its memory with another: the format refuses that."""
+    apart, taken = {}, set()
+    for name, tensor in tensors.items():
+        whole = tensor.detach().contiguous()
+        if _memory(name, whole) in taken:
+            whole = whole.clone()
+        taken.add(_memory(name, whole))
+        apart[name] = whole
+    return apart
 
 
 def _opened(path: Path) -> safe_open:
@@ -106,15 +220,6 @@ def _opened(path: Path) -> safe_open:
         raise ValueError(
             f"path must be a safetensors file, got path={str(path)!r}: {error}"
         ) from error
-
-
-def _reason(error: Exception) -> str:
-    # safetensors tells of a full disk in words alone: "… No space left on device (os error 28)".
-    told = re.search(r"os error (\d+)", str(error))
-    code = int(told[1]) if told else getattr(error, "errno", None)
-    if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return "the disk is full, free some space"
-    return str(error) or type(error).__name__
 
 
 def _check(name: str, own: Tensor | None, found: Tensor | None, path: str | Path) -> None:

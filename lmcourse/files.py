@@ -8,7 +8,7 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 FULL = "the disk is full: free some space"
@@ -91,6 +91,18 @@ def restore_folder(target: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
     else:
         old.rename(target)
+
+
+def missing_folders(folder: Path) -> list[Path]:
+    """The folder and those above it that are not there yet, the innermost first."""
+    return [path for path in (folder, *folder.parents) if not path.exists()]
+
+
+def remove_folders(folders: Sequence[Path]) -> None:
+    """Removes folders that were made for work that then was refused, as far as they are empty."""
+    with contextlib.suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def is_full(error: BaseException) -> bool:

@@ -32,10 +32,15 @@ class GPTConfig:
 
     Args:
         context_length: how many tokens the model can look back, itself included.
+        d_model: the width, the numbers for each token.
+        n_heads: the heads of attention in a block.
+        n_layers: the blocks, one after another.
+        dropout: the share of numbers that is set to zero in training.
         n_kv_heads: the heads of keys and values, a divisor of n_heads; n_heads if None.
         d_ff: the hidden numbers of the feed-forward network; 4 · d_model if None.
         norm: "layer" comes with biases in every layer, "rms" with none.
         feed_forward: "gelu" is exact; GPT-2's own weights were trained with "gelu_tanh".
+        positions: "learned" vectors are added, "rotary" ones turn queries and keys.
         tied_head: the embedding's vectors are the head's weights too.
     """
 

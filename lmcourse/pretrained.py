@@ -9,13 +9,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lmcourse.checkpoints import load, save
+from torch import Tensor, nn
+
+from lmcourse import __version__
+from lmcourse.checkpoints import load_tensors, put_weights, restored, save
+from lmcourse.files import replacing, write_file
 from lmcourse.gpt import GPT, GPTConfig
-from lmcourse.tokenizers import BPETokenizer, CharTokenizer, Tokenizer
+from lmcourse.tokenizers import BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
-# As `lmcourse train --tokenizer` calls them.
-TOKENIZERS: dict[str, type] = {"chars": CharTokenizer, "bpe": BPETokenizer}
+# As config.json and `lmcourse train --tokenizer` call them.
+TOKENIZERS: dict[str, type] = {"chars": CharTokenizer, "bpe": BPETokenizer, "words": WordTokenizer}
 
 
 def save_pretrained(
@@ -23,27 +27,41 @@ def save_pretrained(
 ) -> None:
     """Writes `config.json`, `tokenizer.json` and `model.safetensors`, for `from_pretrained`.
 
+    Weights come back in the types that they have, also in bfloat16.
+
     Args:
         notes: what else `config.json` shall hold, such as what the model was trained on.
     """
-    folder = Path(folder)
-    describe(model, tokenizer, folder, notes)
+    folder, text = Path(folder), _description(model, tokenizer, notes)
+    folder.mkdir(parents=True, exist_ok=True)
     save(model, folder / WEIGHTS)
+    _describe(text, tokenizer, folder)
 
 
 def describe(
     model: GPT, tokenizer: Tokenizer, folder: Path, notes: Mapping[str, Any] | None = None
 ) -> None:
     """Writes what `save_pretrained` writes, but for the weights."""
+    _describe(_description(model, tokenizer, notes), tokenizer, folder)
+
+
+def _describe(text: str, tokenizer: Tokenizer, folder: Path) -> None:
+    """Each file is whole or not there, and `config.json` comes last: where it is, all is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(folder / TOKENIZER) as part:
+        tokenizer.save(part)
+    write_file(folder / CONFIG, text)
+
+
+def _description(model: GPT, tokenizer: Tokenizer, notes: Mapping[str, Any] | None) -> str:
+    """What `config.json` will hold; refuses what could not be read again."""
     kinds = [name for name, kind in TOKENIZERS.items() if type(tokenizer) is kind]
     if not kinds:
         known = ", ".join(kind.__name__ for kind in TOKENIZERS.values())
         raise ValueError(f"tokenizer must be one of {known}, got {type(tokenizer).__name__}")
-    folder.mkdir(parents=True, exist_ok=True)
+    _check_sizes(model.config, tokenizer)
     content = {"model": "GPT", "config": asdict(model.config), "tokenizer": kinds[0]}
-    text = json.dumps(content | dict(notes or {}), indent=2)
-    (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
-    tokenizer.save(folder / TOKENIZER)
+    return json.dumps(content | {"lmcourse": __version__} | dict(notes or {}), indent=2) + "\n"
 
 
 def from_pretrained(folder: str | Path) -> tuple[GPT, Tokenizer]:
@@ -54,22 +72,53 @@ def from_pretrained(folder: str | Path) -> tuple[GPT, Tokenizer]:
         ValueError: a file is not what it should be.
     """
     model, tokenizer = untrained(folder)
-    load(model, Path(folder) / WEIGHTS)
+    path = Path(folder) / WEIGHTS
+    weights = load_tensors(path)
+    _take_types(model, weights)
+    put_weights(model, weights, path)
     return model.eval(), tokenizer
+
+
+def _take_types(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Gives each parameter the type that it was saved in."""
+    for name, parameter in model.named_parameters():
+        if name in weights:
+            parameter.data = parameter.data.to(weights[name].dtype)
 
 
 def untrained(folder: str | Path) -> tuple[GPT, Tokenizer]:
     """The same, but the weights as they were drawn."""
-    content = read_config(folder)
-    try:
-        kind = TOKENIZERS[content["tokenizer"]]
-        model = GPT(GPTConfig(**content["config"]))
-    except (KeyError, TypeError) as error:
+    content, path = read_config(folder), Path(folder) / CONFIG
+    name = content.get("tokenizer")
+    if name not in TOKENIZERS:
+        known = ", ".join(TOKENIZERS)
         raise ValueError(
-            f"{Path(folder) / CONFIG} must describe a GPT and its tokenizer, got"
-            f" {type(error).__name__}: {error}"
+            f"{path} must name a tokenizer, one of {known}, got tokenizer={name!r}: another version"
+            " of lmcourse wrote it; use that version"
+        )
+    config = restored(GPTConfig, content.get("config"), f"{path}, config,")
+    try:
+        model = GPT(config)
+    except ValueError as error:
+        raise ValueError(f"{path} must describe a GPT, got {error}") from error
+    tokenizer = TOKENIZERS[name].load(Path(folder) / TOKENIZER)
+    try:
+        _check_sizes(config, tokenizer)
+    except ValueError as error:
+        raise ValueError(
+            f"{CONFIG} and {TOKENIZER} in {folder} must belong together: {error}"
         ) from error
-    return model, kind.load(Path(folder) / TOKENIZER)
+    return model, tokenizer
+
+
+def _check_sizes(config: GPTConfig, tokenizer: Tokenizer) -> None:
+    """Ids that the model lacks end in an error, and ids that the tokenizer lacks are no text."""
+    if tokenizer.vocab_size != config.vocab_size:
+        raise ValueError(
+            "tokenizer must have as many ids as the model, got"
+            f" tokenizer.vocab_size={tokenizer.vocab_size}, vocab_size={config.vocab_size}: give"
+            " the tokenizer that the model was trained with"
+        )
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:

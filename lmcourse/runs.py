@@ -5,7 +5,8 @@ Chapter: book/training.md
 
 import csv
 import json
-import os
+import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,9 +15,25 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from lmcourse.checkpoints import load, load_tensors, read_notes, save, save_tensors
+from lmcourse.checkpoints import (
+    load,
+    load_tensors,
+    named_weights,
+    plain_name,
+    put_weights,
+    read_notes,
+    restored,
+    save,
+    save_tensors,
+)
+from lmcourse.files import missing_folders, remove_folders, replacing, write_file
 
 BEST, LAST, METRICS = "model.safetensors", "training.safetensors", "metrics.csv"
+DAMAGED = "metrics.damaged.csv"  # the table as it was, where lines of it could not be read
+
+
+class LostRowsWarning(UserWarning):
+    """A training goes on, but rows of its table are missing or damaged."""
 
 
 class DivergenceError(ArithmeticError):
@@ -74,6 +91,7 @@ class Run:
         self.folder, self.settings, self.writes = folder, dict(settings), writes
         self.history: list[Row] = []
         self._best: dict[str, Tensor] = {}
+        self._made: list[Path] | None = None  # by `start`: folders that were not there
         self._table: Any = None
 
     @property
@@ -89,35 +107,86 @@ class Run:
                 " one, or go on with resume=True"
             )
         if self.folder is not None and self.writes:
+            self._made = missing_folders(self.folder)
             self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / BEST).unlink(missing_ok=True)  # of a run that ended before it saved
         self._write_table()
+
+    def discard(self) -> None:
+        """Takes back what `start` did: a training that was refused leaves nothing behind."""
+        self.close()
+        if self._made is not None:
+            (self.folder / METRICS).unlink(missing_ok=True)
+            remove_folders(self._made)
 
     def resume(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
         """Puts model, optimizer and table where the last save left them.
 
+        The table is a record and nothing that a training needs: rows that it lost are told by a
+        `LostRowsWarning`.
+
         Raises:
-            ValueError: the folder is of another training; the first setting that differs is named.
+            ValueError: the folder is of another training, or of another version of the course; the
+                first setting that differs is named.
         """
         path = self.folder / LAST
-        notes = read_notes(path)
-        for name, before in json.loads(notes["settings"]).items():
+        settings, progress = self._notes(path)
+        for name, before in settings.items():
+            if name not in self.settings:
+                raise ValueError(
+                    f"{path} must hold known settings alone, got {name}={before!r}: another version"
+                    " of lmcourse wrote it; use that version, or start in another folder"
+                )
             if (now := self.settings.get(name)) != before:
                 raise ValueError(
                     f"{name} must be {before!r} as in {path}, got {name}={now!r}: go on with the"
                     " same settings, or start in another folder"
                 )
         tensors = load_tensors(path)
-        _put_weights(model, {name[6:]: x for name, x in tensors.items() if name[:6] == "model."})
+        weights = {name[6:]: x for name, x in tensors.items() if name[:6] == "model."}
+        put_weights(model, weights, path)
         _put_averages(model, optimizer, tensors)
-        progress = Progress(**json.loads(notes["progress"]))
-        # What was written after the save will be written again, and no row may stand there twice.
-        self.history = [row for row in read_metrics(self.folder) if row.step <= progress.step]
+        self._read_table(progress.step, int(read_notes(path).get("n_rows", progress.step)))
         self._write_table()
         return progress
 
+    def _notes(self, path: Path) -> tuple[dict[str, Any], Progress]:
+        """The settings and the progress that the last save holds."""
+        notes, found = read_notes(path), {}
+        for name in ("settings", "progress"):
+            try:
+                found[name] = json.loads(notes[name])
+            except (KeyError, ValueError) as error:
+                raise ValueError(
+                    f"{path} must be the save of a training, got no {name} in it: start in another"
+                    " folder"
+                ) from error
+        progress = restored(Progress, found["progress"], f"{path}, progress,")
+        return dict(found["settings"]), progress
+
+    def _read_table(self, n_steps: int, n_rows: int) -> None:
+        """The rows up to the last save, `n_rows` then; those after it will be written again."""
+        path = self.folder / METRICS
+        rows, damaged = _rows(path) if path.is_file() else ([], False)
+        # By step, so that no row stands there twice.
+        self.history = list({row.step: row for row in rows if row.step <= n_steps}.values())
+        n_lost = n_rows - len(self.history)
+        if n_lost <= 0 or not self.writes:
+            return
+        kept = ""
+        if damaged:
+            write_file(self.folder / DAMAGED, path.read_bytes())
+            kept = f"; the table as it was is kept as {DAMAGED}"
+        warnings.warn(
+            f"{path} has lost {n_lost} of {n_rows} rows, which are missing or damaged: the training"
+            f" goes on without them{kept}",
+            LostRowsWarning,
+            stacklevel=2,
+        )
+
     def add(self, row: Row) -> None:
         """Appends to the table, and to the disk, so that a killed training has told its steps."""
+        if self._made is not None and not self.history:
+            (self.folder / BEST).unlink(missing_ok=True)  # of a run that ended before it saved
         self.history.append(row)
         if self._table is not None:
             _write_row(self._table, row)
@@ -126,14 +195,14 @@ class Run:
     def keep_best(self, model: nn.Module) -> None:
         """Remembers the weights as the best so far."""
         if self.folder is None:
-            self._best = {name: x.clone() for name, x in _weights(model).items()}
+            self._best = {name: x.clone() for name, x in named_weights(model).items()}
         elif self.writes:
             save(model, self.folder / BEST)
 
     def load_best(self, model: nn.Module) -> None:
         """Gives the model the weights that were kept."""
         if self.folder is None:
-            _put_weights(model, self._best)
+            put_weights(model, self._best, "memory")
         else:
             load(model, self.folder / BEST)
 
@@ -141,11 +210,12 @@ class Run:
         """Writes all it takes to go on from here, in one file."""
         if self.folder is None or not self.writes:
             return
-        tensors = {f"model.{name}": x for name, x in _weights(model).items()}
+        tensors = {f"model.{name}": x for name, x in named_weights(model).items()}
         for name, parameter in model.named_parameters():
             for key, value in optimizer.state.get(parameter, {}).items():
-                tensors[f"optimizer.{key}.{name}"] = value
+                tensors[f"optimizer.{key}.{plain_name(name)}"] = value
         notes = {"progress": json.dumps(asdict(progress)), "settings": json.dumps(self.settings)}
+        notes["n_rows"] = str(sum(row.step <= progress.step for row in self.history))
         save_tensors(tensors, self.folder / LAST, notes)
 
     def close(self) -> None:
@@ -157,56 +227,89 @@ class Run:
         if self.folder is None or not self.writes:
             return
         path = self.folder / METRICS
-        part = path.with_suffix(".part")
-        with part.open("w", newline="", encoding="utf-8") as file:
+        with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerow(Row._fields)
             for row in self.history:
                 _write_row(file, row)
-        os.replace(part, path)
         self._table = path.open("a", newline="", encoding="utf-8")
 
 
 def read_metrics(folder: str | Path) -> list[Row]:
-    """The rows of a training's table; a last line that was cut off is left out."""
-    rows = []
-    with (Path(folder) / METRICS).open(newline="", encoding="utf-8") as file:
-        for line in file:
-            fields = next(csv.reader([line]), [])
-            if line.endswith("\n") and len(fields) == len(Row._fields) and fields[0] != "step":
-                step, loss, validation, rate, norm, count, seconds = fields
-                rows.append(
-                    Row(
-                        step=int(step),
-                        loss=float(loss),
-                        validation_loss=float(validation) if validation else None,
-                        learning_rate=float(rate),
-                        gradient_norm=float(norm),
-                        n_predictions=int(count),
-                        seconds=float(seconds),
-                    )
-                )
-    return rows
+    """The rows of a training's table; a line that is no row, such as one cut off, is left out."""
+    return _rows(Path(folder) / METRICS)[0]
 
 
-def why_it_diverged(history: Sequence[Row], model: nn.Module) -> str:
-    """The likely cause of a loss that is no number, from the steps before it, and what to do."""
-    if not history:
-        return (
-            "it happened at the first step, so the step size is not to blame: look for inf or NaN"
-            " in the data, a log(0) or 0 / 0 in the loss, a mask that lets nothing through"
-        )
-    last, least = history[-1], min(row.loss for row in history)
-    rate = max(row.learning_rate for row in history)
-    if last.loss > 1.5 * least or not all(bool(x.isfinite().all()) for x in model.parameters()):
-        return (
-            f"the loss had been {least:.3g} and rose to {last.loss:.3g}, the steps are too long:"
-            f" try learning_rate={rate / 3:.2g}, more n_warmup or a smaller max_norm"
-        )
-    return (
-        f"the loss was {last.loss:.3g} one step before, so one batch must be unlike the others:"
-        " look for inf or NaN in the data, a log(0) or 0 / 0 in the loss, or a mask that lets"
+def _rows(path: Path) -> tuple[list[Row], bool]:
+    """The rows of a table, and whether it has a whole line that is none."""
+    rows, damaged = [], False
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        for number, line in enumerate(file):
+            if line.endswith("\n"):  # the last one may have been cut off
+                try:
+                    rows.append(_row(line))
+                except (ValueError, csv.Error):
+                    damaged = damaged or number > 0  # the first one names the columns
+    return rows, damaged
+
+
+def _row(line: str) -> Row:
+    step, loss, validation, rate, norm, count, seconds = next(csv.reader([line]), [])
+    return Row(
+        step=int(step),
+        loss=float(loss),
+        validation_loss=float(validation) if validation else None,
+        learning_rate=float(rate),
+        gradient_norm=float(norm),
+        n_predictions=int(count),
+        seconds=float(seconds),
+    )
+
+
+def why_it_diverged(
+    history: Sequence[Row],
+    model: nn.Module,
+    measured: float | None = None,
+    where: str = "one batch",
+) -> str:
+    """The likely cause of a loss that is no number, and what to do.
+
+    Args:
+        history: the steps before it.
+        measured: the loss of the last batch whose loss was a number, with the weights of now. It
+            tells steps that were too long from a batch that is unlike the others.
+        where: what the loss was measured on.
+    """
+    look = (
+        "look for inf or NaN in the data, a log(0) or 0 / 0 in the loss, or a mask that lets"
         " nothing through"
     )
+    if not history and measured is None:
+        return f"it happened at the first step, so the step size is not to blame: {look}"
+    losses = [row.loss for row in history]
+    now = losses[-1] if measured is None else measured
+    highest = max([now, *losses[-1:]])
+    # Batches differ, and the first half of the steps shows by how much.
+    usual = max(losses[: (len(losses) + 1) // 2], default=now)
+    rate = max((row.learning_rate for row in history), default=None)
+    wanted = "a smaller learning_rate" if rate is None else f"learning_rate={rate / 3:.2g}"
+    shorter = f"try {wanted}, more n_warmup or a smaller max_norm"
+    if not math.isfinite(now) and rate is not None and rate < 1 and not _is_broken(model):
+        return (  # steps of such a length change little: the loss may have come where it is none
+            f"the loss had been {losses[-1]:.3g} and the same batch gives {now} now, so it is not"
+            " the data: look for a log(0) or 0 / 0 in the loss; or the steps are too long:"
+            f" {shorter}"
+        )
+    if not math.isfinite(now) or highest > usual + 0.5 * abs(usual) or _is_broken(model):
+        rose = "became nan" if math.isnan(now) else f"rose to {highest:.3g}"
+        return (
+            f"the loss had been {min(losses, default=now):.3g} and {rose}, the steps are too long:"
+            f" {shorter}"
+        )
+    return f"the loss was {now:.3g} one step before, so {where} must be unlike the others: {look}"
+
+
+def _is_broken(model: nn.Module) -> bool:
+    return not all(bool(x.isfinite().all()) for x in model.parameters())
 
 
 def _write_row(file: Any, row: Row) -> None:
@@ -214,29 +317,11 @@ def _write_row(file: Any, row: Row) -> None:
     csv.writer(file).writerow(["" if value is None else repr(value) for value in row])
 
 
-def _weights(model: nn.Module) -> dict[str, Tensor]:
-    return {name: x.detach() for name, x in _named(model)}
-
-
-def _named(model: nn.Module) -> list[tuple[str, Tensor]]:
-    """Weights and buffers; of several names for one tensor only the first."""
-    found: dict[int, tuple[str, Tensor]] = {}
-    for name, tensor in model.state_dict(keep_vars=True).items():
-        found.setdefault(id(tensor), (name, tensor))
-    return list(found.values())
-
-
-def _put_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    with torch.no_grad():
-        for name, tensor in _named(model):
-            tensor.copy_(weights[name])
-
-
 def _put_averages(
     model: nn.Module, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]
 ) -> None:
     for name, parameter in model.named_parameters():
         for key in ("step", "exp_avg", "exp_avg_sq"):
-            if (value := tensors.get(f"optimizer.{key}.{name}")) is not None:
+            if (value := tensors.get(f"optimizer.{key}.{plain_name(name)}")) is not None:
                 # AdamW counts its steps on the parameter's device only if it is fused.
                 optimizer.state[parameter][key] = value.to(parameter.device)

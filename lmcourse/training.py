@@ -10,17 +10,26 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from lmcourse import distributed
-from lmcourse.batching import Batch, Collate, Source, source_of
+from lmcourse.batching import Batch, Collate, Source, are_ids, source_of
 from lmcourse.devices import default_device
 from lmcourse.optimization import cosine_schedule
 from lmcourse.runs import DivergenceError, Progress, Row, Run, why_it_diverged
 from lmcourse.surroundings import TrainingInterrupted, late_signals, mode, own_dice, seed_all
-from lmcourse.updates import Loss, Precision, Updater, WithLoss, mean_loss, target_losses
+from lmcourse.updates import (
+    Loss,
+    Precision,
+    Updater,
+    WithLoss,
+    decay_matrices,
+    mean_loss,
+    target_losses,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,11 +43,13 @@ class TrainingConfig:
             gradient is the same.
         learning_rate: the highest. It rises on a line for n_warmup steps and falls on a cosine to
             a tenth at the last step.
-        weight_decay: of matrices; biases and norms are left alone.
+        n_warmup: the steps until the highest learning rate is reached.
+        weight_decay: how strongly matrices shrink; biases and norms are left alone.
         max_norm: longer gradients are clipped to it; None clips nothing.
         precision: "bf16" computes products in bfloat16; weights and optimizer stay in float32.
         validate_every: the steps from one validation, and from one save, to the next.
         patience: end after so many validations in a row without a new best; None never does.
+        seed: another one gives other batches and masks.
         context_length: the length of the windows of a text; the model's own if None.
     """
 
@@ -56,18 +67,39 @@ class TrainingConfig:
     context_length: int | None = None
 
     def __post_init__(self):
-        least = {"weight_decay": 0, "n_steps": 1, "batch_size": 1, "n_accumulate": 1}
-        for name, lowest in (least | {"validate_every": 1, "patience": 1}).items():
+        least = {"n_steps": 1, "batch_size": 1, "n_accumulate": 1, "validate_every": 1}
+        least |= {"n_warmup": 0, "patience": 1, "context_length": 1}
+        for name, lowest in least.items():
             value = getattr(self, name)
+            _check_whole(name, value, may_be_none=name in ("patience", "context_length"))
             if value is not None and value < lowest:
                 raise ValueError(f"{name} must be at least {lowest}, got {name}={value}")
+        _check_whole("seed", self.seed)
+        if not _is_number(self.weight_decay) or not math.isfinite(self.weight_decay):
+            raise ValueError(f"weight_decay must be finite, got weight_decay={self.weight_decay}")
+        if self.weight_decay < 0:
+            raise ValueError(
+                f"weight_decay must be at least 0, got weight_decay={self.weight_decay}"
+            )
         for name in ("learning_rate", "max_norm"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
+            if value is None and name == "max_norm":
+                continue
+            if not _is_number(value) or not 0 < value < math.inf:
                 raise ValueError(f"{name} must be above 0 and finite, got {name}={value}")
         if self.precision not in ("fp32", "bf16"):
             raise ValueError(f"precision must be fp32 or bf16, got precision={self.precision!r}")
         cosine_schedule(0, self.n_steps, self.learning_rate, n_warmup=self.n_warmup)  # checks it
+
+
+def _check_whole(name: str, value: Any, may_be_none: bool = False) -> None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole and not (may_be_none and value is None):
+        raise ValueError(f"{name} must be a whole number, got {name}={value!r}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,8 +160,9 @@ def train(
     each batch.
 
     Args:
-        data: the ids of a text, for language models; or examples, anything with a length and an
-            index, which `collate` makes batches of.
+        data: the ids of a text, for language models, in a list, an array or a tensor, see
+            `source_of`; or examples, anything with a length and an index, which `collate` makes
+            batches of.
         validation: the same for what is never trained on; without it the last weights stay.
         loss: gives the losses of all predictions in a batch, whose mean is made small; a single
             number counts as the mean over the examples.
@@ -143,10 +176,7 @@ def train(
         DivergenceError: the loss became no number; what was saved before is whole.
         TrainingInterrupted: Ctrl-C; with a folder all was saved.
     """
-    sources = [
-        None if part is None else source_of(model, part, collate, config.context_length)
-        for part in (data, validation)
-    ]
+    sources = check(model, data, config, validation=validation, loss=loss, collate=collate)
     device = distributed.own_device(torch.device(device or default_device()))
     where = None if folder is None else Path(folder)
     distributed.join()
@@ -157,10 +187,58 @@ def train(
             with mode(model, training=True):
                 loop.prepare(resume)
                 loop.go(asked, progress)
+        except Exception:
+            if not run.history:  # not one step: nothing stays behind of what was refused
+                run.discard()
+            raise
         finally:
             run.close()
     best_loss = loop.at.best_loss if validation is not None else None
     return TrainingResult(history=run.history, best_step=loop.at.best_step, best_loss=best_loss)
+
+
+def check(
+    model: nn.Module,
+    data: Any,
+    config: TrainingConfig,
+    *,
+    validation: Any = None,
+    loss: Loss = target_losses,
+    collate: Collate | None = None,
+) -> list[Source | None]:
+    """Where `train` will draw batches from; what it would refuse is refused here, before any work.
+
+    Returns:
+        The source of the batches, and that of the validation if there is one.
+    """
+    n_pieces = distributed.n_processes() * config.n_accumulate
+    if config.batch_size % n_pieces:
+        raise ValueError(
+            "batch_size must be a multiple of n_accumulate times the number of processes, got"
+            f" batch_size={config.batch_size}, n_accumulate={config.n_accumulate},"
+            f" {distributed.n_processes()} processes"
+        )
+    decay_matrices(model, config.weight_decay)  # has it parameters at all?
+    sources: list[Source | None] = []
+    for part in (data, validation):
+        if loss is target_losses and collate is None:
+            _check_row(part)
+        source = None if part is None else source_of(model, part, collate, config.context_length)
+        sources.append(source)
+    if data is None:
+        raise ValueError("data must be ids or examples, got None")
+    sources[0].draw(config.batch_size, 0, config.seed)  # is there a batch?
+    return sources
+
+
+def _check_row(data: Any) -> None:
+    """Numbers in an array are the ids of one text, or the loss of targets cannot use them."""
+    if isinstance(data, Tensor | np.ndarray) and not are_ids(data):
+        raise ValueError(
+            "data must be whole numbers in one row, the ids of a text, got"
+            f" {data.dtype} of shape {tuple(data.shape)}: give data.flatten(), a list of pairs of"
+            " ids and targets, or a loss of your own"
+        )
 
 
 class _Loop:
@@ -178,12 +256,6 @@ class _Loop:
         self.model, self.config, self.run, self.device = model, config, run, device
         self.source, self.held_out = sources
         self.at, self.n_pieces = Progress(), distributed.n_processes() * config.n_accumulate
-        if config.batch_size % self.n_pieces:
-            raise ValueError(
-                "batch_size must be a multiple of n_accumulate times the number of processes, got"
-                f" batch_size={config.batch_size}, n_accumulate={config.n_accumulate},"
-                f" {distributed.n_processes()} processes"
-            )
         self.losses = WithLoss(model, loss, config.precision)
         self.updater = Updater(self.losses, config.weight_decay, config.max_norm, device)
 
@@ -225,7 +297,11 @@ class _Loop:
         seed_all(f"{config.seed} {step} {distributed.rank()}")
         gradient = self.updater.fill_gradients(self._pieces(step), asked)
         if not math.isfinite(gradient.loss) or not math.isfinite(gradient.norm):
-            self._give_up("loss and gradient norm", f"{gradient.loss} and {gradient.norm}")
+            # With the weights of now, is the batch before this one as it was?
+            measured = self._measure(step - 1) if step else None
+            why = why_it_diverged(self.run.history, self.model, measured)
+            found = f"{gradient.loss} and {gradient.norm}"
+            self._give_up("loss and gradient norm", found, step + 1, why)
         self.updater.step(rate)
         self.at.step = step + 1
         due = self.at.step % config.validate_every == 0 or self.at.step == config.n_steps
@@ -262,7 +338,9 @@ class _Loop:
             with mode(self.model, training=False):
                 found = mean_loss(self.losses, self.held_out.once(size), self.device)
             if not math.isfinite(found):
-                self._give_up("the validation loss", str(found))
+                measured, where = self._measure(self.at.step - 1), "the validation data"
+                why = why_it_diverged(self.run.history, self.model, measured, where)
+                self._give_up("the validation loss", str(found), self.at.step, why)
         if found is None or found < self.at.best_loss:
             self.at.best_step, self.at.n_worse = self.at.step, 0
             self.at.best_loss = self.at.best_loss if found is None else found
@@ -283,12 +361,20 @@ class _Loop:
         words["predictions/s"] = f"{row.n_predictions * n_steps / max(elapsed, 1e-9):,.0f}"
         bar.set_postfix(words, refresh=False)
 
-    def _give_up(self, name: str, found: str) -> None:
-        why = why_it_diverged(self.run.history, self.model)
+    @torch.no_grad()
+    def _measure(self, step: int) -> float:
+        """The loss of the batch of a step, with the weights of now and the dropout of then."""
+        seed_all(f"{self.config.seed} {step} {distributed.rank()}")
+        total, count = 0.0, 0.0
+        for batch, n_examples in self._pieces(step):
+            loss, n = self.losses(batch, n_examples, self.device)
+            total, count = total + loss.item(), count + n
+        total, count = distributed.add_up([total, count])
+        return total / max(count, 1.0)
+
+    def _give_up(self, name: str, found: str, step: int, why: str) -> None:
         kept = f"; {self.run.folder} holds the last save" if self.run.exists else ""
-        raise DivergenceError(
-            f"{name} must be finite, got {found} at step {self.at.step + 1}: {why}{kept}"
-        )
+        raise DivergenceError(f"{name} must be finite, got {found} at step {step}: {why}{kept}")
 
     def _stop(self) -> None:
         self.run.save(self.model, self.updater.optimizer, self.at)

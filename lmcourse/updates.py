@@ -32,6 +32,11 @@ def target_losses(model: nn.Module, batch: Sequence[Any]) -> Float[Tensor, "N"]:
     Args:
         batch: what the model takes, and last the targets; those that are `IGNORED` are left out.
     """
+    if isinstance(batch, Tensor):
+        raise ValueError(
+            f"batch must be (inputs …, targets), got one tensor of shape {tuple(batch.shape)}: give"
+            " pairs of ids and targets as examples, the ids of a text in one row, or a loss"
+        )
     *inputs, targets = batch
     logits = model(*inputs)
     if targets.is_floating_point() or targets.shape != logits.shape[:-1]:

@@ -1,12 +1,15 @@
 """lmcourse.batching: all is seen, nothing twice, and a step's examples depend on it alone."""
 
+from array import array
 from collections import Counter, namedtuple
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.utils.data import DataLoader
 
 from lmcourse.batching import Examples, Windows, source_of, to_device
 
@@ -104,6 +107,65 @@ def test_collate_makes_the_batch_and_torch_stacks_without_it():
 
 class WithContext(nn.Module):
     context_length = 3
+
+
+KINDS_OF_IDS = {
+    "list": list(range(9)),
+    "tuple": tuple(range(9)),
+    "range": range(9),
+    "numbers of NumPy": list(np.arange(9, dtype=np.uint16)),
+    "bytes": bytes(range(9)),
+    "bytearray": bytearray(range(9)),
+    "array": array("H", range(9)),
+    **{
+        f"NumPy {kind}": np.arange(9).astype(kind)
+        for kind in ("uint8", "uint16", ">u2", "int32", "uint32", "int64", "uint64")
+    },
+    "NumPy backwards": np.arange(8, -1, -1)[::-1],
+    **{f"{kind}": torch.arange(9).to(kind) for kind in (torch.uint8, torch.uint16, torch.int32)},
+}
+
+
+@pytest.mark.parametrize("ids", KINDS_OF_IDS.values(), ids=KINDS_OF_IDS)
+def test_every_row_of_whole_numbers_is_ids(ids):
+    source = source_of(WithContext(), ids)
+    assert isinstance(source, Windows)
+    expected = Windows(torch.arange(9), 3)
+    for (ours, n), (theirs, m) in zip(source.once(2), expected.once(2), strict=True):
+        assert n == m
+        for one, two in zip(ours, theirs, strict=True):
+            assert one.dtype == torch.int64
+            assert torch.equal(one, two)
+
+
+def test_ids_in_a_file_stay_there(tmp_path):
+    """As nanoGPT writes them; opened to be read only, they give no warning either."""
+    np.arange(5000, dtype=np.uint16).tofile(tmp_path / "train.bin")
+    ids = np.memmap(tmp_path / "train.bin", dtype=np.uint16, mode="r")
+    source = source_of(WithContext(), ids)
+    assert source.ids is ids
+    windows, targets = source.batch([0, 4990])
+    assert windows.tolist() == [[0, 1, 2], [4990, 4991, 4992]]
+    assert torch.equal(targets, windows + 1)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("a text", "data must be ids, got text that begins with 'a text': make ids of it with tok"),
+        (DataLoader([1, 2]), "got a DataLoader: give its dataset, and its collate_fn as collate"),
+        (iter([1, 2]), "with a length and an index from 0, got list_iterator"),
+        ({1, 2}, "with a length and an index from 0, got set"),
+        ({"train": [1, 2]}, "with a length and an index from 0, got dict"),
+        (np.array(3), "with a length and an index from 0, got ndarray"),
+        (torch.tensor(3), "with a length and an index from 0, got Tensor"),
+        (17, "with a length and an index from 0, got int"),
+        ([1, 2.5], "ids must be whole numbers, got float64"),
+    ],
+)
+def test_what_is_no_data_is_refused_by_name(data, words, unchecked):
+    with pytest.raises(ValueError, match=words):
+        source_of(WithContext(), data)
 
 
 @pytest.mark.parametrize("ids", [torch.arange(9), list(range(9)), range(9)])

@@ -2,7 +2,7 @@
 
 import os
 import pickle
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from torch import nn
 
 from lmcourse import checkpoints
-from lmcourse.checkpoints import load, read_notes, save
+from lmcourse.checkpoints import (
+    load,
+    load_tensors,
+    named_weights,
+    read_notes,
+    restored,
+    save,
+    save_tensors,
+)
 from lmcourse.gpt import GPT, GPTConfig
 from lmcourse.recurrent import LSTM, RecurrentLM
 from lmcourse.transformer import Transformer, TransformerConfig
@@ -70,6 +78,115 @@ def test_logits_are_the_same_and_a_tied_head_stays_tied(tmp_path):
     shares = 4 * sum(parameter.numel() for parameter in model.parameters())
     # The header names each weight; the numbers themselves stand there once.
     assert shares <= (tmp_path / "model.safetensors").stat().st_size < shares + 4000
+
+
+class Tied(nn.Module):
+    """Two names for numbers that are there once; how they came to be shared is told by `tie`."""
+
+    def __init__(self, tie):
+        super().__init__()
+        self.body = nn.Linear(4, 6, bias=False)
+        self.head = nn.Linear(4, 6, bias=False)
+        self.extra = nn.Linear(2, 2)
+        TIES[tie](self)
+
+
+def tie_transposed(model):
+    model.head = nn.Linear(6, 4, bias=False)
+    model.head.weight.data = model.body.weight.data.T
+
+
+def tie_a_part(model):
+    """The part has the first name."""
+    whole = torch.zeros(10, 4)
+    model.body.weight.data, model.head = whole[2:8], nn.Linear(4, 10, bias=False)
+    model.head.weight.data = whole
+
+
+def tie_twins(model):
+    """Neighbors in one buffer share no number, and each must be written."""
+    whole = torch.zeros(12, 4)
+    model.body.weight.data, model.head.weight.data = whole[:6], whole[6:]
+
+
+def tie_overlapping(model):
+    whole = torch.zeros(9, 4)
+    model.body.weight.data, model.head.weight.data = whole[:6], whole[3:]
+
+
+def tie_columns(model):
+    """No stretch of memory: every second number."""
+    whole = torch.zeros(6, 8)
+    model.body.weight.data = model.head.weight.data = whole[:, ::2]
+
+
+TIES = {
+    "one object": lambda model: setattr(model.head, "weight", model.body.weight),
+    "by data": lambda model: setattr(model.head.weight, "data", model.body.weight.data),
+    "transposed": tie_transposed,
+    "a part": tie_a_part,
+    "twins": tie_twins,
+    "overlapping": tie_overlapping,
+    "columns": tie_columns,
+}
+N_NUMBERS = {"a part": 40, "twins": 48, "overlapping": 48}
+
+
+@pytest.mark.parametrize("tie", TIES)
+def test_numbers_that_share_their_memory_are_written_once_and_stay_shared(tie, tmp_path):
+    model, other = Tied(tie), Tied(tie)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.randn(parameter.shape))
+    save(model, tmp_path / "model.safetensors")
+    load(other, tmp_path / "model.safetensors")
+    assert same_weights(model, other)
+    written = load_tensors(tmp_path / "model.safetensors")
+    assert sum(x.numel() for x in written.values()) == N_NUMBERS.get(tie, 24) + 6
+    memory = {x.untyped_storage().data_ptr() for x in (other.body.weight, other.head.weight)}
+    assert len(memory) == 1
+
+
+def compiled_inside():
+    model = GPT(TINY)
+    model.blocks[1] = torch.compile(model.blocks[1], backend="eager")
+    return model
+
+
+COMPILED = {
+    "plain": lambda: GPT(TINY),
+    "whole": lambda: torch.compile(GPT(TINY), backend="eager"),
+    "a part": compiled_inside,
+}
+
+
+@pytest.mark.parametrize("make", COMPILED.values(), ids=COMPILED)
+@pytest.mark.parametrize("make_other", COMPILED.values(), ids=COMPILED)
+def test_a_compiled_model_has_the_names_of_the_plain_one(make, make_other, tmp_path):
+    model, other = make(), make_other()
+    save(model, tmp_path / "model.safetensors")
+    assert load_tensors(tmp_path / "model.safetensors").keys() == named_weights(GPT(TINY)).keys()
+    load(other, tmp_path / "model.safetensors")
+    for name, weight in named_weights(model).items():
+        assert torch.equal(weight, named_weights(other)[name])
+
+
+def test_a_file_of_a_compiled_model_with_its_own_names_is_read_too(tmp_path):
+    model, other = GPT(TINY), GPT(TINY)
+    weights = {f"_orig_mod.{name}": x for name, x in named_weights(model).items()}
+    save_tensors(weights, tmp_path / "model.safetensors")
+    load(other, tmp_path / "model.safetensors")
+    assert same_weights(model, other)
+
+
+def test_what_is_no_tensor_is_named(tmp_path):
+    class Odd(nn.Linear):
+        def get_extra_state(self):
+            return {"count": 3}
+
+    with pytest.raises(ValueError, match="nothing but tensors in its state_dict, got _extra_state"):
+        save(Odd(2, 2), tmp_path / "model.safetensors")
+    assert os.listdir(tmp_path) == []
 
 
 @settings(max_examples=8)
@@ -144,3 +261,38 @@ def test_a_write_that_fails_leaves_the_last_checkpoint(tmp_path, monkeypatch):
         save(nn.Linear(2, 2), path)
     assert path.read_bytes() == last
     assert os.listdir(tmp_path) == ["model.safetensors"]
+
+
+# ---------------------------------------------------------------- fields in a file
+
+
+@dataclass
+class Point:
+    x: int
+    y: int = 2
+
+    def __post_init__(self):
+        if self.x < 0:
+            raise ValueError(f"x must be at least 0, got x={self.x}")
+
+
+def test_fields_come_back_and_those_with_a_default_may_be_missing():
+    assert restored(Point, {"x": 3}, "here") == Point(3, 2)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (
+            [1],
+            r"here must hold the fields of Point, got \[1\]: another version of lmcourse wrote it",
+        ),
+        ({"x": 1, "z": 5}, "here must hold no field that Point lacks, got z=5: another version"),
+        ({"y": 1}, "here must hold every field of Point, x is missing: another version"),
+        ({"x": -1}, "here must describe a Point, got x must be at least 0, got x=-1: another"),
+        ({"x": "1"}, "here must describe a Point, got '<' not supported .*: another version"),
+    ],
+)
+def test_fields_of_another_version_are_named(content, words, unchecked):
+    with pytest.raises(ValueError, match=words):
+        restored(Point, content, "here")

@@ -1,11 +1,15 @@
 """lmcourse.pretraining: the command `lmcourse train`, also when it is stopped or killed."""
 
+import contextlib
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,11 +20,13 @@ import lmcourse
 from lmcourse.__main__ import app
 from lmcourse.generation import generate
 from lmcourse.pretrained import from_pretrained
-from lmcourse.pretraining import read_text, sample
+from lmcourse.pretraining import MODEL, TRAINING, go_on, read_text, sample, start
 from lmcourse.runs import read_metrics
+from lmcourse.training import TrainingConfig
 
 TINY = ["--n-layers", "1", "--n-heads", "2", "--d-model", "8", "--context-length", "8"]
 SHORT = [*TINY, "--n-steps", "12", "--n-warmup", "2", "--validate-every", "4", "--device", "cpu"]
+SMALL = replace(MODEL, n_layers=1, n_heads=2, d_model=8, context_length=8)
 TEXT = "the cat sat on the mat and the dog sat on the cat.\n" * 12
 
 
@@ -138,12 +144,215 @@ def test_what_is_refused_is_one_line_before_any_work(text, tmp_path, unchecked):
     assert not new.exists()
 
 
-def test_a_text_that_changed_is_not_gone_on_with(text, tmp_path):
-    assert invoke(text, "--out", tmp_path / "out", *SHORT).exit_code == 0
-    text.write_text(TEXT + "more")
-    shown = invoke("--resume", "--out", tmp_path / "out")
+REFUSED = {
+    "a text of three characters": (["abc"], "text must give more than context_length=8 tokens"),
+    "no longer than a window": (["ab" * 4], "to learn from and 2 to hold out, got 7 and 1 of 8"),
+    "an empty text": ([""], "text must have at least one character"),
+    "a batch in uneven pieces": ([TEXT, "--n-accumulate", "5"], "batch_size must be a multiple"),
+    "no numbers": ([TEXT, "--weight-decay", "nan"], "weight_decay must be finite, got .*=nan"),
+    "infinities": ([TEXT, "--max-norm", "inf"], "max_norm must be above 0 and finite, got .*=inf"),
+    "a rate below 0": ([TEXT, "--learning-rate", "-1"], "learning_rate must be above 0"),
+    "dropout of all": ([TEXT, "--dropout", "nan"], "dropout must be at least 0 and below 1"),
+    "no ids": ([TEXT, "--vocab-size", "0"], "vocab_size must be at least 2"),
+    "no byte pairs": (
+        [TEXT, "--tokenizer", "bpe", "--vocab-size", "0"],
+        "vocab_size must be at least 256, .*got vocab_size=0",
+    ),
+    "a warm-up that was asked for": ([TEXT, "--n-warmup", "12"], "n_warmup must .*got n_warmup=12"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "words"), REFUSED.values(), ids=REFUSED)
+def test_a_refused_start_leaves_nothing_and_the_corrected_call_works(arguments, words, tmp_path):
+    path, out = tmp_path / "text.txt", tmp_path / "new" / "out"
+    path.write_text(arguments[0])
+    shown = invoke(path, "--out", out, *SHORT, *arguments[1:])
+    assert shown.exit_code == 2, (shown.output, shown.exception)
+    assert re.search(words, shown.stderr), shown.stderr
+    assert shown.stderr.count("\n") == 1
+    assert os.listdir(tmp_path) == ["text.txt"]
+    path.write_text(TEXT)
+    shown = invoke(path, "--out", out, *SHORT)
+    assert shown.exit_code == 0, (shown.output, shown.exception)
+
+
+def test_a_start_that_fails_at_its_first_step_or_file_leaves_nothing(text, tmp_path, monkeypatch):
+    def fail(*arguments, **options):
+        raise OSError("no room")
+
+    for name in ("lmcourse.pretrained.write_file", "lmcourse.updates.Updater.fill_gradients"):
+        with monkeypatch.context() as broken:
+            broken.setattr(name, fail)
+            shown = invoke(text, "--out", tmp_path / "out", *SHORT)
+        assert (shown.exit_code, "no room" in shown.stderr) == (1, True)
+        assert os.listdir(tmp_path) == ["text.txt"]
+
+
+def test_a_start_that_is_killed_between_two_files_can_be_given_again(text, tmp_path, monkeypatch):
+    """The config is written last: where it is, the tokenizer is, and the training can go on."""
+
+    class Killed(BaseException):
+        pass
+
+    def die(*arguments, **options):
+        raise Killed
+
+    for moment in ("lmcourse.pretrained.write_file", "lmcourse.pretraining.train"):
+        out = tmp_path / moment
+        with monkeypatch.context() as dying:
+            dying.setattr(moment, die)
+            with pytest.raises(Killed):
+                start(text, out, SMALL, replace(TRAINING, n_steps=12, n_warmup=2))
+        assert (out / "config.json").exists() == (moment == "lmcourse.pretraining.train")
+        again = ["--resume"] if (out / "config.json").exists() else [text, *SHORT]
+        assert (out / "tokenizer.json").exists()
+        shown = invoke(*again, "--out", out)
+        assert shown.exit_code == 0, (shown.output, shown.exception)
+
+
+def test_a_short_training_has_a_short_warm_up(text, tmp_path):
+    shown = invoke(text, "--out", tmp_path, *TINY, "--n-steps", "20", "--device", "cpu")
+    assert shown.exit_code == 0, (shown.output, shown.exception)
+    assert json.loads((tmp_path / "config.json").read_text())["training"]["n_warmup"] == 5
+
+
+def test_a_byte_order_mark_is_no_character(tmp_path):
+    path = tmp_path / "bom.txt"
+    path.write_bytes(b"\xef\xbb\xbf" + TEXT.encode())
+    assert read_text(path) == TEXT
+    assert invoke(path, "--out", tmp_path / "out", *SHORT).exit_code == 0
+    assert "\ufeff" not in from_pretrained(tmp_path / "out")[1].tokens
+
+
+def test_odd_files_are_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    for arguments, words in (
+        ([tmp_path], f"got a folder: {tmp_path}"),
+        ([os.devnull], f"got a device or a pipe: {os.devnull}"),
+        ([tmp_path / "file", "--out", tmp_path / "file"], "folder must be a folder, got the file"),
+    ):
+        shown = invoke("--out", tmp_path / "out", *arguments)
+        assert (shown.exit_code, shown.stderr.count("\n")) == (2, 1)
+        assert words in shown.stderr
+
+
+# ---------------------------------------------------------------- going on
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    place = tmp_path_factory.mktemp("trained")
+    (place / "text.txt").write_text(TEXT)
+    config = TrainingConfig(n_steps=12, batch_size=12, n_warmup=2, validate_every=4, seed=7)
+    with contextlib.chdir(place):  # what was typed names no folder
+        start("text.txt", "out", SMALL, config)
+    return place
+
+
+@pytest.fixture
+def finished(trained, tmp_path):
+    """A folder beside its text, with a training that is over."""
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "out"
+
+
+def test_a_text_that_changed_is_not_gone_on_with(finished, tmp_path):
+    (tmp_path / "text.txt").write_text(TEXT + "more")
+    shown = invoke("--resume", "--out", finished)
     assert shown.exit_code == 2
     assert "text must be the one that the training began with" in shown.stderr
+
+
+@pytest.mark.parametrize("option", ["--n-steps=1000", "--seed=0", "--tokenizer=bpe", "--d-ff=9"])
+def test_a_setting_beside_resume_must_be_that_of_the_folder(option, finished):
+    """Also one that is the command's default: the folder was begun with another."""
+    shown = invoke("--resume", "--out", finished, option)
+    name, value = option.split("=")
+    assert shown.exit_code == 2
+    assert "--resume must come alone or with the settings of" in shown.stderr
+    assert re.search(f"got {name[2:].replace('-', '_')}='?{value}", shown.stderr)
+    assert f"leave out {name}, or start in another folder" in shown.stderr
+
+
+def test_the_settings_of_the_folder_may_be_given_again_and_the_sample_is_the_same(
+    finished, tmp_path
+):
+    again = invoke("--resume", "--out", finished, "--n-steps", "12", "--seed", "7")
+    assert again.exit_code == 0, (again.output, again.exception)
+    text, other = tmp_path / "text.txt", tmp_path / "other"
+    written = invoke(text, "--out", other, *SHORT, "--seed", "7").output
+    assert again.output.splitlines()[2:] == written.splitlines()[2:]
+
+
+@pytest.mark.parametrize("moved", ["nothing", "both", "text into folder", "text to here"])
+def test_the_text_is_found_again_from_everywhere(moved, finished, tmp_path, monkeypatch):
+    text, other = tmp_path / "text.txt", tmp_path / "other" / "place"
+    other.mkdir(parents=True)
+    if moved == "both":
+        text.rename(other / "text.txt")
+        finished = finished.rename(other / "out")
+    elif moved == "text into folder":
+        text.rename(finished / "text.txt")
+    elif moved == "text to here":
+        text.rename(other / "text.txt")
+    monkeypatch.chdir(other if moved == "text to here" else "/")
+    go_on(finished)
+
+
+def test_a_text_that_is_nowhere_can_be_given_again(finished, tmp_path):
+    renamed = (tmp_path / "text.txt").rename(tmp_path / "renamed.txt")
+    shown = invoke("--resume", "--out", finished)
+    assert shown.exit_code == 2
+    assert "text must be there to go on, got no file" in shown.stderr
+    assert "lmcourse train TEXT --resume --out" in shown.stderr
+    assert invoke(renamed, "--resume", "--out", finished).exit_code == 0
+    renamed.write_text("another one " * 20)
+    assert "another one from" in invoke(renamed, "--resume", "--out", finished).stderr
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "words"),
+    [
+        ("training", {"warmth": 3}, "no field that TrainingConfig lacks, got warmth=3: another v"),
+        ("training", {"n_steps": "12"}, "n_steps must be a whole number, got n_steps='12': anoth"),
+        ("training", None, "training, must hold the fields of TrainingConfig, got None: another"),
+        ("config", {"n_experts": 2}, "no field that GPTConfig lacks, got n_experts=2: another ver"),
+        ("tokenizer", "bytes", "must name a tokenizer, one of .*, got tokenizer='bytes': another"),
+    ],
+)
+def test_a_folder_of_another_version_is_told_by_file_and_field(
+    part, change, words, finished, unchecked
+):
+    path = finished / "config.json"
+    content = json.loads(path.read_text())
+    content[part] = content[part] | change if isinstance(change, dict) else change
+    path.write_text(json.dumps(content))
+    shown = invoke("--resume", "--out", finished)
+    assert shown.exit_code == 2, (shown.output, shown.exception)
+    assert f"{path}" in shown.stderr
+    assert re.search(words, shown.stderr), shown.stderr
+
+
+@pytest.mark.parametrize("damage", ["removed", "a bad line", "semicolons", "bytes"])
+def test_the_table_is_a_record_and_its_loss_is_told(damage, finished):
+    table = finished / "metrics.csv"
+    lines = table.read_bytes().splitlines(keepends=True)
+    lost = 1
+    if damage == "removed":
+        table.unlink()
+        lost = 12
+    elif damage == "a bad line":
+        table.write_bytes(b"".join([*lines[:4], b"no,numbers,at,all,in,this,line\n", *lines[5:]]))
+    elif damage == "bytes":
+        table.write_bytes(b"".join([*lines[:4], b"\xff\x00\n", *lines[5:]]))
+    else:
+        table.write_bytes(b"".join(lines).replace(b",", b";"))
+        lost = 12
+    shown = invoke("--resume", "--out", finished)
+    assert shown.exit_code == 0, (shown.output, shown.exception)
+    assert f"metrics.csv has lost {lost} of 12 rows, which are missing or damaged" in shown.output
+    assert len(read_metrics(finished)) == 12 - lost
+    assert (finished / "metrics.damaged.csv").exists() == (damage != "removed")
 
 
 def test_a_loss_that_is_no_number_is_exit_code_1(text, tmp_path, monkeypatch):

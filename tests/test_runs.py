@@ -1,5 +1,6 @@
 """lmcourse.runs: what a training leaves behind, whole at any moment."""
 
+import math
 import os
 import re
 import resource
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from lmcourse.checkpoints import save_tensors
 from lmcourse.runs import BEST, LAST, METRICS, Progress, Row, Run, read_metrics, why_it_diverged
 
 numbers = st.floats(allow_nan=False, width=64)
@@ -139,7 +141,7 @@ def test_a_full_disk_is_named_and_the_last_save_is_whole(tmp_path):
     said = done.stdout.splitlines()
     assert len(said) == 2
     for line, name in zip(said, (BEST, LAST), strict=True):
-        assert f"{name} could not be written: the disk is full, free some space" in line
+        assert f"{name} could not be written: the disk is full: free some space" in line
         assert "the last one is still whole" in line
     model = nn.Linear(300, 300)
     run = Run(tmp_path, {})
@@ -159,3 +161,51 @@ def test_a_full_disk_is_named_and_the_last_save_is_whole(tmp_path):
 def test_a_cause_is_read_off_the_steps_before(losses, words):
     history = [ROW._replace(step=k, loss=loss) for k, loss in enumerate(losses, 1)]
     assert re.search(words, why_it_diverged(history, nn.Linear(2, 2)))
+
+
+@pytest.mark.parametrize(
+    ("losses", "measured", "words"),
+    [
+        ([3.3], 7e6, "had been 3.3 and rose to 7e\\+06, the steps are too long: try"),
+        ([3.3], math.nan, "the same batch gives nan now, .*log\\(0\\).* or the steps are too long"),
+        ([3.3, 3.2], 3.1, "the loss was 3.1 one step before, so one batch must be unlike"),
+        ([0.5, 1.2, 0.4, 1.1], 1.2, "so one batch must be unlike"),
+        ([], 3.1, "the loss was 3.1 one step before, so one batch must be unlike"),
+        ([], math.inf, "rose to inf, the steps are too long: try a smaller learning_rate"),
+        ([-2.0, -3.0], -3.1, "so one batch must be unlike"),
+        ([-2.0, -3.0], 5.0, "rose to 5, the steps are too long"),
+    ],
+)
+def test_the_batch_before_tells_which_cause_it_was(losses, measured, words):
+    """Its loss with the weights of now: as it was, or spoiled by the last step."""
+    history = [ROW._replace(step=k, loss=loss) for k, loss in enumerate(losses, 1)]
+    assert re.search(words, why_it_diverged(history, nn.Linear(2, 2), measured))
+
+
+def test_a_save_of_another_version_is_told_by_file_and_field(tmp_path):
+    model, optimizer = model_and_optimizer()
+    run = Run(tmp_path, {"seed": 5, "warmth": 3})
+    run.start()
+    run.save(model, optimizer, Progress(step=1))
+    run.close()
+    path = re.escape(str(tmp_path / LAST))
+    with pytest.raises(ValueError, match=f"{path} must hold known settings alone, got warmth=3"):
+        Run(tmp_path, {"seed": 5}).resume(model, optimizer)
+    notes = {"settings": "{}", "progress": '{"step": 1, "tokens": 7}'}
+    save_tensors({"x": torch.zeros(1)}, tmp_path / LAST, notes)
+    with pytest.raises(ValueError, match=f"{path}, progress, must hold no field .* tokens=7: ano"):
+        Run(tmp_path, {}).resume(model, optimizer)
+    save_tensors({"x": torch.zeros(1)}, tmp_path / LAST)
+    with pytest.raises(ValueError, match=f"{path} must be the save of a training, got no settings"):
+        Run(tmp_path, {}).resume(model, optimizer)
+
+
+def test_what_a_refused_start_made_is_taken_away_and_nothing_else(tmp_path):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "notes.txt").touch()
+    for folder in (tmp_path / "here", tmp_path / "new" / "er"):
+        run = Run(folder, {})
+        run.start()
+        assert (folder / METRICS).exists()
+        run.discard()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["here", "notes.txt"]

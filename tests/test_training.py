@@ -14,6 +14,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from lmcourse.batching import Examples
+from lmcourse.checkpoints import load_tensors
 from lmcourse.gpt import GPT, GPTConfig
 from lmcourse.metrics import perplexity
 from lmcourse.recurrent import GRU, LSTM, RecurrentClassifier, RecurrentLM
@@ -72,6 +74,17 @@ def distance(model, batch):
         ({"learning_rate": 0.0}, "learning_rate must be above 0 and finite, got .*=0.0"),
         ({"learning_rate": math.nan}, "learning_rate must be above 0 and finite, got .*=nan"),
         ({"max_norm": 0.0}, "max_norm must be above 0 and finite, got max_norm=0.0"),
+        ({"weight_decay": math.nan}, "weight_decay must be finite, got weight_decay=nan"),
+        ({"weight_decay": math.inf}, "weight_decay must be finite, got weight_decay=inf"),
+        ({"learning_rate": math.inf}, "learning_rate must be above 0 and finite, got .*=inf"),
+        ({"max_norm": math.nan}, "max_norm must be above 0 and finite, got max_norm=nan"),
+        ({"n_steps": math.nan}, "n_steps must be a whole number, got n_steps=nan"),
+        ({"batch_size": 2.5}, "batch_size must be a whole number, got batch_size=2.5"),
+        ({"validate_every": math.inf}, "validate_every must be a whole number, got .*=inf"),
+        ({"patience": math.nan}, "patience must be a whole number, got patience=nan"),
+        ({"seed": None}, "seed must be a whole number, got seed=None"),
+        ({"n_warmup": -1}, "n_warmup must be at least 0, got n_warmup=-1"),
+        ({"context_length": 0}, "context_length must be at least 1, got context_length=0"),
         ({"precision": "fp8"}, "precision must be fp32 or bf16, got precision='fp8'"),
         ({"n_warmup": 12}, "n_warmup must be at least 0 and below n_steps, got n_warmup=12, .*12"),
     ],
@@ -452,6 +465,33 @@ def test_a_nan_stops_with_its_step_and_a_cause_and_the_last_save_is_whole(tmp_pa
     assert timeless(result.history) == timeless(train(tiny_gpt(), IDS, CONFIG).history)
 
 
+@pytest.mark.parametrize("rate", [1e3, 1e4, 1e5, 1e9])
+def test_a_step_that_spoils_the_weights_at_once_is_too_long(rate):
+    """Whether the loss after it is a number or none: the batch before it shows what happened."""
+    model = nn.Sequential(nn.Embedding(7, 8), nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 7))
+    config = TrainingConfig(
+        n_steps=60, batch_size=4, learning_rate=rate, context_length=8, max_norm=None
+    )
+    with pytest.raises(DivergenceError, match=r"the loss had been .* the steps are too long: try"):
+        train(model, IDS, config, loss=to_the_fourth)
+
+
+def to_the_fourth(model, batch):
+    return (model(batch[0]) - 1).pow(4).flatten()
+
+
+@pytest.mark.parametrize("bad", [1, 7])
+def test_a_batch_that_holds_no_number_is_told_from_steps_that_are_too_long(bad):
+    """The loss may have risen a little before it: the batch before it is still as it was."""
+    data = [torch.tensor([0.5 + 0.1 * k]) for k in range(8)]
+    order = [x for step in range(8) for x in Examples(data).draw(1, step, 0)]
+    data[order[bad]] = torch.tensor([math.nan])
+    config = TrainingConfig(n_steps=40, batch_size=1, learning_rate=1e-3)
+    words = rf"at step {bad + 1}: the loss was .* so one batch must be unlike the others"
+    with pytest.raises(DivergenceError, match=words):
+        train(Pulled(), data, config, loss=distance)
+
+
 def test_steps_that_are_too_long_are_named_as_the_cause():
     config = replace(CONFIG, n_steps=50, learning_rate=1e18, max_norm=None, n_warmup=0)
     with pytest.raises(DivergenceError, match=r"rose to .*too long: try learning_rate=3.3e\+17"):
@@ -464,7 +504,8 @@ def squares(model, batch):
 
 def test_a_validation_that_is_no_number_stops_too():
     with pytest.raises(
-        DivergenceError, match="the validation loss must be finite, got nan at step"
+        DivergenceError,
+        match=r"validation loss must be finite, got nan at step 4: .* so the validation data must",
     ):
         train(
             Pulled(), [torch.ones(1)], CONFIG, validation=[torch.tensor([math.nan])], loss=distance
@@ -479,6 +520,88 @@ def test_targets_that_are_none_are_named(unchecked):
     floats = [(IDS[:8], torch.zeros(8))] * 4
     with pytest.raises(ValueError, match=r"ids of the shape \(4, 8\).*got torch.float32, \(4, 8\)"):
         train(model, floats, CONFIG)
+
+
+def test_a_refused_training_leaves_no_file_and_takes_none_away(tmp_path):
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / BEST).write_text("weights of somebody")
+    for make, data, config, error in (
+        (tiny_gpt, IDS[:8], CONFIG, ValueError),
+        (tiny_gpt, IDS, replace(CONFIG, n_accumulate=3), ValueError),
+        (tiny_gpt, [(IDS[:8], torch.full((8,), 9))] * 4, CONFIG, ValueError),
+        (nn.ReLU, IDS, replace(CONFIG, context_length=3), ValueError),
+        (lambda: with_nan_at(1, tiny_gpt()), IDS, CONFIG, DivergenceError),
+    ):
+        for folder in (tmp_path / "new" / "er", tmp_path / "old"):
+            with pytest.raises(error):
+                train(make(), data, config, folder=folder)
+    assert sorted(map(str, tmp_path.rglob("*"))) == [
+        str(tmp_path / "old"),
+        str(tmp_path / "old" / BEST),
+    ]
+    assert (tmp_path / "old" / BEST).read_text() == "weights of somebody"
+
+
+@pytest.mark.parametrize(
+    "data", [IDS.reshape(50, 8), IDS.reshape(50, 8).numpy(), IDS.float(), IDS.numpy() > 3]
+)
+def test_numbers_that_are_no_row_of_ids_are_refused(data):
+    with pytest.raises(ValueError, match=r"whole numbers in one row, the ids of a text, got .*\("):
+        train(tiny_gpt(), data, CONFIG)
+
+
+def test_examples_without_targets_are_refused(tmp_path, unchecked):
+    with pytest.raises(
+        ValueError, match=r"must be \(inputs …, targets\), got one tensor of .*4, 8"
+    ):
+        train(tiny_gpt(), list(IDS.reshape(50, 8)), CONFIG, folder=tmp_path / "out")
+    assert os.listdir(tmp_path) == []
+
+
+def test_ids_in_a_file_train_as_those_in_memory(tmp_path):
+    IDS.numpy().astype(np.uint16).tofile(tmp_path / "train.bin")
+    ids = np.memmap(tmp_path / "train.bin", dtype=np.uint16, mode="r")
+    expected = train(tiny_gpt(), IDS, CONFIG, validation=HELD_OUT)
+    result = train(tiny_gpt(), ids, CONFIG, validation=HELD_OUT.numpy())
+    assert timeless(result.history) == timeless(expected.history)
+
+
+def bigram():
+    torch.manual_seed(5)
+    return nn.Sequential(nn.Embedding(7, 6), nn.Dropout(0.2), nn.Linear(6, 7))
+
+
+def tied_by_data():
+    torch.manual_seed(5)
+    model = nn.Sequential(nn.Embedding(7, 6), nn.Linear(6, 7, bias=False))
+    model[1].weight.data = model[0].weight.data
+    return model
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: torch.compile(bigram(), backend="eager"), tied_by_data],
+    ids=["compiled", "tied by data"],
+)
+def test_compiled_and_tied_models_are_saved_stopped_and_resumed(make, tmp_path):
+    config = replace(CONFIG, context_length=8)
+    expected = train(make(), IDS, config, validation=HELD_OUT, folder=tmp_path / "whole")
+    model = make()
+    model.register_forward_pre_hook(pull_the_plug(6))
+    with pytest.raises(TrainingInterrupted):
+        train(model, IDS, config, validation=HELD_OUT, folder=tmp_path / "out")
+    other = make()
+    result = train(other, IDS, config, validation=HELD_OUT, folder=tmp_path / "out", resume=True)
+    assert timeless(result.history) == timeless(expected.history)
+    assert not any("_orig_mod" in name for name in load_tensors(tmp_path / "out" / LAST))
+
+
+def test_a_compiled_training_goes_on_in_a_plain_model(tmp_path):
+    config = replace(CONFIG, context_length=8)
+    train(torch.compile(bigram(), backend="eager"), IDS, config, folder=tmp_path)
+    model = bigram()
+    train(model, IDS, config, folder=tmp_path, resume=True)
+    assert same(weights(model), load_tensors(tmp_path / BEST))
 
 
 def test_a_text_must_be_longer_than_a_window():
