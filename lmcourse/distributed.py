@@ -5,6 +5,7 @@ Chapter: book/training.md
 
 import atexit
 import os
+import warnings
 from collections.abc import Sequence
 
 import torch
@@ -45,11 +46,16 @@ def _backend() -> str:
 def shared(module: nn.Module, device: torch.device) -> nn.Module:
     """The module, but the gradients of `backward()` become the mean over all processes.
 
-    Its first process gives its weights to the others. Alone it is the module itself.
+    Its first process gives its weights to the others. Alone it is the module itself. A parameter
+    that no process used has no gradient, as when alone.
     """
     if n_processes() == 1:
         return module
-    return DistributedDataParallel(module, device_ids=[device] if device.type == "cuda" else None)
+    # Looking for what is unused takes a walk over the graph; where all is used, torch says that it
+    # was for nothing, which no reader of ours can change.
+    warnings.filterwarnings("ignore", "find_unused_parameters=True was specified")
+    devices = [device] if device.type == "cuda" else None
+    return DistributedDataParallel(module, device_ids=devices, find_unused_parameters=True)
 
 
 def add_up(numbers: Sequence[float]) -> list[float]:

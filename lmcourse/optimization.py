@@ -4,7 +4,8 @@ Chapter: book/optimization.md
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -27,7 +28,10 @@ class SGD:
         momentum: float = 0.0,
         weight_decay: float = 0.0,
     ):
-        self.parameters = _checked(parameters, learning_rate)
+        self.parameters = _checked(parameters)
+        _check_not_negative(
+            learning_rate=learning_rate, momentum=momentum, weight_decay=weight_decay
+        )
         self.learning_rate, self.momentum = learning_rate, momentum
         self.weight_decay = weight_decay
         self._velocities = [torch.zeros_like(parameter) for parameter in self.parameters]
@@ -44,6 +48,16 @@ class SGD:
     def zero_grad(self) -> None:
         """Forgets the gradients: the next ones are added to none."""
         _forget_gradients(self.parameters)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the next step depends on beside parameters and gradients, as copies."""
+        return {"learning_rate": self.learning_rate, "velocities": _copies(self._velocities)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on from what `state_dict` gave, as if it had never stopped."""
+        _check_state(state, learning_rate=None, velocities=self._velocities)
+        self.learning_rate = state["learning_rate"]
+        self._velocities = _copies(state["velocities"], self.parameters)
 
 
 class Adam:
@@ -66,7 +80,8 @@ class Adam:
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ):
-        self.parameters = _checked(parameters, learning_rate)
+        self.parameters = _checked(parameters)
+        _check_not_negative(learning_rate=learning_rate, eps=eps, weight_decay=weight_decay)
         for beta in betas:
             if not 0 <= beta < 1:
                 raise ValueError(f"betas must be at least 0 and below 1, got betas={betas}")
@@ -105,6 +120,23 @@ class Adam:
         """Forgets the gradients: the next ones are added to none."""
         _forget_gradients(self.parameters)
 
+    def state_dict(self) -> dict[str, Any]:
+        """What the next step depends on beside parameters and gradients, as copies."""
+        return {
+            "learning_rate": self.learning_rate,
+            "n_steps": list(self._n_steps),
+            "means": _copies(self._means),
+            "squares": _copies(self._squares),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on from what `state_dict` gave, as if it had never stopped."""
+        averages = {"means": self._means, "squares": self._squares}
+        _check_state(state, learning_rate=None, n_steps=None, **averages)
+        self.learning_rate, self._n_steps = state["learning_rate"], list(state["n_steps"])
+        self._means = _copies(state["means"], self.parameters)
+        self._squares = _copies(state["squares"], self.parameters)
+
 
 class AdamW(Adam):
     """`Adam`, whose weight decay shrinks the parameter itself and does not enter the averages.
@@ -116,15 +148,38 @@ class AdamW(Adam):
     decoupled = True
 
 
-def _checked(parameters: Iterable[Tensor], learning_rate: float) -> list[Tensor]:
+def _checked(parameters: Iterable[Tensor]) -> list[Tensor]:
     found = list(parameters)
     if not found:
         raise ValueError(
             "parameters must not be empty, got none: model.parameters() can be read once"
         )
-    if learning_rate < 0:
-        raise ValueError(f"learning_rate must be at least 0, got learning_rate={learning_rate}")
     return found
+
+
+def _check_not_negative(**options: float) -> None:
+    for name, value in options.items():
+        if not value >= 0:  # NaN is not, either
+            raise ValueError(f"{name} must be at least 0, got {name}={value}")
+
+
+def _copies(tensors: Iterable[Tensor], like: list[Tensor] | None = None) -> list[Tensor]:
+    """Copies of the tensors, in the types and on the devices of others if these are given."""
+    copies = [tensor.detach().clone() for tensor in tensors]
+    if like is None:
+        return copies
+    return [copy.to(other) for copy, other in zip(copies, like, strict=True)]
+
+
+def _check_state(state: Mapping[str, Any], **own: list[Tensor] | None) -> None:
+    """Refuses a state of another optimizer, or of other parameters."""
+    if state.keys() != own.keys():
+        raise ValueError(f"state must hold {', '.join(own)}, got {', '.join(map(str, state))}")
+    for name, tensors in own.items():
+        if tensors is not None:
+            shapes, found = ([tuple(x.shape) for x in part] for part in (tensors, state[name]))
+            if shapes != found:
+                raise ValueError(f"{name} must have the shapes {shapes}, got {found}")
 
 
 def _forget_gradients(parameters: list[Tensor]) -> None:

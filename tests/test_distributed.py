@@ -22,6 +22,20 @@ torch.set_num_threads(1)
 folder, n_accumulate, scenario = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 torch.manual_seed(distributed.rank() if scenario == "different starts" else 0)
 model = GPT(GPTConfig(vocab_size=7, context_length=8, d_model=12, n_heads=2, n_layers=1))
+if scenario.startswith("unused"):
+    model.never = torch.nn.Linear(3, 3)
+    model.sometimes = torch.nn.Linear(12, 12)
+    forward = model.forward
+
+    def with_gaps(ids):
+        logits = forward(ids)
+        rows = ids[:, 0] == 3  # in few pieces, and so in one process of a step and not in the other
+        if rows.any():
+            more = model.sometimes(model.embedding[ids]) @ model.embedding.T
+            logits = logits + rows[:, None, None] * more
+        return logits
+
+    model.forward = with_gaps
 ids = torch.randint(7, (400,), generator=torch.Generator().manual_seed(1))
 if scenario == "examples":
     lengths = [1 + k % 5 for k in range(30)]  # a different number of predictions in each
@@ -95,7 +109,8 @@ def test_of_several_gpus_each_process_has_its_own(monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("n_accumulate", "scenario"), [(1, "windows"), (2, "examples"), (1, "different starts")]
+    ("n_accumulate", "scenario"),
+    [(1, "windows"), (2, "examples"), (1, "different starts"), (1, "unused"), (2, "unused")],
 )
 def test_two_processes_train_as_one(n_accumulate, scenario, tmp_path):
     """Same losses, same weights in both, one table; also if each began with weights of its own."""

@@ -112,6 +112,70 @@ def test_optimizers_refuse_what_cannot_be_meant(kind):
             kind(model.parameters(), betas=(0.9, 1.0))
 
 
+BAD = [
+    (SGD, "momentum", -1.0),
+    *[(kind, "weight_decay", -1.0) for kind in (SGD, Adam, AdamW)],
+    *[(kind, "learning_rate", -1e-9) for kind in (SGD, Adam, AdamW)],
+    *[(kind, "eps", -1.0) for kind in (Adam, AdamW)],
+    *[(kind, "betas", (low, 0.9)) for kind in (Adam, AdamW) for low in (-0.1, 1.0)],
+    *[(kind, "betas", (0.9, high)) for kind in (Adam, AdamW) for high in (-0.1, 1.5)],
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "value"), BAD)
+def test_what_torch_refuses_is_refused_by_name(kind, name, value):
+    theirs = {"lr" if name == "learning_rate" else name: value}
+    with pytest.raises(ValueError, match="Invalid"):
+        getattr(torch.optim, kind.__name__)([torch.zeros(1, requires_grad=True)], **theirs)
+    ours = {"learning_rate": 0.1, name: value}
+    with pytest.raises(ValueError, match=rf"^{name} must be at least 0.*, got {name}="):
+        kind([torch.zeros(1)], **ours)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        *[(SGD, name) for name in ("learning_rate", "weight_decay", "momentum")],
+        *[(k, name) for k in (Adam, AdamW) for name in ("learning_rate", "weight_decay", "eps")],
+    ],
+)
+def test_no_option_may_be_no_number(kind, name):
+    with pytest.raises(ValueError, match=f"{name} must be at least 0, got {name}=nan"):
+        kind([torch.zeros(1)], **{"learning_rate": 0.1, name: math.nan})
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"), [(SGD, {"momentum": 0.9}), (Adam, {}), (AdamW, {"weight_decay": 0.1})]
+)
+def test_from_its_state_an_optimizer_goes_on_as_if_it_had_never_stopped(kind, options):
+    one, two, inputs = twins(3)
+    first = kind(one.parameters(), learning_rate=0.05, **options)
+
+    def step(model, optimizer, x):
+        optimizer.zero_grad()
+        model(x).square().sum().backward()
+        optimizer.step()
+
+    for x in inputs[:5]:
+        step(one, first, x)
+    state = first.state_dict()
+    two.load_state_dict(one.state_dict())
+    second = kind(two.parameters(), learning_rate=1.0, **options)
+    second.load_state_dict(state)
+    for x in inputs[5:]:
+        step(one, first, x)
+    for x in inputs[5:]:  # the state that was given is a copy, and so is what was taken of it
+        step(two, second, x)
+    for mine, other in zip(one.parameters(), two.parameters(), strict=True):
+        # The same kernels on the same shapes, in the same order.
+        assert torch.equal(mine, other)
+    other = kind([torch.zeros(2)], learning_rate=0.1)
+    with pytest.raises(ValueError, match=r"must have the shapes \[\(2,\)\], got \[\(7, 5\), "):
+        other.load_state_dict(state)
+    with pytest.raises(ValueError, match=r"state must hold learning_rate, .*, got step"):
+        other.load_state_dict({"step": 3})
+
+
 # ---------------------------------------------------------------- schedule
 
 
