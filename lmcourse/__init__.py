@@ -42,7 +42,20 @@ A module imports only from those that stand before it in this list:
     config_options  the options of a command, from the fields of a config
     __main__        the command `lmcourse`
 
-Chapters stand under the same names in `book/`.
+Chapters stand under the same names in `book/`. `GPT`, `train` and `generate` can be imported from
+here as well.
 """
 
+import importlib
+from typing import Any
+
 __version__ = "0.1.0"
+
+# What most programs begin with; the package itself must cost nothing to import.
+_HOME = {"GPT": "lmcourse.gpt", "train": "lmcourse.training", "generate": "lmcourse.generation"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -143,6 +143,7 @@ def train(
     most a quarter of the steps.
     """
     with plain_errors():
+        from lmcourse.distributed import let_the_first_speak
         from lmcourse.pretraining import run
 
         options = context.params | context.obj
@@ -150,10 +151,43 @@ def train(
             run(options, typed(context), tell)
         except UnicodeEncodeError:  # a ValueError, but of the output: the call was right
             raise
+        except (ValueError, OSError, ArithmeticError) as error:
+            let_the_first_speak()
+            wrong_call = isinstance(error, ValueError | FileNotFoundError)
+            raise (MisuseError if wrong_call else FailureError)(str(error)) from error
+
+
+@app.command(
+    epilog="Example: [bold]lmcourse write trained --prompt 'Once ' --temperature 0.7[/bold]"
+)
+def write(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where lmcourse train left a model.")
+    ] = Path("trained"),
+    prompt: Annotated[
+        str | None, typer.Option(help="What the text begins with; default: a new line.")
+    ] = None,
+    n_tokens: Annotated[int, typer.Option(help="How many tokens follow.")] = 300,
+    temperature: Annotated[
+        float, typer.Option(help="0: always the likeliest; 1: as learned.")
+    ] = 0.8,
+    top_k: Annotated[int | None, typer.Option(help="Draw from the k likeliest only.")] = None,
+    top_p: Annotated[
+        float | None, typer.Option(help="Draw from the likeliest that reach p.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Another one gives another text.")] = 0,
+) -> None:
+    """Write a text with a model that lmcourse train left in a folder."""
+    with plain_errors():
+        from lmcourse.pretraining import sample
+
+        try:
+            text = sample(
+                folder, prompt, n_tokens, seed, temperature=temperature, top_k=top_k, top_p=top_p
+            )
         except (ValueError, FileNotFoundError) as error:
             raise MisuseError(str(error)) from error
-        except (OSError, ArithmeticError) as error:
-            raise FailureError(str(error)) from error
+        tell(text)
 
 
 @app.command(epilog="Example: [bold]lmcourse reproduce rt-polarity[/bold]")

@@ -5,12 +5,15 @@ Chapter: book/training.md
 
 import atexit
 import os
+import time
 import warnings
 from collections.abc import Sequence
 
 import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
+
+_PATIENCE = 10.0  # seconds
 
 
 def rank() -> int:
@@ -21,6 +24,16 @@ def rank() -> int:
 def n_processes() -> int:
     """How many processes torchrun started; 1 without it."""
     return int(os.environ.get("WORLD_SIZE", 1))
+
+
+def let_the_first_speak() -> None:
+    """Waits, in all processes but the first, before a message that all of them would give.
+
+    As soon as the first has said it and ended, torchrun ends the others. Who is still there had
+    something of its own to say.
+    """
+    if rank() > 0:
+        time.sleep(_PATIENCE)
 
 
 def own_device(device: torch.device) -> torch.device:

@@ -229,6 +229,15 @@ def test_the_package_itself_costs_nothing():
     assert loaded(("lmcourse",)) == {"lmcourse"}
 
 
+def test_what_most_programs_begin_with_is_there_when_it_is_asked_for():
+    from lmcourse import GPT, generate, train
+
+    homes = [thing.__module__ for thing in (GPT, generate, train)]
+    assert homes == ["lmcourse.gpt", "lmcourse.generation", "lmcourse.training"]
+    with pytest.raises(AttributeError, match="module 'lmcourse' has no attribute 'nonsense'"):
+        lmcourse.nonsense  # noqa: B018
+
+
 def test_attention_costs_torch_and_little_more():
     # jaxtyping loads numpy and its own printer.
     allowed = {"lmcourse", "jaxtyping", "wadler_lindig", "numpy"}

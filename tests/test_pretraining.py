@@ -365,6 +365,45 @@ def test_a_loss_that_is_no_number_is_exit_code_1(text, tmp_path, monkeypatch):
     assert "must be finite, got nan and nan at step 1" in shown.stderr
 
 
+# ---------------------------------------------------------------- writing
+
+
+def written(*arguments):
+    return CliRunner().invoke(app, ["write", *map(str, arguments)])
+
+
+def test_a_trained_folder_writes_as_asked(finished):
+    base = [finished, "--prompt", "the ", "--n-tokens", "20"]
+    one, again, other = (written(*base, "--seed", seed) for seed in (1, 1, 2))
+    assert one.exit_code == 0, (one.output, one.exception)
+    assert one.output == again.output != other.output
+    assert one.output.startswith("the ")
+    assert len(one.output) == len("the ") + 20 + 1
+    greedy = [written(*base, "--temperature", "0", "--seed", seed).output for seed in (1, 2)]
+    assert greedy[0] == greedy[1]
+    assert written(*base, "--top-k", "1").output == greedy[0]
+    assert written(*base, "--top-p", "1e-9").output == greedy[0]
+
+
+def test_what_cannot_be_written_is_one_line(finished, tmp_path, unchecked):
+    for arguments, words in (
+        ([tmp_path], "folder must hold a trained model"),
+        ([finished, "--prompt", "Ж"], "text must have known characters only, got 'Ж'"),
+        ([finished, "--prompt", ""], "prompt must have at least one character"),
+        ([finished, "--temperature", "-1"], "temperature must be at least 0"),
+        ([finished, "--top-k", "0"], "top_k must be at least 1"),
+        ([finished, "--n-tokens", "-1"], "n_tokens must be at least 0"),
+    ):
+        shown = written(*arguments)
+        assert (shown.exit_code, shown.stderr.count("\n")) == (2, 1), (arguments, shown.output)
+        assert words in shown.stderr
+
+
+def test_folders_may_be_strings(finished):
+    go_on(str(finished))
+    assert sample(str(finished), n_tokens=3) == sample(finished, n_tokens=3)
+
+
 # ---------------------------------------------------------------- stopped and killed
 
 LONG = [*TINY, "--n-steps", "600", "--n-warmup", "2", "--validate-every", "25", "--dropout", "0.1"]
@@ -427,3 +466,13 @@ def test_two_processes_give_the_losses_of_one(text, tmp_path):
     for one, two in zip(*map(read_metrics, folders), strict=True):
         assert two.loss == pytest.approx(one.loss, abs=1e-5)
     assert json.loads((folders[1] / "config.json").read_text())["training"]["n_steps"] == 12
+
+
+@pytest.mark.slow
+def test_what_two_processes_refuse_is_said_once(text, tmp_path):
+    refused = [text, "--out", tmp_path / "out", *SHORT, "--batch-size", "3"]
+    process = started(*refused, processes=2)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode != 0
+    assert errors.count("batch_size must be a multiple of") == 1
+    assert not (tmp_path / "out").exists()
