@@ -132,6 +132,9 @@ def train(
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda or mps; default: a GPU if there is one.")
     ] = None,
+    processes: Annotated[
+        int, typer.Option(min=1, help="How many share the work of each step.")
+    ] = 1,
     prompt: Annotated[
         str | None, typer.Option(help="What the sample at the end begins with.")
     ] = None,
@@ -143,13 +146,19 @@ def train(
     most a quarter of the steps.
     """
     with plain_errors():
-        from lmcourse.distributed import let_the_first_speak
+        from lmcourse.distributed import launch, let_the_first_speak, rank
         from lmcourse.pretraining import run
 
+        if processes > 1 and "RANK" not in os.environ:
+            raise typer.Exit(launch(processes, sys.argv[1:]))
         options = context.params | context.obj
         try:
             run(options, typed(context), tell)
         except UnicodeEncodeError:  # a ValueError, but of the output: the call was right
+            raise
+        except KeyboardInterrupt:
+            if rank() > 0:  # all stop after the same step, and the first says so
+                raise typer.Exit(130) from None
             raise
         except (ValueError, OSError, ArithmeticError) as error:
             let_the_first_speak()

@@ -4,9 +4,9 @@ Chapter: book/training.md
 """
 
 import atexit
+import logging
 import os
 import time
-import warnings
 from collections.abc import Sequence
 
 import torch
@@ -34,6 +34,28 @@ def let_the_first_speak() -> None:
     """
     if rank() > 0:
         time.sleep(_PATIENCE)
+
+
+def launch(n: int, arguments: Sequence[str]) -> int:
+    """Runs `lmcourse` with these arguments in n processes that work as one; gives its exit code.
+
+    It is torchrun on this machine, without the report that torchrun adds to what a process said.
+    """
+    from torch.distributed import run
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    logging.disable(logging.ERROR)  # of this process, which does nothing but wait for the others
+    # Where all parameters are used, torch says that looking for others was for nothing.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    start = ["--standalone", f"--nproc-per-node={n}", "-m", "lmcourse"]
+    try:
+        run.run(run.parse_args([*start, *arguments]))
+    except ChildFailedError as error:
+        return error.get_first_failure()[1].exitcode
+    except SignalException as stopped:
+        return 128 + int(stopped.sigval)
+    return 0
 
 
 def own_device(device: torch.device) -> torch.device:
@@ -64,9 +86,6 @@ def shared(module: nn.Module, device: torch.device) -> nn.Module:
     """
     if n_processes() == 1:
         return module
-    # Looking for what is unused takes a walk over the graph; where all is used, torch says that it
-    # was for nothing, which no reader of ours can change.
-    warnings.filterwarnings("ignore", "find_unused_parameters=True was specified")
     devices = [device] if device.type == "cuda" else None
     return DistributedDataParallel(module, device_ids=devices, find_unused_parameters=True)
 

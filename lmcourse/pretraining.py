@@ -115,7 +115,7 @@ def _check_resumed(options: Mapping[str, Any], typed: Collection[str], folder: P
     before = {"tokenizer": notes.get("tokenizer")}
     for part in ("training", "config"):
         before |= notes[part] if isinstance(notes.get(part), dict) else {}
-    for name in sorted(set(typed) - {"resume", "out", "text", "device", "prompt"}):
+    for name in sorted(set(typed) - {"resume", "out", "text", "device", "processes", "prompt"}):
         if before.get(name) != options[name]:
             raise ValueError(
                 f"--resume must come alone or with the settings of {folder}, got {name}="

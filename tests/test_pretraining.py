@@ -476,3 +476,22 @@ def test_what_two_processes_refuse_is_said_once(text, tmp_path):
     assert process.returncode != 0
     assert errors.count("batch_size must be a multiple of") == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_processes_of_our_own_start_say_one_line_and_train_as_one(text, tmp_path):
+    out = tmp_path / "out"
+    process = started(text, "--out", out, *SHORT, "--processes", "2", "--batch-size", "3")
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 2
+    assert errors.startswith("lmcourse: batch_size must be a multiple of")
+    assert errors.count("\n") == 1
+    assert not out.exists()
+    process = started(text, "--out", out, *SHORT, "--processes", "2")
+    printed, errors = process.communicate(timeout=300)
+    assert (process.returncode, errors) == (0, "")
+    assert printed.count("lowest validation loss") == 1
+    alone = invoke(text, "--out", tmp_path / "alone", *SHORT)
+    assert alone.exit_code == 0
+    for one, two in zip(*map(read_metrics, (tmp_path / "alone", out)), strict=True):
+        assert two.loss == pytest.approx(one.loss, abs=1e-5)
