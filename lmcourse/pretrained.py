@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lmcourse import __version__
+import lmcourse
 from lmcourse.checkpoints import load_tensors, put_weights, restored, save
 from lmcourse.files import replacing, write_file
 from lmcourse.gpt import GPT, GPTConfig
@@ -61,7 +61,10 @@ def _description(model: GPT, tokenizer: Tokenizer, notes: Mapping[str, Any] | No
         raise ValueError(f"tokenizer must be one of {known}, got {type(tokenizer).__name__}")
     _check_sizes(model.config, tokenizer)
     content = {"model": "GPT", "config": asdict(model.config), "tokenizer": kinds[0]}
-    return json.dumps(content | {"lmcourse": __version__} | dict(notes or {}), indent=2) + "\n"
+    return (
+        json.dumps(content | {"lmcourse": lmcourse.__version__} | dict(notes or {}), indent=2)
+        + "\n"
+    )
 
 
 def from_pretrained(folder: str | Path) -> tuple[GPT, Tokenizer]:
