@@ -159,7 +159,7 @@ def public(path):
                     yield f"{name}.{inner.name}", inner
 
 
-@pytest.mark.parametrize("path", OUTSIDE_GRADING, ids=lambda path: path.stem)
+@each_module
 def test_public_names_have_docstrings(path):
     bare = [
         name
@@ -170,7 +170,7 @@ def test_public_names_have_docstrings(path):
     assert bare == []
 
 
-@pytest.mark.parametrize("path", OUTSIDE_GRADING, ids=lambda path: path.stem)
+@each_module
 def test_public_functions_are_typed(path):
     for name, node in public(path):
         if isinstance(node, ast.FunctionDef):
@@ -225,6 +225,13 @@ def test_importing_does_nothing_else():
     assert "lmcourse" in loaded(names, first=("torch",))
 
 
+def test_importing_the_grader_does_nothing_else():
+    """All of it, nbgrader and IPython included, whose own warnings are not ours."""
+    names = tuple(dotted(path) for path in MODULES if path not in OUTSIDE_GRADING)
+    first = ("torch", "nbgrader.apps", "nbgrader.server_extensions.formgrader.formgrader")
+    assert "lmcourse" in loaded(names, first=(*first, "IPython", "distributed"))
+
+
 def test_the_package_itself_costs_nothing():
     assert loaded(("lmcourse",)) == {"lmcourse"}
 
@@ -246,3 +253,133 @@ def test_attention_costs_torch_and_little_more():
 
 def test_the_doctor_needs_no_torch():
     assert loaded(("lmcourse.doctor",)) == {"lmcourse"}
+
+
+# ---------------------------------------------------------------- the grader's folders
+
+
+GRADING = PACKAGE / "grading"
+GRADERS = sorted(GRADING.rglob("*.py"))
+# The lines of the map in grading/__init__.py: names that stand in one line do not import each other
+# (`errors`, `text` and the doors are files).
+FLOORS = [
+    set(names.split(", "))
+    for names in re.findall(
+        r"^    ([a-z_]+(?:, [a-z_]+)*)(?:  +\S|$)",
+        ast.get_docstring(ast.parse((GRADING / "__init__.py").read_text("utf-8"))),
+        re.MULTILINE,
+    )
+]
+FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+KNOW_NBGRADER = {
+    "assignment/author.py", "assignment/course.py", "assignment/release.py",
+    "batch/from_gradebook.py", "formgrader", "gradebook/records.py", "nbgrader_steps",
+}  # fmt: skip
+
+each_grader = pytest.mark.parametrize(
+    "path", GRADERS, ids=lambda path: str(path.relative_to(GRADING))
+)
+
+
+def room(name):
+    """`lmcourse.grading.sandbox.frames` stands in `sandbox`; the package itself in none."""
+    parts = name.split(".")
+    return parts[2] if parts[:2] == ["lmcourse", "grading"] and len(parts) > 2 else ""
+
+
+def test_the_map_of_the_grader_names_every_folder_and_file_in_it():
+    there = {path.stem for path in GRADING.glob("[!_]*.py")}
+    there |= {path.parent.name for path in GRADING.glob("*/__init__.py")}
+    assert sum(map(len, FLOORS)) == len(FLOOR)
+    assert set(FLOOR) == there
+
+
+@each_grader
+def test_a_folder_of_the_grader_imports_only_from_those_above_it(path):
+    names = {dotted(module) for module in GRADERS}
+    mine = room(dotted(path))
+    used = {room(name) for name in imports(path) & names} - {"", mine}
+    wrong = {name for name in used if not mine or FLOOR[name] >= FLOOR[mine]}
+    assert wrong == set(), f"{path.relative_to(GRADING)} imports from {sorted(wrong)}"
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in GRADERS}), ids=lambda p: p.name)
+def test_a_folder_of_the_grader_can_be_overlooked(folder):
+    assert len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) <= 12
+
+
+@each_grader
+def test_few_parts_of_the_grader_know_nbgrader(path):
+    if any(name.partition(".")[0] == "nbgrader" for name in imports(path)):
+        place = path.relative_to(GRADING)
+        assert KNOW_NBGRADER & {place.as_posix(), place.parts[0]}, f"{place} imports nbgrader"
+
+
+def test_check_loads_nothing_of_the_sandbox_but_its_budgets():
+    """A learner's machine need not be able to hold strangers' code: it may run Windows."""
+    script = (
+        "import json, sys\nfrom lmcourse.grading.learner import check, verdict_lines\n"
+        "print(json.dumps([name for name in sys.modules if name.startswith('lmcourse.')]))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    names = [name for name in json.loads(done.stdout) if room(name) in ("sandbox", "bridge")]
+    assert sorted(names) == ["lmcourse.grading.sandbox", "lmcourse.grading.sandbox.budgets"]
+
+
+# Modules without a test file of their name, and the file that tests them.
+TESTED_BY = {
+    "assignment/course": "cli/test_grading_commands",
+    "assignment/release": "whole/test_tiny_class",
+    "batch/from_gradebook": "whole/test_tiny_class",
+    "batch/grade": "whole/test_tiny_class",
+    "bridge/shell": "whole/test_bridge",
+    "bridge/student": "whole/test_bridge",
+    "bridge/testing": "bridge/test_probes",
+    "cli/analysis_commands": "cli/test_grading_commands",
+    "config": "whole/test_tiny_class",
+    "errors": "cli/test_terminal",
+    "execution/explanations": "execution/test_outcomes",
+    "execution/kernel": "execution/test_unprotected",
+    "execution/settings": "whole/test_tiny_class",
+    "execution/submission": "whole/test_tiny_class",
+    "execution/worker": "assignment/test_author",
+    "formgrader/launch": "whole/test_formgrader_browser",
+    "formgrader/rendering": "whole/test_formgrader_browser",
+    "formgrader/server": "whole/test_formgrader_browser",
+    "gradebook/environment": "gradebook/test_cache",
+    "gradebook/records": "whole/test_tiny_class",
+    "gradebook/results": "reports/test_class_report",
+    "learner/verdict_lines": "learner/test_check",
+    "nbgrader_steps/feedback_exporter": "whole/test_tiny_class",
+    "nbgrader_steps/preprocessors": "whole/test_tiny_class",
+    "reports/feedback": "reports/test_class_report",
+    "reports/inert": "reports/test_sanitize",
+    "reports/tables": "reports/test_lms_files",
+    "sandbox/forkserver": "sandbox/test_bubblewrap",
+    "sandbox/meter": "sandbox/test_budgets",
+    "sandbox/namespaces": "sandbox/test_bubblewrap",
+    "sandbox/processes": "sandbox/test_bubblewrap",
+    "sandbox/seeds": "execution/test_sandboxed",
+    "testing": "bridge/test_probes",
+}
+
+
+@each_grader
+def test_a_module_of_the_grader_has_a_test_file_or_says_which_one_tests_it(path):
+    place, tests = path.relative_to(GRADING).with_suffix(""), PACKAGE.parent / "tests/grading"
+    if path.name == "__init__.py":
+        return
+    own = tests / place.parent / f"test_{place.name}.py"
+    other = TESTED_BY.get(place.as_posix())
+    assert own.exists() != (other is not None), f"{place} must have {own}, or a line in TESTED_BY"
+    assert own.exists() or (tests / f"{other}.py").exists()
+
+
+def test_test_files_of_the_grader_mirror_its_folders():
+    tests = PACKAGE.parent / "tests/grading"
+    known = {path.relative_to(GRADING).with_suffix("").as_posix() for path in GRADERS}
+    for path in tests.rglob("test_*.py"):
+        place = path.relative_to(tests).with_suffix("")
+        if place.parts[0] != "whole":  # submissions and classes from end to end
+            assert (place.parent / place.name.removeprefix("test_")).as_posix() in known, place

@@ -6,6 +6,7 @@ Chapter: book/instructors/index.md
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
@@ -15,7 +16,7 @@ from lmcourse.grading.assignment.plan import CodeCell, Planned
 from lmcourse.grading.sandbox.withhold import Withheld, stated
 
 
-def recorded_plan(resources, order: list[str]) -> list[Planned]:
+def recorded_plan(resources: dict[str, Any], order: list[str]) -> list[Planned]:
     """The plan that the gradebook holds since the assignment was released."""
     ids = resources["nbgrader"]
     with Gradebook(ids["db_url"]) as gradebook:
@@ -41,7 +42,7 @@ def recorded_plan(resources, order: list[str]) -> list[Planned]:
     return sorted(plan, key=lambda cell: rank.get(cell.name, len(rank)))
 
 
-def authors_notebook(course: CourseDirectory | None, resources) -> Path | None:
+def authors_notebook(course: CourseDirectory | None, resources: dict[str, Any]) -> Path | None:
     """Where the author's notebook of this assignment stands, if there is a course at all."""
     if course is None:
         return None

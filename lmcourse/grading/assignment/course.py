@@ -32,10 +32,12 @@ class Course:
 
     @property
     def solutions(self) -> Path:
+        """The folder of the authors' notebooks."""
         return self.root / CourseDirectory(config=self.config).source_directory
 
     @property
     def exercises(self) -> Path:
+        """The folder of what learners get."""
         return self.root / CourseDirectory(config=self.config).release_directory
 
     def assignments(self) -> list[str]:

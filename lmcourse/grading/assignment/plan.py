@@ -65,6 +65,7 @@ class Task:
 
     @property
     def points(self) -> float:
+        """What its tests and written answers give together."""
         return sum((cell.points for cell in self.graded), 0.0)
 
     @property

@@ -49,6 +49,7 @@ class Released:
 
     @property
     def points(self) -> float:
+        """What the whole assignment gives."""
         return sum((task.points for task in self.tasks), 0.0)
 
 

@@ -100,6 +100,7 @@ class Session:
 
     @property
     def alive(self) -> bool:
+        """Whether its process runs."""
         return self._manager.is_alive()
 
     def run(self, source: str, seconds: float, *, remember: bool = True) -> Ran:

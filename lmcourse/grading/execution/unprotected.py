@@ -29,6 +29,7 @@ class Step:
     setup: bool = False
 
     def seconds(self, limits: Limits) -> float:
+        """How long it may take."""
         if self.setup:
             return limits.setup_seconds
         return limits.test_seconds if self.test else limits.cell_seconds

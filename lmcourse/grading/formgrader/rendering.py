@@ -45,6 +45,7 @@ class Policy(OutputTransform):
     def transform_first_chunk(
         self, status_code: int, headers: HTTPHeaders, chunk: bytes, finishing: bool
     ) -> tuple[int, HTTPHeaders, bytes]:
+        """The answer's headers with the policy that lets no page run what a learner wrote."""
         headers["Content-Security-Policy"] = policy(self._own_nonce)
         headers["X-Content-Type-Options"] = "nosniff"
         headers["Referrer-Policy"] = "no-referrer"
@@ -165,7 +166,10 @@ class SubmissionExporter(HTMLExporter):
             "clean_html": lambda html: Markup(clean(html)),
         }
 
-    def from_notebook_node(self, nb: NotebookNode, resources: dict | None = None, **options):
+    def from_notebook_node(
+        self, nb: NotebookNode, resources: dict | None = None, **options
+    ) -> tuple[str, dict]:
+        """The page of a notebook whose active parts are gone."""
         resources = {**(resources or {}), "formulas": self._formulas}
         return super().from_notebook_node(inert(nb), resources, **options)
 

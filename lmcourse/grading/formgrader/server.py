@@ -36,7 +36,8 @@ class Start(BaseHandler):
     """The first page; whatever else the address asks for is not done."""
 
     @web.authenticated
-    def get(self):
+    def get(self) -> None:
+        """Sends the browser to the list of assignments."""
         self.redirect(f"{self.base_url}/formgrader/manage_assignments")
 
 
@@ -50,23 +51,28 @@ class Formgrader(FormgradeExtension):
         self._settings = settings
         self._mathjax = formulas
 
-    def load_config_file(self, **_):
+    def load_config_file(self, **_) -> None:
+        """The settings that were given; no file of the user's own counts."""
         self.update_config(self._settings)
 
     def load_config(self) -> Config:
+        """The settings that were given."""
         return Config(self._settings)
 
-    def initialize(self, argv=None, root=""):
+    def initialize(self, argv: list[str] | None = None, root: str = "") -> None:
+        """The settings, and nothing of the command line."""
         self.load_config_file()
         self.coursedir = CourseDirectory(parent=self)
 
     def init_tornado_settings(self, webapp: web.Application) -> None:
+        """nbgrader's, with pages that are made safe."""
         super().init_tornado_settings(webapp)
         webapp.settings["jinja2_env"] = jupyter_environment(webapp.settings["jinja2_env"])
         webapp.settings["nbgrader_jinja2_env"] = page_environment()
         webapp.settings["nbgrader_exporter"] = SubmissionExporter(formulas=bool(self._mathjax))
 
     def init_handlers(self, webapp: web.Application) -> None:
+        """nbgrader's, and the start page."""
         rules = [(r"/formgrader/?", Start)]
         stock = [*handlers.default_handlers, *apihandlers.default_handlers]
         rules += [rule for rule in stock if rule[1] not in _SWITCHED_OFF]
@@ -96,17 +102,19 @@ class Server(ServerApp):
         self._formgrader = (settings, formulas)
         super().__init__(**options)
 
-    def load_config_file(self, **_):
+    def load_config_file(self, **_) -> None:
         """What is safe here does not hang on the settings of somebody's other Jupyter."""
 
-    def find_server_extensions(self):
+    def find_server_extensions(self) -> None:
         """None but the formgrader."""
 
     def init_signal(self) -> None:
+        """Ctrl-C ends it without a question."""
         super().init_signal()
         signal.signal(signal.SIGINT, self._signal_stop)  # no kernel runs: there is nothing to ask
 
     def load_server_extensions(self) -> None:
+        """The formgrader alone."""
         formgrader = Formgrader(*self._formgrader, parent=self)
         formgrader.root_dir = self.root_dir
         formgrader.log = self.log

@@ -14,7 +14,9 @@ import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
@@ -35,7 +37,9 @@ _TRIES = 3  # SQLite: the formgrader may just be writing
 _DONE_HERE = ("Execute", "SaveOutcomes", "AssignLatePenalties", "CheckCellMetadata")
 
 
-def locked(desk: Desk, on_wait: Callable[[str], None] = lambda text: None):
+def locked(
+    desk: Desk, on_wait: Callable[[str], None] = lambda text: None
+) -> AbstractContextManager[None]:
     """The lock of a desk's folder and, if it has one, of its database; for a `with`."""
     db_url = "" if desk.own_gradebook else desk.db_url
     return lock.hold(desk.own_folder / "lock", db_url, wait=desk.options.wait, on_wait=on_wait)
@@ -248,7 +252,7 @@ def _put(fresh: Path, target: Path) -> None:
     os.replace(fresh, target)
 
 
-def save_outcome(grade, outcome: dict) -> None:
+def save_outcome(grade: Any, outcome: dict) -> None:
     """Put a test's outcome into its row of the gradebook."""
     verdict = outcome.get("verdict", UNGRADED)
     points = {PASSED: grade.max_score * outcome.get("fraction", 0.0), UNGRADED: None}

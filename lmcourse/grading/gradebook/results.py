@@ -32,6 +32,7 @@ class Grade:
 
     @property
     def lost(self) -> bool:
+        """Whether points are missing, and nobody's decision is."""
         return self.points < self.of and not self.waiting
 
 
@@ -51,14 +52,17 @@ class Result:
 
     @property
     def score(self) -> float:
+        """The points that are given so far."""
         return sum((grade.points for grade in self.grades), 0.0)
 
     @property
     def ungraded(self) -> list[Grade]:
+        """The tests that a person must decide."""
         return [grade for grade in self.grades if grade.verdict == UNGRADED and grade.waiting]
 
     @property
     def by_hand(self) -> list[Grade]:
+        """The written answers that wait for a person."""
         return [grade for grade in self.grades if grade.waiting and grade.verdict != UNGRADED]
 
     @property
@@ -84,6 +88,7 @@ class Class:
 
     @property
     def points(self) -> float:
+        """What the assignment gives."""
         return sum((task.points for task in self.tasks), 0.0)
 
     @property
@@ -143,6 +148,7 @@ class Desk:
 
     @property
     def db_url(self) -> str:
+        """The address of the gradebook, as SQLAlchemy writes it."""
         if self.own_gradebook:
             return f"sqlite:///{(self.output / 'gradebook.db').resolve()}"
         return self.course.config.CourseDirectory.db_url
@@ -153,4 +159,5 @@ class Desk:
         return self.output / ".grading"
 
     def folder(self, step: str, student: str) -> Path:
+        """Where a step of nbgrader keeps a learner's notebook."""
         return self.output / step / student / self.assignment

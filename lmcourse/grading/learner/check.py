@@ -50,14 +50,17 @@ class Verdict:
 
     @property
     def points(self) -> float:
+        """What the tasks that hold give."""
         return sum((verdict.points for verdict in self.tasks), 0.0)
 
     @property
     def testable(self) -> float:
+        """What all tasks with tests give."""
         return sum((v.task.promised for v in self.tasks if v.state != BY_HAND), 0.0)
 
     @property
     def by_hand(self) -> float:
+        """What a person decides."""
         return sum((v.task.promised for v in self.tasks if v.state == BY_HAND), 0.0)
 
     @property

@@ -25,7 +25,10 @@ class FeedbackExporter(TemplateExporter):
     def _file_extension_default(self) -> str:
         return ".html"
 
-    def from_notebook_node(self, nb: NotebookNode, resources=None, **_):
+    def from_notebook_node(
+        self, nb: NotebookNode, resources: dict | None = None, **_
+    ) -> tuple[str, dict]:
+        """The page of feedback of a graded notebook."""
         ids = resources["nbgrader"]
         course = self.parent.coursedir
         desk = Desk(

@@ -4,6 +4,7 @@ Chapter: book/instructors/index.md
 """
 
 from pathlib import Path
+from typing import Any
 
 from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
@@ -34,7 +35,8 @@ class StrictNotebook(NotebookExporter):
         if isinstance(self.parent, Autograde):
             guard(self.parent)  # nbgrader has no other place for it before it touches a folder
 
-    def from_filename(self, filename: str, resources=None, **kw):
+    def from_filename(self, filename: str, resources: dict | None = None, **kw) -> tuple[Any, dict]:
+        """The notebook of a file, of which only texts, kinds and claimed names are read."""
         # The converter reads twice: what was handed in, then what Repair made of it.
         if not getattr(self.parent, "_sanitizing", True):
             return super().from_filename(filename, resources, **kw)
@@ -48,7 +50,8 @@ class StrictNotebook(NotebookExporter):
 class Repair(NbGraderPreprocessor):
     """All of nbgrader's metadata rebuilt from the gradebook; see `assignment.repair`."""
 
-    def preprocess(self, nb: NotebookNode, resources):
+    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        """The notebook under the author's plan."""
         cells = [
             notebooks.Cell(
                 kind=cell.cell_type,
@@ -67,7 +70,8 @@ class Repair(NbGraderPreprocessor):
 class Execute(ExecutionSettings, NbGraderPreprocessor):
     """Runs the notebook and notes each test's outcome; see `execution.submission`."""
 
-    def preprocess(self, nb: NotebookNode, resources):
+    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        """The notebook with what its cells showed, and each test's outcome."""
         ids = resources["nbgrader"]
         submission = f"{ids['student']}/{ids['assignment']}"
         course = _course(self)
@@ -81,7 +85,8 @@ class Execute(ExecutionSettings, NbGraderPreprocessor):
 class SaveOutcomes(SaveAutoGrades):
     """Writes the outcomes to the gradebook; what could not be graded waits for a person."""
 
-    def preprocess(self, nb: NotebookNode, resources):
+    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        """The notebook, once the gradebook has its points."""
         self._outcomes = nb.metadata.get("lmcourse", {}).get("outcomes", {})
         return super().preprocess(nb, resources)
 

@@ -33,6 +33,7 @@ class Amount:
     per_cent: bool
 
     def of(self, score: float) -> float:
+        """The points that it takes of so many."""
         return score * self.number / 100 if self.per_cent else self.number
 
     def __str__(self) -> str:

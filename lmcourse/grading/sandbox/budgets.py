@@ -123,6 +123,7 @@ class Deadline:
 
     @property
     def used_up(self) -> bool:
+        """Which of the limits it was."""
         return self._next_look() <= 0
 
     def _next_look(self) -> float:

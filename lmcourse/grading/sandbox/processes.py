@@ -50,6 +50,7 @@ class Process:
 
     @property
     def alive(self) -> bool:
+        """Whether it has not ended."""
         return self._pidfd >= 0 and not _ended(self._pidfd, 0.0)
 
     def ask(self, head: dict, deadline: Deadline, block: bytes = b"") -> dict:
@@ -151,6 +152,7 @@ class ForkServer:
 
     @property
     def alive(self) -> bool:
+        """Whether it has not ended."""
         return self._process.poll() is None
 
     def close(self) -> None:
