@@ -64,18 +64,19 @@ def main() -> None:
 @app.command(epilog="Example: [bold]lmcourse doctor[/bold]")
 def doctor() -> None:
     """Is this machine ready? Versions, device, threads, and how to get what is missing."""
-    from rich.markup import escape
+    with plain_errors():
+        from rich.markup import escape
 
-    from lmcourse.doctor import report
+        from lmcourse.doctor import report
 
-    rows = list(report())
-    for row in rows:
-        show_line(f"{mark(row.ok)} {escape(str(row.name)):<22} {escape(str(row.value))}")
-        if row.hint and not row.ok:
-            show_line(f"    [yellow]{escape(str(row.hint))}[/yellow]")
-    missing = sum(not row.ok for row in rows)
-    show_line("Ready." if not missing else f"{missing} to mend: see the hints above.")
-    raise typer.Exit(1 if missing else 0)
+        rows = list(report())
+        for row in rows:
+            show_line(f"{mark(row.ok)} {escape(str(row.name)):<22} {escape(str(row.value))}")
+            if row.hint and not row.ok:
+                show_line(f"    [yellow]{escape(str(row.hint))}[/yellow]")
+        missing = sum(not row.ok for row in rows)
+        show_line("Ready." if not missing else f"{missing} to mend: see the hints above.")
+        raise typer.Exit(1 if missing else 0)
 
 
 @app.command(epilog="Example: [bold]lmcourse check exercises/attention/attention.ipynb[/bold]")

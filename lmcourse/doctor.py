@@ -3,18 +3,42 @@
 Chapter: book/setup.md
 """
 
+import codecs
+import importlib
 import importlib.metadata
 import os
 import platform
 import shutil
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 # The modules of the course are imported when a row needs them: a broken PyTorch is a row, too.
 
-LEARN = ("jupyterlab", "nbgrader", "nbclient")
+COURSE = (
+    "numpy",
+    "matplotlib",
+    "jaxtyping",
+    "pooch",
+    "regex",
+    "rich",
+    "safetensors",
+    "tqdm",
+    "typer",
+)
+LEARN = (
+    "jupyterlab",
+    "nbgrader",
+    "nbclient",
+    "ipykernel",
+    "jupyter_client",
+    "jupytext",
+    "myst-nb",
+    "psutil",
+)
 GRADING = ("joblib", "nbgrader", "nbclient", "nh3")
+SHOWN = 3  # versions in a row
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
@@ -36,7 +60,10 @@ class Row:
 
 def report() -> list[Row]:
     """All rows; none of them raises, whatever is broken."""
-    checks = (_python, _torch, _device, _threads, _learn, _grading, _sandbox, _browser, _data)
+    checks = (
+        *(_python, _text, _torch, _device, _threads, _course, _learn),
+        *(_grading, _sandbox, _browser, _data),
+    )
     rows = []
     for check in checks:
         try:
@@ -51,10 +78,24 @@ def _install(extra: str) -> str:
     return f'in the course\'s folder: python -m pip install -c constraints.txt -e ".[{extra}]"'
 
 
+def _again(extra: str) -> str:
+    return f"{_install(extra)}; what is broken first: python -m pip uninstall NAME"
+
+
 def _python() -> Row:
     value = f"{platform.python_version()}, {platform.system()} {platform.machine()}"
     hint = "install Python 3.11 or later, and make a new environment with it"
     return Row("Python", value, sys.version_info >= (3, 11), hint)
+
+
+def _text() -> Row:
+    """Signs that an encoding lacks are written in another way: that is worth a word, not a no."""
+    output = getattr(sys.stdout, "encoding", None) or "utf-8"
+    names = sys.getfilesystemencoding()
+    if all(codecs.lookup(encoding).name.startswith("utf") for encoding in (output, names)):
+        return Row("text", "UTF-8")
+    value = f"output in {output}, names of files in {names}: signs that are lacking there are"
+    return Row("text", f"{value} written in ASCII; the variable PYTHONUTF8=1 shows them")
 
 
 def _torch() -> Row:
@@ -86,29 +127,48 @@ def _threads() -> Row:
     return Row("threads", f"{torch.get_num_threads()} of {cores} (OMP_NUM_THREADS is {setting})")
 
 
-def _packages(names: tuple[str, ...]) -> tuple[str, list[str]]:
-    versions, missing = [], []
+def _packages(names: tuple[str, ...]) -> tuple[str, str]:
+    """The first versions, and what is wrong: what is missing, and what is there but broken."""
+    versions, missing, broken = [], [], []
     for name in names:
         try:
             versions.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
             missing.append(name)
-    return ", ".join(versions), missing
+            continue
+        if why := _why_broken(name.replace("-", "_")):
+            broken.append(f"{name} is broken ({why})")
+    more = f" and {len(versions) - SHOWN} more" if len(versions) > SHOWN else ""
+    wrong = [f"missing: {', '.join(missing)}"] if missing else []
+    return ", ".join(versions[:SHOWN]) + more, "; ".join([*wrong, *broken])
+
+
+def _why_broken(module: str) -> str:
+    """Why a package that is installed cannot be imported; nothing if it can."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            importlib.import_module(module)
+    except (Exception, SystemExit) as error:
+        return f"{type(error).__name__}: {error}".partition("\n")[0][:200]
+    return ""
+
+
+def _course() -> Row:
+    found, wrong = _packages(COURSE)
+    return Row("the course", wrong or found, not wrong, _again("learn"))
 
 
 def _learn() -> Row:
-    found, missing = _packages(LEARN)
-    value = f"missing: {', '.join(missing)}" if missing else found
-    return Row("to learn", value, not missing, _install("learn"))
+    found, wrong = _packages(LEARN)
+    return Row("to learn", wrong or found, not wrong, _again("learn"))
 
 
 def _grading() -> Row:
-    found, missing = _packages(GRADING)
-    if not missing:
+    found, wrong = _packages(GRADING)
+    if not wrong:
         return Row("to grade", found)
-    return Row(
-        "to grade", f"missing, for teachers only: {', '.join(missing)}", True, _install("grading")
-    )
+    return Row("to grade", f"for teachers only: {wrong}", True, _again("grading"))
 
 
 def _sandbox() -> Row:

@@ -2,6 +2,7 @@
 
 import builtins
 import importlib.metadata
+import io
 import os
 import shutil
 import sys
@@ -43,7 +44,8 @@ def test_this_machine_is_ready(rows):
 
 
 def test_the_report_names_every_part(rows):
-    names = "Python, PyTorch, device, threads, to learn, to grade, sandbox, browser, real data"
+    names = "Python, text, PyTorch, device, threads, the course, to learn, to grade, sandbox"
+    names += ", browser, real data"
     assert ", ".join(rows()) == names
 
 
@@ -67,11 +69,52 @@ def test_what_a_learner_needs_is_asked_for(rows, monkeypatch):
     assert '-c constraints.txt -e ".[learn]"' in row.hint
 
 
+@pytest.mark.parametrize(
+    ("package", "row"), [("psutil", "to learn"), ("safetensors", "the course")]
+)
+@pytest.mark.parametrize(
+    "why",
+    [ImportError("DLL load failed\nwhile importing"), ValueError("no such ABI"), SystemExit(3)],
+)
+def test_a_package_that_is_there_but_broken_is_named(rows, monkeypatch, package, row, why):
+    load = importlib.import_module
+
+    def broken(name):
+        if name == package:
+            raise why
+        return load(name)
+
+    monkeypatch.setattr(importlib, "import_module", broken)
+    found = rows()[row]
+    assert not found.ok
+    said = str(why).partition("\n")[0]
+    assert found.value == f"{package} is broken ({type(why).__name__}: {said})"
+    assert "pip install -c constraints.txt" in found.hint
+    assert [other.name for other in rows().values() if not other.ok] == [row]
+
+
+def test_what_is_missing_is_named_beside_what_is_broken(rows, monkeypatch):
+    forget(monkeypatch, "jupytext", "ipykernel")
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    value = rows()["to learn"].value
+    assert value.startswith("missing: ipykernel, jupytext; psutil is broken (ModuleNotFoundError")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "gbk"])
+def test_an_encoding_that_lacks_signs_is_told_and_is_no_failure(rows, monkeypatch, encoding):
+    assert rows()["text"].value == "UTF-8"
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding))
+    row = rows()["text"]
+    assert row.ok
+    assert f"output in {encoding}, names of files in utf-8: signs that are lacking" in row.value
+    assert "PYTHONUTF8=1" in row.value
+
+
 def test_what_only_a_teacher_needs_is_told_and_not_asked_for(rows, monkeypatch):
     forget(monkeypatch, "joblib")
     monkeypatch.setattr(shutil, "which", lambda name: None)
     found = rows()
-    assert "for teachers only: joblib" in found["to grade"].value
+    assert "for teachers only: missing: joblib" in found["to grade"].value
     assert "for teachers" in found["sandbox"].value
     assert all(found[name].ok for name in ("to grade", "sandbox", "browser"))
 

@@ -115,6 +115,22 @@ def test_a_missing_package_names_the_extra(monkeypatch, tmp_path):
     assert 'pip install -c constraints.txt -e ".[' in shown.stderr
 
 
+def test_a_broken_package_is_no_defect_of_ours(monkeypatch, tmp_path):
+    def broken(*args):
+        raise ImportError("libzmq.so: cannot open shared object file", name="zmq")
+
+    monkeypatch.setattr("lmcourse.grading.check.check", broken)
+    shown = invoke("check", tmp_path / "a.ipynb")
+    assert shown.exit_code == 1
+    assert "zmq is broken (libzmq.so: cannot open shared object file)" in shown.stderr
+    assert "lmcourse doctor looks at all; in the course's folder: python -m pip" in shown.stderr
+
+
+def test_a_name_that_a_module_of_ours_has_not_is_a_defect(monkeypatch, tmp_path):
+    monkeypatch.delattr("lmcourse.grading.check.check")
+    assert isinstance(invoke("check", tmp_path / "a.ipynb").exception, ImportError)
+
+
 def test_even_a_defect_of_ours_shows_no_traceback(tmp_path):
     """The whole program, with a broken part: what a person at the keyboard sees."""
     code = "import sys\nfrom lmcourse.__main__ import main\n"

@@ -42,6 +42,7 @@ _STAND_INS = {
     "\u00a0": " ",
     "\u202f": " ",
 }
+_LEARNING = (["doctor"], ["check"], ["train"], ["reproduce"])
 _READABLE = "lmcourse-readable"  # the name of the rule below among Python's rules for encoding
 _NO_EDGE = 10_000  # columns: a table in a file takes what it needs, and no word in it is cut
 
@@ -73,10 +74,15 @@ def plain_errors() -> Iterator[None]:
     except (MisuseError, FailureError) as error:
         say(str(error))
         raise typer.Exit(2 if isinstance(error, MisuseError) else 1) from None
-    except ModuleNotFoundError as error:
-        extra = "learn" if sys.argv[1:2] == ["check"] else "learn,grading"
+    except ImportError as error:
+        if (error.name or "").startswith("lmcourse") and sys.modules.get(error.name or ""):
+            raise  # a module of ours lacks a name: a defect
+        extra = "learn" if sys.argv[1:2] in _LEARNING else "learn,grading"
+        wrong = f"{error.name} is missing"
+        if not isinstance(error, ModuleNotFoundError):
+            wrong = f"{error.name or 'a package'} is broken ({error}); lmcourse doctor looks at all"
         say(
-            f"{error.name} is missing; in the course's folder:"
+            f"{wrong}; in the course's folder:"
             f' python -m pip install -c constraints.txt -e ".[{extra}]"'
         )
         raise typer.Exit(1) from None
