@@ -17,6 +17,12 @@ _PLAIN_LINE = re.compile(r'File "<ipython-input[^"]*>", line \d+, in \w+(?:\n {4
 _QUOTED = 80  # characters
 # These say all themselves: what they are called is of no use to a learner.
 _SPEAKING = ("BridgeFault", "Gone", "StudentError", "judge", "")
+# What Python says of these is of no use in a notebook.
+_INSTEAD = {
+    "SystemExit": "sys.exit ended the cell. Take it out: a function gives its result by `return`.",
+    "StdinNotImplementedError": "input() waits for somebody at the keyboard, and nobody is there:"
+    " take the value as an argument.",
+}
 SYNTAX = ("SyntaxError", "IndentationError", "TabError")
 
 
@@ -37,6 +43,7 @@ def explain(name: str, message: str, trace: Sequence[str] = ()) -> str:
     if name == "NameError":
         return f"{name}: {message}. Does the cell that defines it stand above, and does it run?"
     said, frame = _noticing_none(f"{name}: {message}" if message else name), _own_frame(trace)
+    said = _INSTEAD.get(name, said)
     if frame is None:
         return said
     return f"{said}\n(in {frame.place}{_quoted(_ARROW.search(frame.text))})"
@@ -84,7 +91,8 @@ def judged(kind: str, message: str, trace: str) -> str:
 def timeout(seconds: float, trace: Sequence[str] = ()) -> str:
     """What to say of a cell that did not end."""
     frame = _own_frame(trace)
-    where = f" It was in {frame.place} at that moment." if frame else ""
+    line = _quoted(_ARROW.search(frame.text)) if frame else ""
+    where = f" At that moment it was in {frame.place}{line}." if frame else ""
     return f"It was stopped after {seconds:g} seconds: an endless loop, or far too slow.{where}"
 
 
@@ -94,7 +102,7 @@ def _quoted(line: re.Match | None) -> str:
     return f": `{text[:_QUOTED]}`" if text else ""
 
 
-DIED = "It ended the Python process (exit, os._exit, or a crash)."
+DIED = "It ended the Python process (exit, os._exit, a crash, or too little memory)."
 
 
 def failing_line(trace: Sequence[str]) -> int | None:

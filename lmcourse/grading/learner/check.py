@@ -21,6 +21,10 @@ from lmcourse.grading.execution.unprotected import Step, execute
 from lmcourse.grading.sandbox.budgets import Limits
 
 HOLDS, FAILS, OPEN, BY_HAND = "holds", "fails", "open", "by hand"
+_TURNED = (
+    "The cell {cell} was a code cell and is a {kind} cell now, so it does not run: click beside it"
+    " and press y."
+)
 
 
 @dataclass(kw_only=True)
@@ -119,27 +123,21 @@ def _judge(
     task: Task, runs: list[tuple[Cell, Ran]], limits: Limits, untouched: set[str | None]
 ) -> TaskVerdict:
     verdict = TaskVerdict(task=task)
-    if task.graded and all(cell.by_hand for cell in task.graded):
+    if task.graded and all(cell.by_hand and not cell.locked for cell in task.graded):
         verdict.state = BY_HAND
         verdict.blank = any(cell.name in untouched for cell in task.graded)
         return verdict
     own = {cell.name for cell in task.cells}
     mine = [(cell, ran) for cell, ran in runs if cell.label in own]
-    if task.points < task.promised or not task.graded:
-        verdict.causes.append(
-            "A test cell of this task is missing, or its points were changed: copy the task's"
-            " cells from a fresh notebook. The grader puts them back."
-        )
-        verdict.state = FAILS
     broken = [_cause(c, ran, limits) for c, ran in mine if not is_test(c) and ran.status != "ok"]
     outcomes = {c.label: decide(r, c.source, limits) for c, r in mine if is_test(c)}
     verdict.awarded = {name: outcome.fraction for name, outcome in outcomes.items()}
     failed = [outcome for outcome in outcomes.values() if outcome.verdict != PASSED]
-    if failed and not any(cell.solution for cell in task.cells):
-        verdict.causes.append(
-            "The cell for the answer of this task is missing: copy it from a fresh notebook, and"
-            " write your answer into it."
-        )
+    verdict.causes = _lost_tests(task)
+    if verdict.causes:
+        verdict.state = FAILS
+    if failed or verdict.causes:
+        verdict.causes = _lost_answers(task) or verdict.causes
     if failed or broken:
         not_started = any(cell.label in untouched for cell, _ in mine)
         verdict.state = OPEN if not_started and not broken else FAILS
@@ -151,6 +149,32 @@ def _judge(
             for outcome in failed
         ]
     return verdict
+
+
+def _lost_tests(task: Task) -> list[str]:
+    """Which of the task's tests cannot be run, and how to get them back."""
+    turned = [cell for cell in task.graded if cell.locked and cell.kind != "code"]
+    if turned:
+        return [_TURNED.format(cell=cell.name, kind=cell.kind) for cell in turned]
+    if task.graded and task.points >= task.promised:
+        return []
+    return [
+        "A test cell of this task is missing, or its points were changed: copy the task's"
+        " cells from a fresh notebook. The grader puts them back."
+    ]
+
+
+def _lost_answers(task: Task) -> list[str]:
+    """Why no answer can be run, where the cell itself is the cause."""
+    answers = [cell for cell in task.cells if cell.solution]
+    if not answers:
+        return [
+            "The cell for the answer of this task is missing: copy it from a fresh notebook, and"
+            " write your answer into it."
+        ]
+    if any(cell.kind == "code" for cell in answers):
+        return []
+    return [_TURNED.format(cell=cell.name, kind=cell.kind) for cell in answers if not cell.graded]
 
 
 def _name_the_first_to_solve(verdicts: list[TaskVerdict]) -> None:
@@ -189,12 +213,16 @@ def _names(task: Task) -> tuple[set[str], set[str]]:
 def _cause(cell: Cell, ran: Ran, limits: Limits) -> str:
     """Why a cell of the learner's did not run, with the line where that is known."""
     if ran.status == "timeout":
-        return explanations.timeout(limits.cell_seconds, ran.trace)
+        return _with_line(explanations.timeout(limits.cell_seconds, ran.trace), cell, ran)
     if ran.status == "died":
         return explanations.DIED
     if ran.status == "unrun":
         return f"Could not be checked: {ran.message}"
     said = explanations.explain(ran.name, ran.message, ran.trace)
+    return _with_line(said, cell, ran)
+
+
+def _with_line(said: str, cell: Cell, ran: Ran) -> str:
     number = explanations.syntax_line(ran.message) or explanations.failing_line(ran.trace)
     lines = cell.source.splitlines()
     if number is None or not 1 <= number <= len(lines):
@@ -229,9 +257,11 @@ def _tests(plan: list[Planned], name: str) -> bool:
 
 
 def _untouched(cell: Cell) -> bool:
-    """Whether an answer is still the text that was handed out."""
+    """Whether an answer is still the text that was handed out, or nothing is written there."""
     planned = stated_plan([cell])
-    return bool(planned) and planned[0].solution and _as_released(planned[0])
+    if not planned or not planned[0].solution:
+        return False
+    return _as_released(planned[0]) or (planned[0].by_hand and not cell.source.strip())
 
 
 def _as_released(cell: Planned) -> bool:

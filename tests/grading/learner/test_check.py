@@ -76,6 +76,8 @@ def test_a_written_answer_that_is_there_is_started(verdict_of):
     verdict, text = verdict_of(lambda nb: answer(nb, "why", "ANSWER"))
     assert verdict.tasks[2].blank
     assert "Why  [dim](1, by hand, not started)[/dim]" in text
+    verdict, text = verdict_of(lambda nb: answer(nb, "why", " \n"))
+    assert verdict.tasks[2].blank
 
 
 def test_an_error_under_a_test_quotes_the_learners_own_line(verdict_of):
@@ -110,8 +112,10 @@ def test_wrong_says_why_and_what_to_read(verdict_of):
     ("source", "words"),
     [
         ("def double(x)\n    return 2", "line 1: def double(x)"),
-        ("def double(x):\n    while True:\n        pass", "It was in double, line"),
-        ("while True:\n    pass", "stopped after 2 seconds"),
+        ("def double(x):\n    while True:\n        pass", "it was in double, line"),
+        ("while True:\n    pass", "far too slow.\n    line "),
+        ("import sys\nsys.exit()", "Take it out: a function gives its result by `return`."),
+        ("def double(x):\n    return int(input('?'))", "nobody is there: take the value as an"),
         ("import os\nos._exit(1)", "ended the Python process"),
         ("y = 1\ny / 0", "line 2: y / 0"),
         ("", "Does the cell that defines it stand above"),
@@ -182,6 +186,19 @@ def test_a_missing_answer_is_named(verdict_of):
     verdict, text = verdict_of(lambda nb: delete(nb, "double"))
     assert states(verdict) == [FAILS, HOLDS, BY_HAND]
     assert "    The cell for the answer of this task is missing: copy it from a fresh" in text
+    verdict, text = verdict_of(lambda nb: delete(nb, "why"))
+    assert states(verdict) == [HOLDS, HOLDS, FAILS]
+    assert "    The cell for the answer of this task is missing: copy it from a fresh" in text
+    assert "test cell" not in text
+
+
+@pytest.mark.parametrize("name", ["double", "test_double"])
+@pytest.mark.parametrize("kind", ["markdown", "raw"])
+def test_a_cell_that_is_no_code_any_more_is_named(verdict_of, name, kind):
+    verdict, text = verdict_of(lambda nb: cell_of(nb, name).update(cell_type=kind))
+    assert states(verdict) == [FAILS, HOLDS, BY_HAND]
+    assert not verdict.passed
+    assert f"    The cell {name} was a code cell and is a {kind} cell now" in text
 
 
 def test_a_notebook_behind_a_link_is_the_learners_own(tmp_path):
