@@ -8,7 +8,13 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
+try:
+    import typer
+except ImportError as error:  # without it no command can say what is missing
+    sys.exit(
+        f"lmcourse: {error.name} is missing or broken ({error}); in the course's folder:"
+        ' python -m pip install -c constraints.txt -e ".[learn]"'
+    )
 
 from lmcourse.config_options import Settings, config_command, typed
 from lmcourse.grading.cli import analysis_commands, grading_commands

@@ -115,11 +115,25 @@ def test_a_missing_package_names_the_extra(monkeypatch, tmp_path):
     assert 'pip install -c constraints.txt -e ".[' in shown.stderr
 
 
+@pytest.mark.parametrize("package", ["typer", "rich"])
+def test_what_every_command_needs_is_named_too(package):
+    code = (
+        f"import runpy, sys\nsys.modules[{package!r}] = None\nsys.argv = ['lmcourse', 'doctor']\n"
+    )
+    code += "runpy.run_module('lmcourse', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"lmcourse: {package}")
+    assert "missing" in done.stderr
+    assert 'pip install -c constraints.txt -e ".[learn]"' in done.stderr
+
+
 def test_a_broken_package_is_no_defect_of_ours(monkeypatch, tmp_path):
     def broken(*args):
         raise ImportError("libzmq.so: cannot open shared object file", name="zmq")
 
-    monkeypatch.setattr("lmcourse.grading.check.check", broken)
+    monkeypatch.setattr("lmcourse.grading.learner.check.check", broken)
     shown = invoke("check", tmp_path / "a.ipynb")
     assert shown.exit_code == 1
     assert "zmq is broken (libzmq.so: cannot open shared object file)" in shown.stderr
@@ -127,7 +141,7 @@ def test_a_broken_package_is_no_defect_of_ours(monkeypatch, tmp_path):
 
 
 def test_a_name_that_a_module_of_ours_has_not_is_a_defect(monkeypatch, tmp_path):
-    monkeypatch.delattr("lmcourse.grading.check.check")
+    monkeypatch.delattr("lmcourse.grading.learner.check.check")
     assert isinstance(invoke("check", tmp_path / "a.ipynb").exception, ImportError)
 
 

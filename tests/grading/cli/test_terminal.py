@@ -34,7 +34,7 @@ CALLS = {
     "check": ["check", "in/ben/tiny.ipynb"],
     "train": [
         *["train", "text.txt", "--n-steps", "1", "--n-warmup", "0", "--batch-size", "1"],
-        *["--context-length", "8", "--d-model", "4", "--n-heads", "1", "--n-layers", "1", "--out"],
+        *["--context-length", "8", "--d-model", "4", "--n-heads", "1", "--n-layers", "1"],
     ],
     "reproduce": ["reproduce", "tatoeba-cmn-eng"],
     "grade": ["grade", "in", "-a", "tiny", "--seconds", "5"],
@@ -48,7 +48,7 @@ CALLS = {
 # All commands in one Python: what takes long is done once.
 RUN_ALL = """
 import io, json, sys
-from lmcourse import __main__ as door, reproduce
+from lmcourse import __main__ as door, pretraining, reproduce
 from lmcourse.grading.learner import check
 encodings, calls = json.loads(sys.argv[1])
 judge, judged = check.check, []
@@ -57,6 +57,13 @@ def once(*arguments):
         judged.append(judge(*arguments))
     return judged[0]
 check.check = once
+work, told = pretraining.run, []
+def train_once(options, chosen, tell):
+    if not told:
+        work(options, chosen, told.append)
+    for line in told:
+        tell(line)
+pretraining.run = train_once
 reproduce.reproduce = lambda name, out, seed: {"numbers": {"BLEU · 学": 1.0}}
 reproduce.missed = lambda result: ["BLEU ≥ 2 → 学"]
 said = {encoding: {} for encoding in encodings}
@@ -64,8 +71,7 @@ for encoding in encodings:
     for name, call in calls.items():
         out, err = (io.TextIOWrapper(io.BytesIO(), encoding, errors="strict") for _ in range(2))
         sys.stdout, sys.stderr = out, err
-        extra = [f"trained-{encoding}"] if name == "train" else []
-        sys.argv = ["lmcourse", *call, *extra]
+        sys.argv = ["lmcourse", *call]
         code = None
         try:
             door.main()
@@ -84,7 +90,11 @@ print(json.dumps(said))
 # Beside UTF-8, the locale C without Python's own ways around it: paths are ASCII there, too.
 LOCALES = {
     "UTF-8": ({}, "kurs · é学", ENCODINGS),
-    "C": ({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, "course", ["ascii"]),
+    "C": (
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"},
+        "course",
+        ["ascii"],
+    ),
 }
 CODES = dict.fromkeys(CALLS, 0) | {"check": 1, "reproduce": 1, "wrong call": 2}
 
@@ -103,7 +113,7 @@ def said(request, tmp_path_factory) -> dict[str, dict[str, tuple]]:
         nb = answered(json.loads(path.read_text("utf-8")))
         if student != "ada":
             lines = [f"    total = {n} + x + {n + 1} * x\n" for n in range(9)]
-            answer(nb, "double", f"def double(x):\n{''.join(lines)}    return total  # 学")
+            answer(nb, "double", f"def double(x):\n{''.join(lines)}    return total\nprint('学')")
         write(root / "in" / student / "tiny.ipynb", json.dumps(nb))
     write(root / "times.csv", "student,time\nben,2026-03-03 23:58Z\n")
     write(root / "text.txt", "abc 学 → ✓ é\n" * 30)
