@@ -194,6 +194,16 @@ BAD_PAGES = {
     "formula": ('<span class="math">\\(x\\)</span>', "1 formulas must be rendered, got 0"),
     "pale": ('<p style="color: #bbb; background: #fff">pale</p>', "axe color-contrast"),
     "nameless": ("<button></button>", "axe button-name"),
+    "pale code": (
+        """<style>.b {color: #bbb}</style><div class="c"><pre><span class="a">one</span> <span
+        class="a">two</span> <span class="a"><span class="b">pale</span></span></pre></div>""",
+        "axe color-contrast",
+    ),
+    "pale signature": (
+        """<style>em .b {color: #bbb}</style><dl class="py"><dt class="sig"><span class="b">one</span>
+        <span class="b">two</span> <em><span class="b">pale</span></em></dt><dd>says</dd></dl>""",
+        "axe color-contrast",
+    ),
 }
 
 
@@ -208,15 +218,27 @@ def visits(tmp_path_factory):
 @pytest.mark.slow
 def test_the_browser_finds_nothing_wrong_with_a_good_page(visits):
     good = [visit for visit in visits if visit.page in ("index.html", "other.html")]
-    assert len(good) == 6
-    assert [visit.problems for visit in good] == [[]] * 6
+    assert len(good) == 2 * len(site_check.MODES)
+    assert [visit.problems for visit in good] == [[]] * len(good)
+
+
+def test_axe_judges_each_theme_at_one_width_and_each_width_in_one_theme():
+    judged = [mode for mode in site_check.MODES if mode.axe]
+    assert {mode.scheme for mode in judged} == {mode.scheme for mode in site_check.MODES}
+    assert {mode.width for mode in judged} == {mode.width for mode in site_check.MODES}
+    looks = {(mode.width, mode.scheme) for mode in site_check.MODES}
+    assert looks == {(width, scheme) for width, _ in looks for _, scheme in looks}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BAD_PAGES)
 def test_the_browser_finds_what_is_wrong(visits, name):
     mine = [visit for visit in visits if visit.page == f"{name}.html"]
-    assert [visit.mode for visit in mine] == ["light", "dark", "phone"]
-    for visit in mine:
-        if visit.mode != "dark":  # the page is not loaded again for it
-            assert any(BAD_PAGES[name][1] in problem for problem in visit.problems), visit
+    assert [visit.mode for visit in mine] == ["light", "dark", "phone, dark", "phone"]
+    words = BAD_PAGES[name][1]
+    for modes in (("light", "dark"), ("phone, dark", "phone")):  # a page is loaded once per width
+        problems = [problem for visit in mine if visit.mode in modes for problem in visit.problems]
+        assert any(words in problem for problem in problems), modes
+    if words.startswith("axe"):
+        judged = {visit.mode for visit in mine if any(words in one for one in visit.problems)}
+        assert judged == {mode.name for mode in site_check.MODES if mode.axe}

@@ -17,6 +17,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from durations import print_longest
 from rich.console import Console
 from rich.table import Table
 from site_links import check_html, site_pages
@@ -40,11 +41,15 @@ class Mode:
     width: int
     height: int
     scheme: str
+    axe: bool = True  # whether axe, which takes longest, judges the page
 
 
+# Each width with each theme; axe for each theme at one width, and for each width in one theme. It
+# comes last where it can: what it leaves is a simplified page.
 MODES = (
     Mode("light", 1280, 900, "light"),
     Mode("dark", 1280, 900, "dark"),
+    Mode("phone, dark", 390, 844, "dark", axe=False),
     Mode("phone", 390, 844, "light"),
 )
 
@@ -79,17 +84,22 @@ LOOK = """() => {
 
 # axe takes a minute over the thousands of colored words and strokes of a long page. What MathJax
 # draws is hidden from assistive technology, which reads the MathML beside it; of the colored words
-# in code, the first of each kind and surrounding stands for the others.
+# in code and in signatures, the first of each kind and surrounding stands for the others.
 ASK_AXE = """rules => {
     for (const drawing of document.querySelectorAll('mjx-math')) drawing.replaceChildren();
     const kinds = new Set();
-    for (const word of document.querySelectorAll('pre span[class]')) {
-        const box = word.closest('div[class]').parentElement;
-        const kind = word.className + ' in ' + box.className;
-        if (kinds.has(kind)) word.replaceWith(...word.childNodes);
+    const alike = [];
+    for (const word of document.querySelectorAll('pre span[class], dt.sig span[class]')) {
+        const block = word.closest('pre, dt');
+        const box = word.closest('div[class], dl[class]').parentElement;
+        let kind = block.tagName + '.' + block.className + ' in ' + box.className;
+        for (let each = word; each !== block; each = each.parentElement)
+            kind = each.tagName + '.' + each.className + ' in ' + kind;
+        if (kinds.has(kind)) alike.push(word);
         kinds.add(kind);
     }
-    document.querySelectorAll('pre').forEach(block => block.normalize());
+    for (const word of alike) word.replaceWith(...word.childNodes);
+    document.querySelectorAll('pre, dt.sig').forEach(block => block.normalize());
     return axe.run(document, {runOnly: rules, resultTypes: ['violations']});
 }"""
 
@@ -166,9 +176,11 @@ class Browser:
                     width = mode.width
                 self._look(visit)
                 if shots:  # before axe, whose page is a simplified one
-                    file = f"{name.removesuffix('.html').replace('/', '-')}-{mode.name}.png"
+                    stem = name.removesuffix(".html").replace("/", "-")
+                    file = f"{stem}-{mode.name.replace(', ', '-')}.png"
                     self.tab.screenshot(path=shots / file, full_page=True)
-                self._ask_axe(visit.problems)
+                if mode.axe:
+                    self._ask_axe(visit.problems)
             except Exception as error:  # one page that fails must not hide the others
                 visit.problems.append(f"the page must load, got {str(error).splitlines()[0]}")
                 width = None
@@ -286,6 +298,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     wrong = report(visits, check_html(root, names), console())
+    print_longest("page", {n: sum(v.seconds for v in visits if v.page == n) for n in names})
     print(f"{len(names)} pages in {len(MODES)} modes: {wrong or 'no'} problem{'s' * (wrong != 1)}")
     return int(wrong > 0)
 
