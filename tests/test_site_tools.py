@@ -200,8 +200,9 @@ BAD_PAGES = {
         "axe color-contrast",
     ),
     "pale signature": (
-        """<style>em .b {color: #bbb}</style><dl class="py"><dt class="sig"><span class="b">one</span>
-        <span class="b">two</span> <em><span class="b">pale</span></em></dt><dd>says</dd></dl>""",
+        """<style>em .b {color: #bbb}</style><dl class="py"><dt class="sig"><span
+        class="b">one</span> <span class="b">two</span>
+        <em><span class="b">pale</span></em></dt><dd>says</dd></dl>""",
         "axe color-contrast",
     ),
 }

@@ -3,9 +3,14 @@
 Every one of them deserves 0 points. None may get a point, see or change what is not its own, reach
 the network, or cost a neighbor anything; see tests/attacks for what each one tries.
 
-    PYTHONPATH=tests:tests/support python tools/hostile.py [WORD]...
+Both ways run an answer by the same code (`execution.submission`), but each reads by its own what was handed in.
+So an attack that lies in the answer goes through `lmcourse grade`, and a SAMPLE of them through
+plain nbgrader, too; one that lies in the notebook, its folder or its time goes both ways.
 
-With words, only the attacks whose names hold one of them.
+    export PYTHONPATH=tests:tests/support
+    python tools/hostile.py               each attack in its ways
+    python tools/hostile.py --all         each attack in both ways
+    python tools/hostile.py [WORD]...     only the attacks whose names hold a WORD, in both ways
 """
 
 import argparse
@@ -21,6 +26,7 @@ from pathlib import Path
 from hostile_runs import (
     AIM,
     ALL,
+    ATTACKS,
     GOOD,
     HIDDEN,
     HOST,
@@ -41,6 +47,7 @@ from rich.table import Table
 from lmcourse.grading.cli.terminal import console
 
 WAYS = {"lmcourse": by_lmcourse, "nbgrader": by_nbgrader}
+SAMPLE = ("a verdict forged on every socket", "the process forked", "a lying tensor")
 MARKS = (HIDDEN, NEIGHBOR, HOST, KEY)
 ACTS = ("<script>alert", "<img src=x")
 ACTIVE_OUTPUTS = ("text/html", "application/javascript")
@@ -99,15 +106,27 @@ def wrong_beside(way: str, graded: Graded) -> list[str]:
     return [f"{way}: {one}" for one in found]
 
 
-def run(root: Path, names: list[str], ways: list[str]) -> tuple[list[Line], list[str]]:
-    """All lines, and what is wrong beside them."""
+def names_of(way: str, *, everything: bool = False) -> list[str]:
+    """The attacks that are graded in a way; see the rule above."""
+    one_way = {*ATTACKS} - {*SAMPLE} if way == "nbgrader" and not everything else set()
+    return [name for name in ALL if name not in one_way]
+
+
+def run(folder: Path, names: dict[str, list[str]]) -> tuple[list[Line], list[str]]:
+    """All lines, and what is wrong beside them; each way has a course of its own in the folder.
+
+    Args:
+        names: the attacks of each way.
+    """
     lines, wrong = [], []
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.setblocking(False)
-        cases = hand_in(root, make_course(root), names, server.getsockname()[1])
-        before = contents(root)
-        for way in ways:
-            graded = WAYS[way](root, root.with_name(way))
+        for way in names:
+            root = folder / way / "course"
+            root.mkdir(parents=True)
+            cases = hand_in(root, make_course(root), names[way], server.getsockname()[1])
+            before = contents(root)
+            graded = WAYS[way](root, root.with_name("graded"))
             lines += [judge(case, way, graded.rows[case.student]) for case in cases]
             wrong += wrong_beside(way, graded)
             after = contents(root)
@@ -135,19 +154,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("words", metavar="WORD", nargs="*", help="only attacks with it in the name")
     parser.add_argument("--by", choices=WAYS, help="only this way; default: both")
+    parser.add_argument("--all", action="store_true", help="each attack in both ways")
     options = parser.parse_args()
     words = options.words
-    names = [name for name in ALL if not words or any(word in name for word in words)]
-    if not names:
+    if not any(word in name for name in ALL for word in words or [""]):
         parser.error(f"no attack has a name with {' or '.join(words)} in it")
+    everything = bool(options.all or options.by or words)
+    names = {
+        way: [n for n in names_of(way, everything=everything) if any(w in n for w in words or [""])]
+        for way in ([options.by] if options.by else WAYS)
+    }
     with tempfile.TemporaryDirectory(prefix="lmcourse-hostile-") as folder:
-        root = Path(folder).resolve() / "course"
-        root.mkdir()
-        lines, wrong = run(root, names, [options.by] if options.by else [*WAYS])
+        lines, wrong = run(Path(folder).resolve(), names)
     show(lines)
     for one in wrong:
         print(f"wrong: {one}")
     failed = sum(bool(line.wrong) for line in lines) + len(wrong)
+    print(f"{len({line.case.name for line in lines})} attacks")
     print(f"{sum(not line.wrong for line in lines)} passed, {failed} failed")
     return int(failed > 0)
 
