@@ -153,6 +153,11 @@ def test_a_step_is_chosen_with_what_it_needs():
     assert check.chosen(steps, []) == steps
 
 
+def test_how_long_pages_ran_is_read_from_what_the_build_says():
+    lines = ["reading sources... [ 4%] book/api", "book/a.md: Executed notebook in 21.12 seconds"]
+    assert build_book._seconds(lines) == {"book/a": 21.12}
+
+
 def test_processor_time_is_that_of_all_processes_of_a_step(step):
     burn = "import time\nwhile time.process_time() < 0.3: pass"
     parent = step(
@@ -202,6 +207,7 @@ from pathlib import Path
 from myst_nb import glue
 number = float(Path("THE FILE").read_text())
 glue("tiny-number", number, display=False)
+print("shown:", number)
 ```
 
 ```{footbibliography}
@@ -256,6 +262,8 @@ def test_a_tiny_book_is_built_and_its_numbers_are_checked_twice(tiny_book):
     assert re.search(r"1 pages in \d+ s", ran.stdout.splitlines()[-1])
     html = (tiny_book / "_build/html/book/tiny.html").read_text()
     assert "2.0" in html
+    # Executed ahead, and yet in the notebook that is published.
+    assert "shown: 2.0" in (tiny_book / "_build/jupyter_execute/book/tiny.ipynb").read_text()
     assert "/blob/notebooks/book/tiny.ipynb" in html
     assert "/notebooks?urlpath=lab/tree/book/tiny.ipynb" in html
     assert 'href="../assignments/tiny.zip"' in html

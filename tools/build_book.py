@@ -17,17 +17,19 @@ import threading
 import time
 from pathlib import Path
 
-from ext.sealed_execution import seal
+from durations import print_longest
+from ext.sealed_execution import PROCESSES, seal
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build"]
 COLORS = re.compile(r"\x1b\[[0-9;]*m")
+EXECUTED = re.compile(r"(\S+)\.md: Executed notebook in (\d+\.\d+) seconds")
 WARNING = re.compile(r"\b(WARNING|ERROR|CRITICAL|Exception|Error):")
 # Said by each kernel; it listens on this machine only.
 NOISE = "[IPKernelApp] WARNING | Kernel is running over TCP without encryption."
 
 
-def build(output: Path, *, cold: bool = False) -> int:
+def build(output: Path, *, cold: bool = False, processes: int = 2) -> int:
     """Builds into `output`/_build and prints how it went; returns the exit status."""
     start = time.monotonic()
     folder = output / "_build"
@@ -35,6 +37,7 @@ def build(output: Path, *, cold: bool = False) -> int:
         shutil.rmtree(folder / stale, ignore_errors=True)
     environment = dict(os.environ)
     seal(environment, folder)
+    environment[PROCESSES] = str(processes)
     command = [
         *COMMAND,
         str(ROOT),
@@ -45,12 +48,13 @@ def build(output: Path, *, cold: bool = False) -> int:
         "-n",
         "--keep-going",
     ]
-    status, complaints = _run(command, environment)
+    status, said, complaints = _run(command, environment)
     seconds = time.monotonic() - start
     if status:
         print(f"\nThe book was not built ({seconds:.0f} s): {len(complaints)} warnings and errors.")
         print("\n".join(complaints) or "No warning was given; the reason stands above.")
         return 1
+    print_longest("page", _seconds(said))
     pages = len(list((folder / "html/book").rglob("*.html")))
     where = f"Open {os.path.relpath(folder / 'html/index.html')}"
     serve = ", or run: make serve" if output == ROOT else ""
@@ -58,8 +62,14 @@ def build(output: Path, *, cold: bool = False) -> int:
     return 0
 
 
-def _run(command: list[str], environment: dict) -> tuple[int, list[str]]:
-    """Runs it, shows what it prints as it comes, and returns its status and its complaints."""
+def _seconds(lines: list[str]) -> dict[str, float]:
+    """How long the cells of each page ran, of those that were executed."""
+    found = map(EXECUTED.search, lines)
+    return {match[1]: float(match[2]) for match in found if match}
+
+
+def _run(command: list[str], environment: dict) -> tuple[int, list[str], list[str]]:
+    """Runs it, shows what it prints as it comes; returns its status, progress and complaints."""
     process = subprocess.Popen(
         command,
         cwd=ROOT,
@@ -73,20 +83,22 @@ def _run(command: list[str], environment: dict) -> tuple[int, list[str]]:
     errors = threading.Thread(target=_follow_errors, args=(process.stderr, complaints))
     errors.start()
     try:
-        for line in process.stdout:
-            _show_progress(line)
+        said = [_show_progress(line) for line in process.stdout]
         errors.join()
-        return process.wait(), complaints
+        return process.wait(), said, complaints
     except KeyboardInterrupt:
         process.wait()  # it got the same Ctrl-C, and ends its kernels
         raise
 
 
-def _show_progress(line: str) -> None:
+def _show_progress(line: str) -> str:
+    """The line as it is shown; empty if it is not."""
     # One line a page. jupyter-book's banners and empty lines say nothing.
-    text = COLORS.sub("", line).strip()
-    if text.startswith(("reading sources", "writing output")) or "Executed notebook in" in text:
-        print(text.replace(str(ROOT) + os.sep, "").removesuffix(" [mystnb]"), flush=True)
+    text = COLORS.sub("", line).strip().replace(str(ROOT) + os.sep, "").removesuffix(" [mystnb]")
+    if not text.startswith(("reading sources", "writing output")) and not EXECUTED.search(text):
+        return ""
+    print(text, flush=True)
+    return text
 
 
 def _follow_errors(stream, complaints: list[str]) -> None:
@@ -122,9 +134,12 @@ def main() -> int:
         "--output", type=Path, default=ROOT, metavar="FOLDER", help="where _build/ is to be"
     )
     parser.add_argument("--cold", action="store_true", help="run every cell, use no cache")
+    parser.add_argument(
+        "--processes", type=int, default=2, metavar="N", help="pages that run at a time; default: 2"
+    )
     arguments = parser.parse_args()
     try:
-        return build(arguments.output.resolve(), cold=arguments.cold)
+        return build(arguments.output.resolve(), cold=arguments.cold, processes=arguments.processes)
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
         return 130

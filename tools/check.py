@@ -117,7 +117,7 @@ def first_steps() -> list[Step]:
 def other_steps() -> list[Step]:
     suite = [PYTHON, "-m", "pytest", "--durations=30"]
     return [
-        Step("book", tool("build_book")),
+        Step("book", tool("build_book", "--processes=1")),
         Step("nbval chapters", tool("run_notebooks", "chapters", "--processes=1"), needs="book"),
         Step("nbval solutions", tool("run_notebooks", "solutions", "--processes=1")),
         Step("site-check", tool("site_check", "_build/html"), needs="book"),

@@ -3,9 +3,9 @@
 Every one of them deserves 0 points. None may get a point, see or change what is not its own, reach
 the network, or cost a neighbor anything; see tests/attacks for what each one tries.
 
-Both ways run an answer by the same code (`execution.submission`), but each reads by its own what was handed in.
-So an attack that lies in the answer goes through `lmcourse grade`, and a SAMPLE of them through
-plain nbgrader, too; one that lies in the notebook, its folder or its time goes both ways.
+Both ways run an answer by the same code (`execution.submission`), but each reads by its own what
+was handed in. So an attack that lies in the answer goes through `lmcourse grade`, and a SAMPLE of
+them through plain nbgrader, too; one that lies in the notebook, its folder or its time both ways.
 
     export PYTHONPATH=tests:tests/support
     python tools/hostile.py               each attack in its ways

@@ -11,6 +11,7 @@ from sphinx.application import Sphinx
 # What a cell can depend on, beside its own text.
 INPUTS = ("lmcourse/**/*.py", "constraints.txt", "tests/systems.csv", "book/data/**/*")
 KEPT_CACHES = 3
+PROCESSES = "LMCOURSE_BOOK_PROCESSES"  # names the variable that says how many pages run at a time
 
 
 def inputs_digest(root: Path) -> str:
