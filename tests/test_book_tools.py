@@ -256,14 +256,14 @@ def test_a_tiny_book_is_built_and_its_numbers_are_checked_twice(tiny_book):
     ran = build_tiny(tiny_book, "tiny,tiny-number,3,4,1\n")
     assert ran.returncode == 1
     assert "tiny-number must lie between 3 and 4, got 2" in ran.stdout  # repeated at the end
+    # Executed ahead, and yet in the notebook that is published.
+    assert "shown: 2.0" in (tiny_book / "_build/jupyter_execute/book/tiny.ipynb").read_text()
 
     ran = build_tiny(tiny_book, "tiny,tiny-number,1,3,1\n")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert re.search(r"1 pages in \d+ s", ran.stdout.splitlines()[-1])
     html = (tiny_book / "_build/html/book/tiny.html").read_text()
     assert "2.0" in html
-    # Executed ahead, and yet in the notebook that is published.
-    assert "shown: 2.0" in (tiny_book / "_build/jupyter_execute/book/tiny.ipynb").read_text()
     assert "/blob/notebooks/book/tiny.ipynb" in html
     assert "/notebooks?urlpath=lab/tree/book/tiny.ipynb" in html
     assert 'href="../assignments/tiny.zip"' in html

@@ -28,6 +28,7 @@ from rich.table import Table
 
 ROOT = Path(__file__).resolve().parent.parent
 LEFT_OUT = (".git", ".venv", "_build", "__pycache__", ".pytest_cache", ".ruff_cache", ".hypothesis")
+PATHS = ("", "tests", "tests/support")  # where the tools find what they import
 SECONDS = 1200  # for one command
 
 
@@ -78,7 +79,7 @@ def environment_of(tree: Path, folder: Path) -> dict[str, str]:
     return {
         **os.environ,
         "PATH": os.pathsep.join([*bins, os.environ.get("PATH", "")]),
-        "PYTHONPATH": str(folder),
+        "PYTHONPATH": os.pathsep.join(str(folder / part) for part in PATHS),
         "PYTHONDONTWRITEBYTECODE": "1",
         "OMP_NUM_THREADS": "1",
         "PYTHONHASHSEED": "0",

@@ -46,6 +46,11 @@ def write(file: str, text: str) -> Plant:
     return plant
 
 
+def both(first: Plant, second: Plant) -> Plant:
+    """One after the other."""
+    return lambda folder: (first(folder), second(folder))
+
+
 def edit_test(task: str, pattern: str, new: str) -> Plant:
     """In the test cell of a task of the assignment on attention."""
 
@@ -144,6 +149,7 @@ def test_named(*names: str) -> str:
 
 
 GRADER = "lmcourse/grading/**/*.py"
+RESTORED = "    return Placed(kind=planned.kind, source=planned.source, planned=planned)\n\n"
 MARKDOWN = "def markdown(source: str, *, html: bool = True) -> str:\n"
 BLIND = "test_a_query_that_may_look_at_nothing_gets_zeros"
 SPOIL = """
@@ -326,11 +332,8 @@ FAULTS_OF_THE_COURSE = [
 FAULTS_OF_THE_GRADER = [
     Fault(
         kind="an attack with points", step="hostile", copy="points",
-        plant=replace(
-            GRADER, '    def explain(figures: str) -> str:\n',
-            '    return\n\n    def explain(figures: str) -> str:\n',
-        ),
-        command=hostile("a lying tensor"), says=r"[\d.]+ points",
+        plant=replace(GRADER, RESTORED, RESTORED.replace("=planned.source", "=cell.source")),
+        command=hostile("tests emptied"), says=r"[\d.]+ points",
     ),
     Fault(
         kind="a learner's neighbor changed", step="hostile", copy="neighbor",
@@ -351,7 +354,9 @@ FAULTS_OF_THE_GRADER = [
     ),
     Fault(
         kind="the sandbox has a network", step="test", copy="sandbox",
-        plant=replace(GRADER, '"--unshare-net", ', ""),
+        plant=both(
+            replace(GRADER, '"--unshare-net", ', ""), replace(GRADER, " | _NEW_NET | ", " | ")
+        ),
         command=test_named("test_there_is_no_network"), says=r"FAILED .*test_there_is_no_network",
     ),
     Fault(
