@@ -14,7 +14,7 @@ export PYTHONHASHSEED  ?= 0
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book serve test check exercises faults hostile nbval site-check breaks vary gpu bench format lint clean
+.PHONY: help setup book serve test check exercises faults hostile nbval site-check breaks plant vary gpu bench format lint clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ vary: $(READY)  ## tests, pages and assignments with other kernels, seeds and or
 # No $(READY): a machine with a GPU has its own Python with torch (make gpu PYTHON=…), and perhaps no network.
 gpu:  ## on a machine that has one: the same results as on the CPU? how fast? at most eight minutes
 	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) tools/gpu.py
+
+plant: $(READY)  ## plant one fault of each kind that a step of check is for: is it found?
+	$(BIN)/python tools/plant.py
 
 bench: $(READY)  ## speed beside peers, as ratios
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[bench]"

@@ -1,16 +1,9 @@
 """tools/plant.py: a fault that is found is told from one that is missed, and each step has one."""
 
-import sys
-from pathlib import Path
-
+import check
+import plant
+import planted_faults
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tools"))
-
-import check  # noqa: E402
-import plant  # noqa: E402
-import planted_faults  # noqa: E402
 
 CHECK = "echo ran >> runs; ! grep -n bad words"
 
