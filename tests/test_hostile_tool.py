@@ -1,4 +1,4 @@
-"""tools/hostile.py: every attack is tried, and those that nbgrader's own code meets go both ways."""
+"""tools/hostile.py: every attack is tried; those that nbgrader's own code meets go both ways."""
 
 import inspect
 import warnings
@@ -36,4 +36,5 @@ def test_both_ways_run_answers_by_the_same_function():
     assert step in settings.Autograde.autograde_preprocessors
     assert workers.grade is submission.grade
     for way in (submission.grade, preprocessors.Execute.preprocess):
-        assert inspect.getclosurevars(way).globals["run_notebook"] is submission.run_notebook
+        names = inspect.getclosurevars(inspect.unwrap(way)).globals
+        assert names["run_notebook"] is submission.run_notebook
