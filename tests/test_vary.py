@@ -291,6 +291,19 @@ def test_the_inputs_of_an_assignment_come_from_the_seed():
     assert other() not in [right_answers.Draws("a 1")() for _ in range(3)]
 
 
+def test_every_assignment_has_right_variants_that_can_be_run():
+    """As the tool is started: on a path of its own."""
+    code = "import right_answers as r; print([len(r.right_variants(s)) for s in r.slugs(r.ROOT)])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT / "tools", env=os.environ | {"PYTHONPATH": ""},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    counts = json.loads(done.stdout)
+    assert len(counts) >= 6
+    assert min(counts) > 0
+
+
 @pytest.mark.skipif(os.name != "posix", reason="processes are forked")
 def test_a_right_answer_that_loses_points_is_told(monkeypatch, tmp_path):
     def cell(source, grade_id, **flags):

@@ -58,6 +58,19 @@ def failures(assignment: Assignment, right: list, seed: int) -> list[str]:
     return found
 
 
+def right_variants(slug: str) -> list:
+    """Those of tests/faults/<slug>.py."""
+    if (tests := str(ROOT / "tests")) not in sys.path:
+        sys.path.insert(0, tests)
+    return importlib.import_module(f"faults.{slug}").RIGHT
+
+
+def slugs(root: Path) -> list[str]:
+    """The assignments, by name."""
+    found = sorted(root.glob("solutions/*/*.ipynb"))
+    return [path.stem for path in found if path.stem == path.parent.name]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -67,11 +80,12 @@ def main() -> int:
     torch.set_num_threads(1)
     close(torch.zeros(1), torch.zeros(1))  # imports much of torch: once here, not in each process
     found, count = [], 0
-    for path in sorted(p for p in ROOT.glob("solutions/*/*.ipynb") if p.stem == p.parent.name):
-        right = importlib.import_module(f"faults.{path.stem}").RIGHT
+    for slug in slugs(ROOT):
+        right = right_variants(slug)
         count += 1 + len(right)
-        problems = failures(load(path), right, options.seed)
-        print(f"{path.stem}: 1 solution, {len(right)} right variants, {len(problems)} problems")
+        assignment = load(ROOT / f"solutions/{slug}/{slug}.ipynb")
+        problems = failures(assignment, right, options.seed)
+        print(f"{slug}: 1 solution, {len(right)} right variants, {len(problems)} problems")
         for problem in problems:
             print(f"FAILED {problem}", flush=True)
         found += problems
