@@ -6,18 +6,29 @@ Chapter: book/instructors/index.md
 import hashlib
 import json
 import os
+import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lmcourse.grading.sandbox.budgets import CELL_CHARS, NOTEBOOK_BYTES, NOTEBOOK_CELLS
+from lmcourse.grading.sandbox.budgets import (
+    CELL_CHARS,
+    NOTEBOOK_BYTES,
+    NOTEBOOK_CELLS,
+    NOTEBOOK_FILE_BYTES,
+)
 
 KINDS = ("code", "markdown", "raw")
 _CLEAR = (
-    "outputs (plots, long prints) count but are not needed: clear them in Jupyter by Kernel >"
-    " Restart Kernel and Clear Outputs of All Cells, and save"
+    "outputs (plots, long prints) are not needed: clear them in Jupyter by Kernel > Restart Kernel"
+    " and Clear Outputs of All Cells, and save"
 )
+# A string to its end, if it has one (possessive, so that no text takes time of the second order),
+# or a bracket.
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)|[\[\]{}]', re.DOTALL)
+_VALUE_OF_KEY = re.compile(rb"\s*:\s*(?=\[)")
+_TOKENS = 2_000_000  # looked at, in a file above the limit
 _CONFLICT = b"<<<<<<< "
 
 
@@ -51,9 +62,40 @@ def read_cells(path: Path) -> list[Cell]:
         NotebookError: it is missing, no plain file, too large, or no notebook.
     """
     try:
-        return parse_cells(read_plain_file(path))
+        data = read_plain_file(path, NOTEBOOK_FILE_BYTES)
     except TooLargeError as error:
         raise NotebookError(f"{error}; {_CLEAR}") from None
+    if len(data) > NOTEBOOK_BYTES:
+        data = without_outputs(data)
+    if len(data) > NOTEBOOK_BYTES:
+        raise NotebookError(
+            f"it is too large: {len(data):,} bytes, at most {NOTEBOOK_BYTES:,} are read beside its"
+            f" outputs; {_CLEAR}"
+        )
+    return parse_cells(data)
+
+
+def without_outputs(data: bytes) -> bytes:
+    """A notebook's JSON with an empty list in the place of all `outputs`, which nobody reads.
+
+    What is no JSON, or has brackets without end, comes back as far as it was understood.
+    """
+    kept: list[bytes] = []
+    copied, depth, key_ended = 0, 0, -1
+    for number, token in enumerate(_TOKEN.finditer(data)):
+        if number > _TOKENS:
+            break
+        if depth:  # in a list of outputs
+            depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(token[0], 0)
+            copied = copied if depth else token.end()
+        elif token[0] == b'"outputs"' and (colon := _VALUE_OF_KEY.match(data, token.end())):
+            key_ended = colon.end()
+        elif token.start() == key_ended:
+            kept += [data[copied:key_ended], b"[]"]
+            copied, depth = key_ended, 1
+    if depth:  # it never ended
+        kept.pop()
+    return b"".join([*kept, data[copied:]])
 
 
 def read_plain_file(path: Path, limit: int = NOTEBOOK_BYTES) -> bytes:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, fields
 MIB = 1 << 20
 GIB = 1 << 30
 OUT_OF_TIME = "it ran out of time"
-NOTEBOOK_BYTES = 20_000_000
+NOTEBOOK_BYTES = 20_000_000  # without its outputs
+NOTEBOOK_FILE_BYTES = 100_000_000
 NOTEBOOK_CELLS = 1_000
 CELL_CHARS = 200_000
 

@@ -4,6 +4,8 @@ import json
 import os
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lmcourse.grading.assignment import notebooks
 from lmcourse.grading.assignment.notebooks import (
@@ -13,6 +15,7 @@ from lmcourse.grading.assignment.notebooks import (
     parse_cells,
     read_cells,
     read_plain_file,
+    without_outputs,
 )
 
 
@@ -141,15 +144,65 @@ def test_a_sparse_file_is_refused_by_its_size(tmp_path):
         read_cells(path)
 
 
+def plot(size: int) -> dict:
+    return {"output_type": "display_data", "data": {"image/png": "x" * size}}
+
+
+def test_the_limit_does_not_count_outputs(tmp_path):
+    path = tmp_path / "plots.ipynb"
+    plots = [plot(notebooks.NOTEBOOK_BYTES // 2)] * 3
+    path.write_bytes(notebook({"cell_type": "code", "source": "plot()", "outputs": plots}))
+    assert [cell.source for cell in read_cells(path)] == ["plot()"]
+
+
 def test_who_has_too_many_plots_is_told_to_clear_them(tmp_path):
     path = tmp_path / "plots.ipynb"
-    plot = {"output_type": "display_data", "data": {"image/png": "x" * notebooks.NOTEBOOK_BYTES}}
-    path.write_bytes(notebook({"cell_type": "code", "source": "plot()", "outputs": [plot]}))
+    with path.open("wb") as file:
+        file.truncate(notebooks.NOTEBOOK_FILE_BYTES + 1)
     with pytest.raises(NotebookError, match="clear them in Jupyter by Kernel > Restart Kernel"):
         read_cells(path)
     with pytest.raises(NotebookError) as told:
         read_plain_file(path, 200)  # of another file, which has no outputs
     assert "clear" not in str(told.value)
+
+
+OUTPUTS = st.recursive(
+    st.none() | st.integers() | st.text(st.sampled_from('[]{}":\\x'), max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["outputs", "data", '"outputs":[', "]"]), inner, max_size=3
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(
+    outputs=st.lists(OUTPUTS, max_size=3),
+    source=st.text(max_size=20),
+    indent=st.none() | st.just(1),
+)
+def test_outputs_are_cut_out_and_nothing_else(outputs, source, indent):
+    cell = {"source": source, "outputs": outputs, "metadata": {"a": "outputs", "b": '"outputs": ['}}
+    data = json.dumps({"cells": [cell, cell], "nbformat": 4}, indent=indent).encode()
+    bare = {**cell, "outputs": []}
+    assert json.loads(without_outputs(data)) == {"cells": [bare, bare], "nbformat": 4}
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        b'{"outputs": [' + b"[" * 3_000_000,
+        b"[" * 3_000_000,
+        b'"' + b'\\"' * 1_500_000,
+        b'"outputs":' * 300_000,
+        b'{"outputs": [' + b'"' * 3_000_001,
+    ],
+)
+def test_what_is_made_to_be_slow_to_read_is_read_in_one_pass(hostile):
+    """A pass that began again at each quote or bracket would take hours."""
+    assert without_outputs(hostile) == hostile  # none of the lists ends
 
 
 def test_the_digest_sees_what_counts():
