@@ -14,7 +14,7 @@ export PYTHONHASHSEED  ?= 0
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book serve test check exercises faults hostile nbval site-check breaks plant vary gpu bench format lint clean
+.PHONY: help setup book serve test check exercises faults hostile nbval site-check breaks plant vary gpu bench check-all format lint clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ test: $(READY)  ## the quick suite
 
 check: $(READY)  ## everything that CI runs
 	$(BIN)/python tools/check.py
+
+check-all: $(READY)  ## what make check leaves to the night: whole classes, every attack both ways
+	$(BIN)/python -m pytest -m large
+	PYTHONPATH=$(HELPERS) $(BIN)/python tools/hostile.py --all
 
 exercises: $(READY)  ## release exercises/ from solutions/
 	$(BIN)/lmcourse release

@@ -91,9 +91,19 @@ def device(request):
 
 
 @pytest.hookimpl(trylast=True)  # after pytest's own sorting
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    _leave_out_large(config, items)
     _reorder(items, os.environ.get("LMCOURSE_TEST_ORDER", ""))
     _skip_without_gpu(items)
+
+
+def _leave_out_large(config, items):
+    """`large` tests run only where the marker is asked for."""
+    if "large" in config.option.markexpr:
+        return
+    large = [item for item in items if item.get_closest_marker("large")]
+    config.hook.pytest_deselected(items=large)
+    items[:] = [item for item in items if item not in large]
 
 
 def _reorder(items, order):

@@ -5,10 +5,8 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +14,7 @@ import build_book
 import check
 import pytest
 from page_numbering import count_anew
+from waiting import has_ended, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -172,22 +171,15 @@ def test_ending_a_step_ends_its_children(step, tmp_path):
     child = tmp_path / "child"
     code = (
         "import subprocess, sys, pathlib, time\n"
-        "p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
-        f"pathlib.Path({str(child)!r}).write_text(str(p.pid))\ntime.sleep(60)"
+        "p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        f"pathlib.Path({str(child)!r}).write_text(str(p.pid))\ntime.sleep(600)"
     )
     long = step("long", code)
     long.start()
-    while not (child.exists() and child.read_text()):
-        time.sleep(0.02)
+    wait_until(lambda: child.exists() and child.read_text())
     long.end()
     assert long.state == "stopped"
-    for _ in range(200):
-        state = Path(f"/proc/{child.read_text()}/stat")
-        if not state.exists() or state.read_text().split()[2] == "Z":
-            return
-        time.sleep(0.02)
-    os.kill(int(child.read_text()), signal.SIGKILL)
-    pytest.fail("the child was still running")
+    wait_until(lambda: has_ended(int(child.read_text())), 40)  # by itself it ends later
 
 
 # ---------------------------------------------------------------- a tiny book, for real

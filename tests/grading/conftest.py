@@ -1,7 +1,8 @@
 """One pair of warm fork servers for all tests of the sandbox."""
 
 import pytest
-from sandbox_processes import SETUP, SMALL, WANTED, descendants, wait_until
+from sandbox_processes import SETUP, SMALL, WANTED, descendants
+from waiting import wait_until
 
 from lmcourse.grading.bridge import JUDGE, STUDENT
 from lmcourse.grading.execution.sandboxed import Bench

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from class_small import wait_for
+from waiting import wait_until
 
 DASK = importlib.util.find_spec("distributed")
 POSTGRES = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
@@ -52,7 +52,7 @@ def dask_cluster(folder: Path) -> Iterator[str]:
     options = ["--nthreads", 1, "--no-dashboard", "--local-directory", folder]
     workers = [[*dask, "worker", "--scheduler-file", told, *options]] * 2
     with processes(scheduler, folder=folder):
-        wait_for(lambda: told.exists() and told.read_text("utf-8").endswith("}"))
+        wait_until(lambda: told.exists() and told.read_text("utf-8").endswith("}"))
         address = json.loads(told.read_text("utf-8"))["address"]
         with processes(*workers, folder=folder):
             from distributed import Client
@@ -87,7 +87,7 @@ def postgres(folder: Path) -> Iterator[str]:
         with processes(server, folder=folder):
             at = ["-h", home]
             ready = [programs / "pg_isready", *at]
-            wait_for(lambda: subprocess.run(ready, capture_output=True).returncode == 0)
+            wait_until(lambda: subprocess.run(ready, capture_output=True).returncode == 0)
             subprocess.run([programs / "createdb", *at, "-U", "grader", "course"], check=True)
             yield f"postgresql+psycopg2://grader@/course?host={home}"
     finally:

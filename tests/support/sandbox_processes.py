@@ -4,7 +4,6 @@ import contextlib
 import os
 import signal
 import threading
-import time
 from pathlib import Path
 
 from lmcourse.grading.sandbox.budgets import MIB, Budgets
@@ -84,12 +83,3 @@ def descendants(server):
         found += below
         queue += below
     return sorted(found)
-
-
-def wait_until(holds, seconds=300.0):
-    """Return when it holds. So many seconds are no claim: they only keep a test from hanging."""
-    end = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > end:
-            raise AssertionError(f"waited {seconds:g} seconds in vain")
-        time.sleep(0.02)

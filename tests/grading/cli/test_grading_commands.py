@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from forks import lmcourse
 from notebook_edits import answer
 from tiny_course import answered, make_course
 
@@ -29,10 +30,6 @@ def run(program, *arguments, cwd: Path) -> subprocess.CompletedProcess:
         text=True,
         check=False,
     )
-
-
-def lmcourse(*arguments, cwd: Path) -> subprocess.CompletedProcess:
-    return run([sys.executable, "-m", "lmcourse"], *arguments, cwd=cwd)
 
 
 def nbgrader(*arguments, cwd: Path) -> str:

@@ -5,7 +5,8 @@ import signal
 import time
 
 import pytest
-from sandbox_processes import HOLD, SETUP, SMALL, is_held, let_go, meanwhile, shown, wait_until
+from sandbox_processes import HOLD, SETUP, SMALL, is_held, let_go, meanwhile, shown
+from waiting import wait_until
 
 from lmcourse.grading.sandbox.budgets import Budgets
 from lmcourse.grading.sandbox.seeds import seed_for

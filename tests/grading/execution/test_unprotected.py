@@ -6,7 +6,8 @@ import socket
 import tempfile
 
 import pytest
-from sandbox_processes import meanwhile, wait_until
+from sandbox_processes import meanwhile
+from waiting import wait_until
 
 from lmcourse.grading.execution import kernel
 from lmcourse.grading.execution.kernel import Session, SessionError

@@ -11,7 +11,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from sandbox_processes import SETUP, SMALL, descendants, shown, wait_until
+from sandbox_processes import SETUP, SMALL, descendants, shown
+from waiting import wait_until
 
 from lmcourse.grading.sandbox import bubblewrap, namespaces
 from lmcourse.grading.sandbox.bubblewrap import SandboxError

@@ -1,9 +1,8 @@
 """What is withheld raises and says so; everything else works as before."""
 
 import json
-import subprocess
-import sys
 
+import forks
 import pytest
 from sandbox_processes import SETUP, SMALL, shown
 from tiny_course import make_course, solution
@@ -165,17 +164,14 @@ def test_what_the_course_withholds_is_there():
 def test_a_wrong_name_stops_release_and_grading_at_once_with_one_line(tmp_path):
     root = make_course(tmp_path / "course")
     nb = solution()
-    command = [sys.executable, "-m", "lmcourse"]
-    subprocess.run([*command, "release"], cwd=root, check=True, capture_output=True)
+    assert forks.lmcourse("release", cwd=root).returncode == 0
     for student in ("ada", "ben"):
         (root / "in" / student).mkdir(parents=True)
         (root / "in" / student / "tiny.ipynb").write_text(json.dumps(nb))
     nb["metadata"]["lmcourse"] = {"withheld": {"names": ["lmcourse.nowhere"]}}
     (root / "solutions/tiny/tiny.ipynb").write_text(json.dumps(nb))
     for call in (["release"], ["grade", "in", "-a", "tiny"]):
-        done = subprocess.run(
-            [*command, *call], cwd=root, capture_output=True, text=True, check=False
-        )
+        done = forks.lmcourse(*call, cwd=root)
         said = "tiny: metadata.lmcourse.withheld: withheld names must exist, got lmcourse.nowhere"
         assert (done.returncode, done.stderr) == (1, f"lmcourse: {said}\n")
     assert not (root / "grades/tiny.json").exists()

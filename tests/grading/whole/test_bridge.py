@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from sandbox_processes import HOLD, SETUP, SMALL, WANTED, is_held, meanwhile, wait_until
+from forks import lmcourse
+from sandbox_processes import HOLD, SETUP, SMALL, WANTED, is_held, meanwhile
 from tiny_course import answered, make_course
+from waiting import wait_until
 
 from lmcourse.grading.assignment.plan import CodeCell
 from lmcourse.grading.bridge import JUDGE
@@ -130,8 +132,7 @@ def _almost_full_disk():
 @pytest.mark.slow
 def test_a_disk_that_is_full_is_a_row_and_no_zero(tmp_path):
     root = make_course(tmp_path / "course")
-    command = [sys.executable, "-m", "lmcourse"]
-    subprocess.run([*command, "release"], cwd=root, check=True, capture_output=True)
+    assert lmcourse("release", cwd=root).returncode == 0
     blank = json.loads((root / "exercises/tiny/tiny.ipynb").read_text("utf-8"))
     for student in ("ada", "ben", "cleo"):
         nb = answered(json.loads(json.dumps(blank)))
@@ -142,7 +143,7 @@ def test_a_disk_that_is_full_is_a_row_and_no_zero(tmp_path):
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps(nb), "utf-8")
     done = subprocess.run(
-        [*command, "grade", "in", "-a", "tiny"],
+        [sys.executable, "-m", "lmcourse", "grade", "in", "-a", "tiny"],
         cwd=root,
         capture_output=True,
         text=True,

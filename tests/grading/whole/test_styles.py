@@ -1,12 +1,11 @@
 """However a right answer is written, it gets full marks, and the same ones again."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from class_attention import ASSIGNMENT, POINTS, TESTED, Classroom
+from forks import lmcourse
 from right_styles import STYLES, notebooks
 
 ROOT = Path(__file__).parents[3]
@@ -27,11 +26,8 @@ def grade(files: dict[str, str], folder: Path, secret: str = SECRET) -> dict[str
         path.parent.mkdir(parents=True)
         path.write_text(text, "utf-8", newline="")
     (folder / "secret").write_text(secret)
-    command = [sys.executable, "-m", "lmcourse", "grade", folder / "in", "-a", ASSIGNMENT]
-    command += ["--output", folder / "out", "--secret", folder / "secret"]
-    done = subprocess.run(
-        [*map(str, command)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    options = ("--output", folder / "out", "--secret", folder / "secret")
+    done = lmcourse("grade", folder / "in", "-a", ASSIGNMENT, *options, cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads((folder / f"out/grades/{ASSIGNMENT}.json").read_text("utf-8"))
     rows = {row["student"]: row for row in report["students"]}
@@ -47,8 +43,15 @@ def test_the_styles_are_many_and_differ(files):
     assert len({*files.values()}) == len(files)
 
 
-@pytest.mark.slow
-def test_each_style_gets_full_marks_and_the_same_ones_again(files, tmp_path):
+@pytest.mark.parametrize(
+    "each",
+    [
+        pytest.param(5, marks=pytest.mark.slow),  # a fifth of them
+        pytest.param(1, marks=pytest.mark.large),
+    ],
+)
+def test_each_style_gets_full_marks_and_the_same_ones_again(files, each, tmp_path):
+    files = dict([*files.items()][::each])
     first = grade(files, tmp_path / "first")
     lost = {
         style: [(g["name"], g["message"]) for g in row["grades"] if g["verdict"] == "failed"]
@@ -59,7 +62,7 @@ def test_each_style_gets_full_marks_and_the_same_ones_again(files, tmp_path):
     tests = [f"test_{name}" for name in POINTS]
     for row in first.values():
         assert [g["name"] for g in row["grades"] if g["verdict"] == "passed"] == tests
-    some = dict([*files.items()][::5])
+    some = dict([*files.items()][:: 5 if each == 1 else 3])
     again = grade(some, tmp_path / "again")
     assert {s: of_the_run(row) for s, row in again.items()} == {
         s: of_the_run(first[s]) for s in some

@@ -9,20 +9,16 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
 import pytest
+from class_small import held
+from forks import lmcourse
 from notebook_edits import answer, double
+from sandbox_processes import HOLD
 from tiny_course import POINTS, answered, make_course, solution
-
-
-def lmcourse(*arguments, cwd: Path, **options) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "lmcourse", *map(str, arguments)]
-    return subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False, **options
-    )
+from waiting import wait_until
 
 
 def hand_in(course: Path, folder: Path, student: str, change=lambda nb: None) -> None:
@@ -235,12 +231,12 @@ def test_the_course_itself_is_no_class(course):
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is another thing there")
 def test_ctrl_c_leaves_a_gradebook_that_a_second_run_completes(course, tmp_path):
-    def endless(nb):
-        answer(nb, "double", "while True: pass")
+    def waits(nb):
+        answer(nb, "double", HOLD)
 
     folder, out = tmp_path / "in", tmp_path / "out"
     hand_in(course, folder, "ada")
-    hand_in(course, folder, "ben", endless)
+    hand_in(course, folder, "ben", waits)
     command = [sys.executable, "-m", "lmcourse", "grade", folder, "-a", "tiny", "--output", out]
     running = subprocess.Popen(
         [*map(str, command), "--seconds", "600"],
@@ -249,12 +245,10 @@ def test_ctrl_c_leaves_a_gradebook_that_a_second_run_completes(course, tmp_path)
         stderr=subprocess.PIPE,
         text=True,
     )
-    waited = time.monotonic() + 120
-    while not (out / "feedback/ada/tiny/tiny.html").exists() and time.monotonic() < waited:
-        time.sleep(0.2)
-    time.sleep(3)
+    ada = out / "feedback/ada/tiny/tiny.html"
+    wait_until(lambda: (ada.exists() and held(running)) or running.poll() is not None)
     running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=60)
+    _, said = running.communicate(timeout=600)
     assert running.returncode == 130, said
     assert "stopped: 1 of 2 are graded" in said
     assert "Traceback" not in said
