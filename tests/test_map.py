@@ -39,6 +39,7 @@ OTHER_TESTS = {
     "paths": "where tests find what they import",
     "site": "the built site",
     "systems": "the table of systems",
+    "timing_rules": "what a test may not do with time",
 }
 
 
