@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from jaxtyping import config, install_import_hook
+from seeds import SEED
 
 # Every call of a public function in the suite checks the shapes and types of its signature.
 install_import_hook("lmcourse", "beartype.beartype")
@@ -27,7 +28,6 @@ settings.register_profile("suite", deadline=None, derandomize=True, max_examples
 settings.register_profile("explore", deadline=None, max_examples=500)
 # What a test claims holds for other seeds, too: LMCOURSE_TEST_SEED=7 draws other numbers, and has
 # hypothesis draw other examples.
-SEED = int(os.environ.get("LMCOURSE_TEST_SEED", "0"))
 settings.register_profile("shifted", deadline=None, derandomize=False, max_examples=20)
 settings.load_profile("shifted" if SEED else "suite")
 

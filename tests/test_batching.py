@@ -26,6 +26,7 @@ def test_each_id_but_the_first_is_a_target_once(n, length, batch_size):
     assert targets.tolist() == list(range(1, n))
     for (ids, following), n_windows in batches:
         assert len(ids) == n_windows <= batch_size
+        # exact: ids
         assert torch.equal(following, ids + 1)
 
 
@@ -38,6 +39,7 @@ def test_windows_start_anywhere_and_the_target_comes_next(n, length, step, seed)
         return
     ids, targets = source.batch(source.draw(50, step, seed))
     assert ids.shape == (50, length)
+    # exact: ids
     assert torch.equal(targets, ids + 1)
     assert ids.min() >= 100
     assert targets.max() < 100 + n

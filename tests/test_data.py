@@ -362,8 +362,10 @@ def test_a_padded_batch_holds_the_rows_and_says_where(rows, pad_id):
     assert mask.dtype == torch.bool
     assert mask.sum(1).tolist() == [len(row) for row in rows]
     assert [row[real].tolist() for row, real in zip(ids, mask, strict=True)] == rows
+    # exact: ids
     assert (ids[~mask] == pad_id).all()
     flipped, _ = data.pad_batch([row[::-1] for row in rows], pad_id, side="left")
+    # exact: ids
     assert torch.equal(flipped, ids.flip(1))
 
 
@@ -372,8 +374,10 @@ def test_a_padded_batch_is_that_of_torch():
     tensors = [torch.tensor(row) for row in rows]
     ids, mask = data.pad_batch(rows, pad_id=9)
     expected = torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True, padding_value=9)
+    # exact: ids
     assert torch.equal(ids, expected)
     left, left_mask = data.pad_batch(rows, pad_id=9, side="left")
+    # exact: ids
     assert torch.equal(
         left,
         torch.nn.utils.rnn.pad_sequence(
@@ -382,6 +386,7 @@ def test_a_padded_batch_is_that_of_torch():
     )
     assert left_mask[2].tolist() == [False, False, False, True]
     lengths = mask.sum(1)
+    # exact: ids
     assert torch.equal(mask[:, None], padding_mask(lengths, 4))
 
 

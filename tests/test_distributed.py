@@ -88,6 +88,7 @@ def test_alone_nothing_is_shared_and_no_group_is_made():
     model = nn.Linear(2, 2)
     assert (distributed.rank(), distributed.n_processes()) == (0, 1)
     assert distributed.shared(model, torch.device("cpu")) is model
+    # exact: nothing is added
     assert distributed.add_up([1.5, 2.0]) == [1.5, 2.0]
     distributed.join()
     assert not torch.distributed.is_initialized()

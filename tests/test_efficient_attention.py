@@ -77,6 +77,7 @@ def test_a_query_that_may_look_at_nothing_gets_zeros_and_finite_gradients(device
     mask[0, 0, 2] = False
     inputs = [x.requires_grad_() for x in (query, key, value)]
     values = fused_attention(*inputs, mask)
+    # exact: sums of zeros
     assert (values[0, :, 2] == 0).all()
     for gradient in torch.autograd.grad(values.sum(), inputs):
         assert gradient.isfinite().all()
@@ -107,7 +108,9 @@ def test_a_cache_gives_back_what_it_was_given(pieces, spare):
     key, value = normal(2, 3, n, 4, seed=0), normal(2, 3, n, 4, seed=1)
     for keys, values in zip(key.split(pieces, 2), value.split(pieces, 2), strict=True):
         all_keys, all_values = cache.append(keys, values)
+    # exact: copies
     assert torch.equal(all_keys, key)
+    # exact: copies
     assert torch.equal(all_values, value)
     assert cache.length == n
 
@@ -194,8 +197,8 @@ def test_no_position_sees_its_future():
         changed = x.clone()
         changed[:, t] += 1
         difference = (layer(changed) - layer(x)).abs().amax((0, 2))
-        assert (difference[:t] == 0).all()
-        assert (difference[t:] > 0).all()
+        assert difference[:t].sum() < 1e-5
+        assert difference[t:].min() > 1e-3
 
 
 @pytest.mark.parametrize(("n_kv_heads", "expected"), [(None, 4), (4, 4), (2, 3), (1, 2.5)])
@@ -207,9 +210,9 @@ def test_shared_keys_save_parameters(n_kv_heads, expected):
 
 def test_dropout_acts_in_training_alone():
     layer, x = GroupedQueryAttention(8, 2, dropout=0.5), normal(1, 6, 8, seed=0)
-    assert not torch.equal(layer(x), layer(x))
+    assert (layer(x) - layer(x)).abs().max() > 1e-3
     layer.eval()
-    assert torch.equal(layer(x), layer(x))
+    torch.testing.assert_close(layer(x), layer(x))
 
 
 def test_heads_must_divide():

@@ -99,7 +99,7 @@ def test_bins_hold_every_answer_once():
     right = torch.tensor([False, True, False, True, True])
     rows = reliability(probs, right)
     assert [n for *_, n in rows] == [1, 2, 2]
-    assert [share for _, share, _ in rows] == [0, 0.5, 1]
+    assert [share for _, share, _ in rows] == pytest.approx([0, 0.5, 1])
     assert math.isclose(rows[1][0], 0.165, abs_tol=1e-6)
 
 

@@ -178,8 +178,8 @@ def test_no_position_sees_its_future(config):
         changed = ids.clone()
         changed[:, t] = (ids[:, t] + 1) % 11
         difference = (model(changed) - logits).abs().amax((0, 2))
-        assert (difference[:t] == 0).all()
-        assert (difference[t:] > 0).all()
+        assert difference[:t].sum() < 1e-5
+        assert difference[t:].min() > 1e-3
 
 
 @KINDS
@@ -251,7 +251,6 @@ def test_gpt2_small_has_124_million_parameters():
 @KINDS
 def test_at_the_start_all_tokens_are_equally_likely(config):
     config = replace(config, vocab_size=64)
-    torch.manual_seed(0)
     ids = random_ids(8, 14, vocab_size=64)
     loss = cross_entropy(GPT(config)(ids[:, :-1]), ids[:, 1:])
     assert abs(loss.item() - math.log(64)) < 0.05
@@ -274,12 +273,12 @@ def test_initial_weights_shrink_with_depth_where_the_stream_is_written():
     assert block.attention.input_projection.weight.std().item() == pytest.approx(0.02, rel=0.05)
     for writer in (block.attention.output_projection, block.feed_forward.contract):
         assert writer.weight.std().item() == pytest.approx(0.02 / 4, rel=0.05)
+        # exact: set, not computed
         assert (writer.bias == 0).all()
 
 
 @KINDS
 def test_it_learns_a_batch_by_heart(config):
-    torch.manual_seed(0)
     model, ids = GPT(config), random_ids(2, 10)
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
     for _ in range(60):
@@ -303,9 +302,9 @@ def test_bfloat16_gives_nearly_the_same(config):
 
 def test_dropout_acts_in_training_alone():
     model, ids = GPT(replace(GPT2, dropout=0.5)), random_ids(1, 9)
-    assert not torch.equal(model(ids), model(ids))
+    assert (model(ids) - model(ids)).abs().max() > 1e-3
     model.eval()
-    assert torch.equal(model(ids), model(ids))
+    torch.testing.assert_close(model(ids), model(ids))
 
 
 # ---------------------------------------------------------------- refusals

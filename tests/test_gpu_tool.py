@@ -244,13 +244,12 @@ def test_a_model_that_is_unlike_on_the_device_fails(monkeypatch):
 
 
 def test_the_plain_gpt_writes_the_same_with_its_cache_as_without():
-    torch.manual_seed(0)
     model = gpu_speed.PlainGPT(**gpu_speed.SMALL).eval()
     prompt = torch.arange(5)[None]
     written, ids = model.write(prompt, 9), prompt
     for _ in range(9):
         ids = torch.cat([ids, model(ids)[:, -1:].argmax(-1)], 1)
-    assert written.tolist() == ids.tolist()
+    assert written.tolist() == ids.tolist()  # exact: ids
 
 
 def test_every_file_with_a_test_on_a_device_is_run():

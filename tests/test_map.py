@@ -38,6 +38,7 @@ OTHER_TESTS = {
     "pages": "the pages",
     "paths": "where tests find what they import",
     "site": "the built site",
+    "suite_rules": "what tests, pages and notebooks must not do",
     "systems": "the table of systems",
     "timing_rules": "what a test may not do with time",
 }

@@ -98,12 +98,15 @@ def test_positions_tell_attention_the_order(kind):
 
 def test_learned_positions_are_rows_without_a_batch(device):
     positions = LearnedPositions(11, 6).to(device)
+    # exact: copies of rows
     assert torch.equal(positions(5), positions.weight[:5])
     x = torch.zeros(3, 5, 6, device=device) + positions(5)
-    assert torch.equal(x[0], x[2]), "the same positions for each item of the batch"
+    message = "the same positions for each item of the batch"
+    torch.testing.assert_close(x[0], x[2], msg=message)
     x.sum().backward()
-    assert (positions.weight.grad[:5] == 3).all()
-    assert (positions.weight.grad[5:] == 0).all()
+    expected = torch.zeros(11, 6)
+    expected[:5] = 3
+    torch.testing.assert_close(positions.weight.grad.cpu(), expected)
 
 
 @given(context_length=sizes, excess=sizes)
@@ -161,7 +164,7 @@ def test_turning_keeps_lengths_and_leaves_position_zero(n, half, seed):
     x = normal(3, n, 2 * half, seed=seed)
     turned = rotate(x, 7 * torch.arange(n))
     torch.testing.assert_close(turned.norm(dim=-1), x.norm(dim=-1))
-    assert torch.equal(turned[:, 0], x[:, 0])
+    torch.testing.assert_close(turned[:, 0], x[:, 0])
 
 
 def test_each_item_of_a_batch_may_have_its_own_positions(device):
@@ -177,7 +180,7 @@ def test_turning_keeps_the_type_and_far_positions_apart(dtype):
     x = torch.ones(1, 2, 8, dtype=dtype)
     turned = rotate(x, torch.tensor([256, 257]))
     assert turned.dtype == dtype
-    assert not torch.equal(turned[0, 0], turned[0, 1])
+    assert (turned[0, 0] - turned[0, 1]).abs().max() > 0.1
 
 
 def test_a_larger_base_turns_more_slowly():
@@ -186,7 +189,7 @@ def test_a_larger_base_turns_more_slowly():
         rotation(torch.tensor(9), 8),
     )
     assert (slow[1:] > fast[1:]).all()
-    assert torch.equal(turn(torch.ones(1, 8), slow, torch.zeros(4))[0, :4], slow)
+    torch.testing.assert_close(turn(torch.ones(1, 8), slow, torch.zeros(4))[0, :4], slow)
 
 
 @pytest.mark.parametrize("d_head", [0, 5])
@@ -214,7 +217,7 @@ def test_alibi_agrees_with_bloom_in_transformers(n_heads):
 @given(n_heads=st.integers(1, 20), n=st.integers(2, 9))
 def test_alibi_falls_in_a_straight_line_with_the_distance(n_heads, n):
     bias = alibi_bias(n_heads, n)
-    assert torch.equal(bias, bias.mT)
+    torch.testing.assert_close(bias, bias.mT)
     slopes = -bias[:, 1, 0]
     assert (slopes > 0).all()
     for distance in range(n):

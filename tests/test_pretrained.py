@@ -27,10 +27,10 @@ def test_model_and_tokenizer_come_back(tmp_path):
     other, its_tokenizer = from_pretrained(tmp_path / "cat")
     ids = torch.tensor([tokenizer.encode("sat")])
     assert its_tokenizer.encode(TEXT) == tokenizer.encode(TEXT)
-    assert torch.equal(other(ids), model(ids))
+    torch.testing.assert_close(other(ids), model(ids))
     assert not other.training
     assert json.loads((tmp_path / "cat" / "config.json").read_text())["data"] == TEXT
-    assert not torch.equal(untrained(tmp_path / "cat")[0](ids), model(ids))
+    assert (untrained(tmp_path / "cat")[0](ids) - model(ids)).abs().max() > 1e-3
 
 
 def test_what_is_missing_or_broken_is_named(tmp_path):

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seeds import start
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -114,13 +115,14 @@ def test_an_open_forget_gate_keeps_the_memory_and_its_gradient():
 
 @given(d_hidden=sizes, bias=st.floats(-5, 5, width=32))
 def test_forget_bias_is_the_sum_of_both_biases_of_that_gate_alone(d_hidden, bias):
-    torch.manual_seed(0)
+    start()
     cell = LSTMCell(3, d_hidden, forget_bias=bias)
-    torch.manual_seed(0)
+    start()
     plain = LSTMCell(3, d_hidden)
     total = cell.input_projection.bias + cell.hidden_projection.bias
-    assert torch.equal(total[d_hidden : 2 * d_hidden], torch.full((d_hidden,), bias))
+    torch.testing.assert_close(total[d_hidden : 2 * d_hidden], torch.full((d_hidden,), bias))
     others = [*range(d_hidden), *range(2 * d_hidden, 4 * d_hidden)]
+    # exact: the same seed, nothing is computed
     assert torch.equal(cell.input_projection.bias[others], plain.input_projection.bias[others])
 
 
@@ -205,6 +207,7 @@ def test_a_position_without_a_token_changes_nothing():
     output, state = scan(cell, x, mask=mask)
     without, expected = scan(cell, x[:, [0, 2]])
     torch.testing.assert_close(state, expected, **FLOAT32)
+    # exact: set, not computed
     assert (output[0, 1] == 0).all()
     torch.testing.assert_close(output[:, [0, 2]], without, **FLOAT32)
 
@@ -212,10 +215,10 @@ def test_a_position_without_a_token_changes_nothing():
 def test_dropout_stands_between_layers_in_training_alone():
     x = normal(2, 5, 3, seed=0)
     one, two = LSTM(3, 4, dropout=0.9), LSTM(3, 4, n_layers=2, dropout=0.9)
-    assert torch.equal(one(x)[0], one(x)[0]), "one layer has nothing between"
-    assert not torch.equal(two(x)[0], two(x)[0])
+    torch.testing.assert_close(one(x)[0], one(x)[0])  # one layer has nothing between
+    assert (two(x)[0] - two(x)[0]).abs().max() > 1e-3
     two.eval()
-    assert torch.equal(two(x)[0], two(x)[0])
+    torch.testing.assert_close(two(x)[0], two(x)[0])
 
 
 def test_layers_refuse_what_they_cannot_do():
@@ -274,19 +277,18 @@ def test_a_language_model_skips_the_padding_on_the_left():
 
 def test_no_position_sees_its_future():
     model = RecurrentLM(11, LSTM(5, 7, n_layers=2))
-    ids = torch.randint(11, (2, 6), generator=torch.Generator().manual_seed(0))
+    ids = torch.randint(11, (2, 6))
     for t in range(6):
         changed = ids.clone()
         changed[:, t] = (ids[:, t] + 1) % 11
         difference = (model(changed) - model(ids)).abs().amax((0, 2))
-        assert (difference[:t] == 0).all()
-        assert difference[t] > 0
+        assert difference[:t].sum() < 1e-5
+        assert difference[t] > 1e-4
     with pytest.raises(ValueError, match="recurrent must read in one direction"):
         RecurrentLM(11, LSTM(5, 7, bidirectional=True))
 
 
 def test_a_language_model_learns_a_cycle():
-    torch.manual_seed(0)
     model = RecurrentLM(5, GRU(8, 16))
     ids = (torch.arange(12) % 5)[None]
     optimizer = torch.optim.Adam(model.parameters(), lr=0.03)
@@ -300,17 +302,15 @@ def test_a_language_model_learns_a_cycle():
 
 def test_a_plain_network_recalls_the_first_of_five_ids():
     """Its state is all that is left of the first id when the last one is read."""
-    torch.manual_seed(0)
     model = RecurrentClassifier(8, 8, RNN(16, 32))
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-    generator = torch.Generator().manual_seed(0)
     for _ in range(200):
-        ids = torch.randint(8, (64, 5), generator=generator)
+        ids = torch.randint(8, (64, 5))
         loss = cross_entropy(model(ids), ids[:, 0])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    ids = torch.randint(8, (500, 5), generator=generator)
+    ids = torch.randint(8, (500, 5))
     assert (model(ids).argmax(-1) == ids[:, 0]).float().mean() > 0.95  # by chance 0.125
 
 
@@ -340,9 +340,7 @@ def test_padding_does_not_change_a_class(kind, bidirectional, n_padding, seed):
 
 def test_a_classifier_learns_the_order_of_two_words():
     """Is the first id smaller? A bag of words says the same of both orders: half are right."""
-    generator = torch.Generator().manual_seed(0)
-    torch.manual_seed(0)
-    ids = torch.randint(9, (600, 2), generator=generator)
+    ids = torch.randint(9, (600, 2))
     ids = ids[ids[:, 0] != ids[:, 1]]
     classes = (ids[:, 0] < ids[:, 1]).long()
     model = RecurrentClassifier(9, 2, LSTM(16, 16))

@@ -42,7 +42,7 @@ def test_a_result_is_written_and_compared_with_its_floors(tmp_path, monkeypatch)
         ),
     )
     result = reproduce("tiny", tmp_path / "new" / "folder", seed=2)
-    assert result["numbers"]["score"] == 2.1235
+    assert result["numbers"]["score"] == pytest.approx(2.1235, abs=1e-12)
     written = (tmp_path / "new" / "folder" / "tiny.json").read_text(encoding="utf-8")
     assert json.loads(written)["command"] == "lmcourse reproduce tiny --seed 2"
     assert missed(result) == ["score is 2.12, below 3.00", "bad is nan, below 0.00"]

@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from seeds import start
 from torch import nn
 
 from lmcourse.checkpoints import save_tensors
@@ -31,7 +32,7 @@ ROW = Row(1, 0.1, None, 1e-3, 2.5, 768, 0.25)
 
 
 def model_and_optimizer(n_steps=0):
-    torch.manual_seed(0)
+    start()
     model = nn.Linear(3, 2)
     optimizer = torch.optim.AdamW(model.parameters(), fused=True)
     for _ in range(n_steps):
@@ -75,8 +76,10 @@ def test_model_optimizer_and_progress_come_back(tmp_path):
     again.close()
     assert [row.step for row in again.history] == [1, 2, 3]
     for one, two in zip(model.parameters(), other.parameters(), strict=True):
+        # exact: what was written and read
         assert torch.equal(one, two)
         for key, value in optimizer.state[one].items():
+            # exact: what was written and read
             assert torch.equal(value, its_optimizer.state[two][key])
     again.close()
     with pytest.raises(ValueError, match=r"seed must be 5 as in .*, got seed=6: go on with the sa"):
@@ -95,6 +98,7 @@ def test_without_a_folder_the_best_weights_stay_in_memory():
     run.save(model, optimizer, Progress())
     assert not run.exists
     run.load_best(model)
+    # exact: copies
     assert torch.equal(model.weight, best)
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from seeds import start
 from torch import nn
 from torch.nn import functional as F
 
@@ -25,13 +26,14 @@ from lmcourse.training import TrainingConfig, evaluate, train
 from lmcourse.transformer import Transformer, TransformerConfig, shift_right
 
 TINY = GPTConfig(vocab_size=7, context_length=8, d_model=12, n_heads=2, n_layers=1)
-IDS = torch.randint(7, (400,), generator=torch.Generator().manual_seed(1))
-HELD_OUT = torch.randint(7, (61,), generator=torch.Generator().manual_seed(2))
+# Ids without a pattern that a tiny model finds; not random, since no test's seed is set here.
+IDS = torch.tensor([pow(3, k, 401) % 7 for k in range(400)])
+HELD_OUT = torch.tensor([pow(5, k, 307) % 7 for k in range(61)])
 CONFIG = TrainingConfig(n_steps=12, batch_size=4, n_warmup=2, validate_every=4)
 
 
 def tiny_gpt(**changes):
-    torch.manual_seed(5)
+    start()
     return GPT(replace(TINY, **changes))
 
 
@@ -40,6 +42,7 @@ def weights(model):
 
 
 def same(one, two):
+    # exact: the same steps with the same kernels
     return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
 
 
@@ -105,12 +108,11 @@ def test_a_gpt_learns_a_text_that_repeats(device):
     assert next(model.parameters()).device.type == device.type
     assert result.history[0].loss == pytest.approx(math.log(7), abs=0.05)
     assert result.best_loss < 0.2
-    assert result.best_loss == evaluate(model, ids[:100], batch_size=8)
+    assert evaluate(model, ids[:100], batch_size=8) == pytest.approx(result.best_loss)
 
 
 def test_a_recurrent_language_model_learns_too():
     ids = torch.arange(400) % 5
-    torch.manual_seed(0)
     model = RecurrentLM(5, LSTM(8, 16))
     config = replace(CONFIG, n_steps=80, learning_rate=3e-2, context_length=6)
     assert train(model, ids, config).history[-1].loss < 0.3
@@ -124,9 +126,7 @@ def padded(examples):
 
 
 def test_a_classifier_of_padded_texts_learns():
-    dice = random.Random(0)
-    texts = [[dice.choice((1, 2)) for _ in range(dice.randint(1, 5))] for _ in range(60)]
-    torch.manual_seed(0)
+    texts = [[random.choice((1, 2)) for _ in range(random.randint(1, 5))] for _ in range(60)]
     model = RecurrentClassifier(3, 2, GRU(6, 8))
     config = replace(CONFIG, n_steps=60, learning_rate=3e-2, batch_size=10)
     result = train(model, texts[:40], config, validation=texts[40:], collate=padded)
@@ -136,9 +136,8 @@ def test_a_classifier_of_padded_texts_learns():
 
 def test_an_encoder_and_decoder_learn_to_copy():
     sizes = {"context_length": 4, "d_model": 16, "n_heads": 2, "n_layers": 1}
-    torch.manual_seed(0)
     model = Transformer(TransformerConfig(source_vocab_size=6, target_vocab_size=6, **sizes))
-    rows = torch.randint(1, 6, (64, 4), generator=torch.Generator().manual_seed(0))
+    rows = torch.randint(1, 6, (64, 4))
 
     def collate(examples):
         source = torch.stack(examples)
@@ -148,20 +147,22 @@ def test_an_encoder_and_decoder_learn_to_copy():
     assert train(model, list(rows), config, collate=collate).history[-1].loss < 0.3
 
 
-def letters_of_pairs(table, n, seed):
+def letters_of_pairs(table, n):
     """n letters, each drawn with the die of the two before it."""
-    dice = random.Random(seed)
     faces = table.double().cumsum(-1).tolist()
     ids = [0, 0]
     while len(ids) < n + 2:
-        ids.append(min(bisect.bisect(faces[ids[-2]][ids[-1]], dice.random()), 7))
+        ids.append(min(bisect.bisect(faces[ids[-2]][ids[-1]], random.random()), 7))
     return torch.tensor(ids[2:])
 
 
 def test_a_source_of_known_entropy_is_approached_and_never_beaten():
-    """Beyond what a pair of letters tells, and not below the entropy, which only a leak allows."""
-    table = (2.5 * torch.randn(8, 8, 8, generator=torch.Generator().manual_seed(2))).softmax(-1)
-    ids, held_out = letters_of_pairs(table, 9000, 1), letters_of_pairs(table, 2000, 2)
+    """Beyond what a pair of letters tells, and not below the entropy, which only a leak allows.
+
+    For eight seeds it went at least half the way from the pairs' loss to the entropy.
+    """
+    table = (2.5 * torch.randn(8, 8, 8)).softmax(-1)
+    ids, held_out = letters_of_pairs(table, 9000), letters_of_pairs(table, 2000)
     oracle = -table[held_out[:-2], held_out[1:-1], held_out[2:]].log().mean().item()
     counts = torch.ones(8, 8)
     counts.index_put_((ids[:-1], ids[1:]), torch.ones(len(ids) - 1), accumulate=True)
@@ -170,12 +171,12 @@ def test_a_source_of_known_entropy_is_approached_and_never_beaten():
     sizes = {"vocab_size": 8, "context_length": 12, "d_model": 32, "n_layers": 2}
     config = TrainingConfig(n_steps=250, batch_size=32, learning_rate=1e-2, validate_every=125)
     result = train(tiny_gpt(**sizes), ids, config, validation=held_out)
-    assert oracle - 0.02 < result.best_loss < bigram - 0.4
+    assert oracle - 0.02 < result.best_loss < bigram - (bigram - oracle) / 3
 
 
 def test_where_nothing_can_be_learned_nothing_is():
     """Blind letters: a validation loss below ln 7 by 0.05 would be a leak (8 standard errors)."""
-    ids = torch.randint(7, (3000,), generator=torch.Generator().manual_seed(3))
+    ids = torch.randint(7, (3000,))
     config = TrainingConfig(n_steps=60, batch_size=16, learning_rate=1e-2, validate_every=20)
     result = train(tiny_gpt(), ids[:2000], config, validation=ids[2000:])
     assert result.best_loss > math.log(7) - 0.05
@@ -186,7 +187,7 @@ def test_any_loss_can_be_made_small():
     model = Pulled()
     config = replace(CONFIG, n_steps=60, learning_rate=0.3, weight_decay=0.0)
     result = train(model, data, config, loss=distance)
-    assert result.history[0].loss == 3.0
+    assert result.history[0].loss == pytest.approx(3.0)
     assert model.number.item() == pytest.approx(3.0, abs=0.2)
 
 
@@ -213,6 +214,7 @@ def test_the_weights_that_stay_are_those_of_the_lowest_validation_loss(tmp_path)
             if row.validation_loss is not None
         }
         assert list(measured) == list(range(2, 41, 2))
+        # exact: one and the same number
         assert result.best_loss == min(measured.values()) < min(measured[2], measured[40])
         assert result.best_step == min(measured, key=measured.get)
         assert abs(model.number.item() - 3) == pytest.approx(result.best_loss, abs=1e-6)
@@ -245,9 +247,11 @@ def test_evaluate_counts_every_prediction_once_and_touches_nothing():
     dice = torch.get_rng_state()
     loss = evaluate(model, HELD_OUT, batch_size=3)
     assert same(before, weights(model))
+    # exact: nothing may have been computed
     assert all(torch.equal(p.grad, g) for p, g in zip(model.parameters(), gradients, strict=True))
     assert model.training
     assert not model.norm.training
+    # exact: states
     assert torch.equal(dice, torch.get_rng_state())
     assert math.exp(loss) == pytest.approx(perplexity(model, HELD_OUT, context_length=8), rel=1e-5)
 
@@ -291,7 +295,9 @@ def test_what_came_before_does_not_matter_and_what_comes_after_is_not_disturbed(
     assert timeless(first.history) == timeless(second.history)
     assert same(weights(one), weights(two))
     assert random.getstate() == states[0]
+    # exact: states
     assert torch.equal(torch.get_rng_state(), states[1])
+    # exact: states
     assert (np.random.get_state()[1] == states[2]).all()
     other = train(tiny_gpt(dropout=0.3), IDS, replace(CONFIG, seed=1))
     assert timeless(other.history) != timeless(first.history)
@@ -334,7 +340,7 @@ def test_bf16_computes_in_bfloat16_and_keeps_float32():
     assert {p.dtype for p in model.parameters()} == {torch.float32}
     reference = train(tiny_gpt(), IDS, CONFIG, validation=HELD_OUT)
     assert result.best_loss == pytest.approx(reference.best_loss, abs=0.02)
-    assert result.best_loss != reference.best_loss
+    assert abs(result.best_loss - reference.best_loss) > 1e-7
 
 
 # ---------------------------------------------------------------- stopped, killed, going on
@@ -423,7 +429,7 @@ def test_a_finished_training_has_nothing_left_to_do(tmp_path):
     model = tiny_gpt()
     again = train(model, IDS, CONFIG, validation=HELD_OUT, folder=tmp_path, resume=True)
     assert again.history == result.history
-    assert evaluate(model, HELD_OUT, batch_size=4) == result.best_loss
+    assert evaluate(model, HELD_OUT, batch_size=4) == pytest.approx(result.best_loss)
 
 
 def test_a_folder_is_not_written_over_and_settings_must_be_the_same(tmp_path):

@@ -67,7 +67,7 @@ def tiny(**changes):
 def test_feed_forward_is_two_layers_and_nothing_after(activation, reference):
     layer, x = FeedForward(5, 7, activation=activation), normal(2, 3, 5, seed=0)
     expected = nn.Sequential(layer.expand, reference, layer.contract)(x)
-    assert torch.equal(layer(x), expected)
+    torch.testing.assert_close(layer(x), expected)
     assert expected.min() < 0, "an activation after the last layer would forbid this"
 
 
@@ -188,9 +188,9 @@ def test_a_decoder_block_agrees_with_torch(norm_first, kind, device, n, n_memory
 
 def test_dropout_acts_in_training_alone():
     block, x = EncoderBlock(8, 2, dropout=0.5), normal(1, 6, 8, seed=0)
-    assert not torch.equal(block(x), block(x))
+    assert (block(x) - block(x)).abs().max() > 1e-3
     block.eval()
-    assert torch.equal(block(x), block(x))
+    torch.testing.assert_close(block(x), block(x))
 
 
 # ---------------------------------------------------------------- the whole model
@@ -212,12 +212,12 @@ def test_each_logit_follows_the_target_before_it_and_the_whole_source():
         changed = target.clone()
         changed[:, t] = (target[:, t] + 1) % 13
         difference = (model(source, changed) - logits).abs().amax((0, 2))
-        assert (difference[:t] == 0).all()
-        assert (difference[t:] > 0).all()
+        assert difference[:t].sum() < 1e-5
+        assert difference[t:].min() > 1e-4
     for s in range(7):
         changed = source.clone()
         changed[:, s] = (source[:, s] + 1) % 11
-        assert ((model(changed, target) - logits).abs().amax((0, 2)) > 0).all()
+        assert ((model(changed, target) - logits).abs().amax((0, 2)) > 1e-4).all()
 
 
 def test_items_of_a_batch_do_not_meet():
@@ -285,21 +285,19 @@ def test_written_step_by_step_the_logits_are_those_of_training():
 
 def test_it_learns_to_reverse():
     """Trained on random lists, tried on others: at least 95 of 100 ids right, without help."""
-    torch.manual_seed(0)
     n, vocab_size = 5, 8  # 8⁵ = 32,768 lists; at most 12,000 are seen
     vocabularies = {"source_vocab_size": vocab_size, "target_vocab_size": vocab_size + 1}
     model = Transformer(tiny(**vocabularies, d_model=32, n_heads=4, n_layers=1))
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
-    generator = torch.Generator().manual_seed(0)
     for _ in range(250):
-        source = torch.randint(vocab_size, (48, n), generator=generator)
+        source = torch.randint(vocab_size, (48, n))
         target = source.flip(1)
         logits = model(source, shift_right(target, start_id=vocab_size))
         loss = cross_entropy(logits, target)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    source = torch.randint(vocab_size, (100, n), generator=generator)
+    source = torch.randint(vocab_size, (100, n))
     written = torch.full((100, 1), vocab_size)
     memory = model.encode(source)
     for _ in range(n):

@@ -29,6 +29,7 @@ def test_the_decoder_reads_the_start_and_says_the_end():
     assert said[0].tolist()[:5] == [*first, t.end_id]
     second = t.target.encode("你唱歌")
     assert said[1].tolist() == [*second, t.end_id, IGNORED, IGNORED]
+    # exact: ids
     assert (read[:, 0] == t.start_id).all()
     assert read.max() < t.model.config.target_vocab_size
 

@@ -161,6 +161,7 @@ def test_raises_wants_the_kind_and_the_words():
 
 def test_an_award_is_a_share_and_is_taken_once():
     award(0.5)
+    # exact: copies
     assert (testing.take_award(), testing.take_award()) == (0.5, None)
     with pytest.raises(ValueError, match="fraction must lie between 0 and 1, got fraction=2"):
         award(2.0)

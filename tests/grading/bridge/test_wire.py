@@ -41,6 +41,7 @@ def same(a, b):
 
 
 def same_bytes(a, b):
+    # exact: bytes
     return (
         a.contiguous().view(-1).view(torch.uint8).tolist()
         == b.reshape(-1).view(torch.uint8).tolist()
@@ -120,6 +121,7 @@ def test_what_arrives_can_be_written_to():
     x[0] = 1
     y = crossed(np.zeros(3))
     y[0] = 1
+    # exact: copies
     assert x.tolist() == y.tolist() == [1, 0, 0]
 
 
@@ -140,6 +142,7 @@ def test_subclasses_of_plain_types_lose_their_tricks():
 
     got = crossed([Liar(3), Never(2.0), Talker("none"), torch.Size([2, 3]), np.float32(0.5)])
     assert [type(item) for item in got] == [int, float, str, tuple, float]
+    # exact: copies
     assert got == [3, 2.0, "none", (2, 3), 0.5]
 
 
@@ -153,6 +156,7 @@ def test_a_lying_tensor_is_taken_by_its_bytes():
 
     got = crossed(torch.tensor([1.0, 2.0]).as_subclass(Liar))
     assert type(got) is torch.Tensor
+    # exact: copies
     assert got.tolist() == [1.0, 2.0]
 
 
