@@ -4,6 +4,7 @@ A module imports only from those that stand before it in this list:
 
     files              whole files or none (standard library only)
     devices            where tensors live
+    modes              a model in training or not, for a while
     neurons            softmax, cross-entropy, look-up of rows
     byte_pairs         words of a text; merges of neighbors, learned and applied
     simple_tokenizers  an id for each character, or for each word

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from lmcourse.neurons import softmax
+from lmcourse.neurons import check_counts, softmax
 
 
 def attention(
@@ -70,6 +70,7 @@ def causal_mask(n: int, device: torch.device | str | None = None) -> Bool[Tensor
                 [1, 1, 0],
                 [1, 1, 1]], dtype=torch.int32)
     """
+    check_counts(n=n)
     return torch.ones(n, n, dtype=torch.bool, device=device).tril()
 
 
@@ -86,6 +87,7 @@ def padding_mask(lengths: Int[Tensor, "B"], n: int) -> Bool[Tensor, "B 1 S"]:
         tensor([[[1, 0, 0]],
                 [[1, 1, 1]]], dtype=torch.int32)
     """
+    check_counts(n=n)
     for length in lengths.tolist():
         if not 0 <= length <= n:
             raise ValueError(f"lengths must lie in 0…{n}, got {length}: the batch has {n} keys")
@@ -95,11 +97,12 @@ def padding_mask(lengths: Int[Tensor, "B"], n: int) -> Bool[Tensor, "B 1 S"]:
 def split_heads(x: Float[Tensor, "B T C"], n_heads: int) -> Float[Tensor, "B H T D"]:
     """Each vector of width C as H vectors of width D = C / H, heads before positions."""
     batch_size, n_positions, d_model = x.shape
-    d_head = _head_width(d_model, n_heads)
+    d_head = head_width(d_model, n_heads)
     return x.view(batch_size, n_positions, n_heads, d_head).transpose(1, 2)
 
 
-def _head_width(d_model: int, n_heads: int) -> int:
+def head_width(d_model: int, n_heads: int) -> int:
+    """D = d_model / n_heads, if it is a whole number."""
     if n_heads < 1 or d_model % n_heads:
         raise ValueError(
             f"d_model must be a multiple of n_heads, got d_model={d_model}, n_heads={n_heads}"
@@ -123,7 +126,7 @@ class MultiHeadAttention(nn.Module):
 
     def __init__(self, d_model: int, n_heads: int, dropout: float = 0.0):
         super().__init__()
-        _head_width(d_model, n_heads)
+        head_width(d_model, n_heads)
         self.n_heads = n_heads
         self.query_projection = nn.Linear(d_model, d_model)
         self.key_projection = nn.Linear(d_model, d_model)

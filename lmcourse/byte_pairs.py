@@ -4,7 +4,6 @@ Chapter: book/tokenizers.md
 """
 
 import heapq
-import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -23,8 +22,16 @@ WORD = regex.compile(
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+"
     r"|\s*[\r\n]|\s+(?!\S)|\s"
 )
-# No word reaches across this place, so a long text can be cut here.
-_SAFE_CUT = regex.compile(r"\n(?=\p{L})")
+# No word reaches across these places, and on either side the words are what they would be in the
+# whole text: after letters or digits that end; after the end of a line where the white space ends,
+# too; before white space, but not before the end of a line, which signs take with them; and
+# between signs and a digit.
+_SAFE_CUT = regex.compile(
+    r"(?<=\p{L})(?=\P{L})|(?<=\p{N})(?=\P{N})|(?<=[\r\n])(?=\S)|(?<=\S)(?=[^\S\r\n])"
+    r"|(?<=[^\s\p{L}\p{N}])(?=\p{N})"
+)
+# Words longer than this hardly come again, and are not remembered.
+_LONG = 100
 
 # A bar is shown where somebody looks, and only if it takes long.
 _BAR = {"delay": 1, "disable": None, "unit_scale": True}
@@ -41,10 +48,14 @@ def split_words(text: str) -> list[str]:
 
 
 def pieces(text: str, n_characters: int = 1_000_000) -> Iterator[str]:
-    """The text in parts of at least `n_characters`, cut where no word is cut."""
+    """The text in parts of `n_characters` and what is left of the last word.
+
+    The words of the parts are those of the text. So what is held in memory does not grow with the
+    text, whatever its lines look like.
+    """
     start = 0
     while start < len(text):
-        cut = _SAFE_CUT.search(text, start + n_characters - 1)
+        cut = _SAFE_CUT.search(text, start + n_characters)
         end = cut.end() if cut else len(text)
         yield text[start:end]
         start = end
@@ -194,15 +205,33 @@ def apply_merges(ids: Sequence[int], ranks: Mapping[Pair, int]) -> list[int]:
         >>> apply_merges([1, 2, 3], {(2, 3): 4, (1, 2): 5})
         [1, 4]
     """
-    merged = list(ids)
-    while len(merged) > 1:
-        candidates = [ranks.get(pair, math.inf) for pair in pairwise(merged)]
-        new_id = min(candidates)
-        if new_id == math.inf:
-            break
-        i = candidates.index(new_id)
-        merged = merge_pair(merged, (merged[i], merged[i + 1]), new_id)
-    return merged
+    # A list whose places know their neighbors, and a heap of the pairs that can be merged: a merge
+    # changes two pairs and leaves all others, so even a word without an end is read once.
+    merged: list[int | None] = list(ids)
+    end = len(merged)
+    before, after = list(range(-1, end - 1)), list(range(1, end + 1))
+    heap: list[tuple[int, int, int, int]] = []
+
+    def note(place: int, following: int) -> None:
+        pair = merged[place], merged[following]
+        if (new_id := ranks.get(pair)) is not None:
+            heapq.heappush(heap, (new_id, place, *pair))
+
+    for place in range(end - 1):
+        note(place, place + 1)
+    while heap:
+        new_id, place, first, second = heapq.heappop(heap)
+        other = after[place]
+        if merged[place] != first or other == end or merged[other] != second:
+            continue  # one of the two was merged in the meantime
+        merged[place], merged[other] = new_id, None
+        after[place] = after[other]
+        if after[place] < end:
+            before[after[place]] = place
+            note(place, after[place])
+        if before[place] >= 0:
+            note(before[place], place)
+    return [index for index in merged if index is not None]
 
 
 class MergedWords(dict[str, list[int]]):
@@ -218,7 +247,9 @@ class MergedWords(dict[str, list[int]]):
     def __missing__(self, word: str) -> list[int]:
         if len(self) >= self.n_remembered:
             self.clear()
-        ids = self[word] = apply_merges(word.encode(), self.ranks)
+        ids = apply_merges(word.encode(), self.ranks)
+        if len(word) <= _LONG:
+            self[word] = ids
         return ids
 
 

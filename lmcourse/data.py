@@ -11,10 +11,11 @@ import os
 import random
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
@@ -101,8 +102,20 @@ def _read_reviews() -> dict[str, list[tuple[str, int]]]:
 
 
 def _read_tatoeba() -> dict[str, list[tuple[str, str]]]:
-    rows = [line.split("\t") for line in _lines("tatoeba-cmn-eng.tsv")]
+    name = "tatoeba-cmn-eng.tsv"
+    rows = [_columns(name, number, line) for number, line in enumerate(_lines(name), 1)]
     return {"all": [(row[0], row[1]) for row in rows]}
+
+
+def _columns(name: str, number: int, line: str) -> list[str]:
+    """What stands between the tabs, two texts at least."""
+    columns = line.split("\t")
+    if len(columns) < 2:
+        raise DatasetError(
+            f"line {number} of {name} must have two texts with a tab between them, got {line!r}:"
+            f" mend the file, or remove it from the folder that {VARIABLE} names"
+        )
+    return columns
 
 
 def _read_captions() -> dict[str, list[tuple[str, str]]]:
@@ -117,9 +130,10 @@ def _read_entities() -> dict[str, list[list[tuple[str, str]]]]:
     parts = {}
     for part in ("train", "dev"):
         sentences: list[list[tuple[str, str]]] = [[]]
-        for line in _lines(f"wnut17.{part}.conll"):
+        name = f"wnut17.{part}.conll"
+        for number, line in enumerate(_lines(name), 1):
             if line.strip():
-                word, tag = line.split("\t")
+                word, tag = _columns(name, number, line)[:2]
                 sentences[-1].append((word, tag))
             elif sentences[-1]:  # some breaks are empty lines, some a TAB, some both
                 sentences.append([])
@@ -146,7 +160,10 @@ def _text(name: str) -> str:
     if content is None:
         content = _download(name).read_bytes()
         content = gzip.decompress(content) if f"{name}.gz" in SUMS else content
-    return content.decode("utf-8")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{name} must be a text in UTF-8, but {error.reason}") from error
 
 
 def _from_folder(name: str) -> bytes | None:
@@ -269,13 +286,17 @@ def batches(
 
 
 def pad_batch(
-    sequences: Sequence[Sequence[int]], pad_id: int = 0, side: Literal["right", "left"] = "right"
+    sequences: Iterable[Sequence[int] | Tensor | np.ndarray],
+    pad_id: int = 0,
+    side: Literal["right", "left"] = "right",
 ) -> tuple[Int[Tensor, "B T"], Bool[Tensor, "B T"]]:
     """The sequences as rows of equal length, and the mask: True where an id is real.
 
     The rows' lengths are `mask.sum(1)`; attention takes `mask[:, None]`.
 
     Args:
+        sequences: lists, tensors or arrays. Where all are empty there is one column of padding, so
+            that an empty text is read alone as it is beside others.
         pad_id: fills up; what it is does not matter where the mask is obeyed.
         side: where to fill up: right to read, left to go on writing.
 
@@ -283,15 +304,16 @@ def pad_batch(
         >>> pad_batch([[5, 3], [7, 2, 4]])[0].tolist()
         [[5, 3, 0], [7, 2, 4]]
     """
-    if not sequences or not any(sequences):
-        raise ValueError(f"sequences must have at least one id, got {len(sequences)} without any")
+    rows = [torch.as_tensor(sequence) for sequence in sequences]
+    if not rows:
+        raise ValueError("sequences must be at least one, got none")
     if side not in ("right", "left"):
         raise ValueError(f"side must be 'right' or 'left', got side={side!r}")
-    n = max(map(len, sequences))
-    ids = torch.full((len(sequences), n), pad_id)
-    mask = torch.zeros(len(sequences), n, dtype=torch.bool)
-    for row, sequence in enumerate(sequences):
-        place = slice(0, len(sequence)) if side == "right" else slice(n - len(sequence), n)
-        ids[row, place] = torch.tensor(sequence, dtype=ids.dtype)
-        mask[row, place] = True
+    n = max(1, *map(len, rows))
+    ids = torch.full((len(rows), n), pad_id)
+    mask = torch.zeros(len(rows), n, dtype=torch.bool)
+    for number, row in enumerate(rows):
+        place = slice(0, len(row)) if side == "right" else slice(n - len(row), n)
+        ids[number, place] = row.to(ids.dtype)
+        mask[number, place] = True
     return ids, mask

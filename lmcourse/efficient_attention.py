@@ -8,7 +8,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lmcourse.attention import causal_mask, merge_heads, split_heads
+from lmcourse.attention import causal_mask, head_width, merge_heads, split_heads
+from lmcourse.neurons import check_counts
 from lmcourse.positions import turn
 
 
@@ -31,6 +32,7 @@ class KVCache:
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ):
+        check_counts(batch_size=batch_size, n_heads=n_heads, capacity=capacity, d_head=d_head)
         self.length, self.capacity = 0, capacity
         shape = (batch_size, n_heads, capacity, d_head)
         self._keys = torch.empty(shape, device=device, dtype=dtype)
@@ -104,16 +106,13 @@ class GroupedQueryAttention(nn.Module):
     ):
         super().__init__()
         n_kv_heads = n_heads if n_kv_heads is None else n_kv_heads
-        if n_heads < 1 or d_model % n_heads:
-            raise ValueError(
-                f"d_model must be a multiple of n_heads, got d_model={d_model}, n_heads={n_heads}"
-            )
+        d_head = head_width(d_model, n_heads)
         if n_kv_heads < 1 or n_heads % n_kv_heads:
             raise ValueError(
                 "n_heads must be a multiple of n_kv_heads, "
                 f"got n_heads={n_heads}, n_kv_heads={n_kv_heads}"
             )
-        self.n_heads, self.n_kv_heads, self.d_head = n_heads, n_kv_heads, d_model // n_heads
+        self.n_heads, self.n_kv_heads, self.d_head = n_heads, n_kv_heads, d_head
         self.dropout, self.causal = dropout, causal
         self.widths = [d_model, n_kv_heads * self.d_head, n_kv_heads * self.d_head]
         self.input_projection = nn.Linear(d_model, sum(self.widths), bias=bias)

@@ -3,11 +3,13 @@
 Chapter: book/evaluation.md
 """
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+from lmcourse.metrics import calibration_bins, ngrams
 
 
 def bootstrap_interval(
@@ -58,7 +60,11 @@ def _check_scores(scores: Tensor, weights: Tensor | None, confidence: float) -> 
         raise ValueError(f"confidence must be between 0 and 1, got confidence={confidence}")
 
 
-def seen_share(test: Sequence[Hashable], train: Sequence[Hashable], n: int = 8) -> float:
+def seen_share(
+    test: Sequence[Hashable] | Int[Tensor, "N"],
+    train: Sequence[Hashable] | Int[Tensor, "M"],
+    n: int = 8,
+) -> float:
     """The share of the n-grams of `test` that stand in `train`: 0 for new text, 1 for a copy.
 
     A model that has read its test can recite it, and then the test says nothing about other text.
@@ -73,13 +79,9 @@ def seen_share(test: Sequence[Hashable], train: Sequence[Hashable], n: int = 8) 
     """
     if len(test) < n:
         raise ValueError(f"test must hold n tokens at least, got {len(test)} with n={n}")
-    known = set(_ngrams(train, n))
-    found = [gram in known for gram in _ngrams(test, n)]
+    known = set(ngrams(train, n))
+    found = [gram in known for gram in ngrams(test, n)]
     return sum(found) / len(found)
-
-
-def _ngrams(tokens: Sequence[Hashable], n: int) -> Iterator[tuple[Hashable, ...]]:
-    return zip(*(tokens[i:] for i in range(n)), strict=False)
 
 
 def reliability(
@@ -89,7 +91,7 @@ def reliability(
 
     Drawn against each other, the first two lie on the diagonal if the model is calibrated.
     """
-    bins = (probs * n_bins).long().clamp_max(n_bins - 1)
+    bins = calibration_bins(probs, n_bins)
     rows = []
     for i in range(n_bins):
         here = bins == i

@@ -3,8 +3,8 @@
 Chapter: book/generation.md
 """
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+import math
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -12,12 +12,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from lmcourse.metrics import LanguageModel
+from lmcourse.modes import mode
 
 
 def generate(
     model: LanguageModel,
     ids: Int[Tensor, "..."],
     n_tokens: int,
+    *,
     temperature: float | int = 1.0,
     top_k: int | None = None,
     top_p: float | int | None = None,
@@ -49,7 +51,7 @@ def generate(
     _check_prompts(ids, n_tokens, mask)
     stops = torch.tensor(sorted(stop_ids), dtype=ids.dtype, device=ids.device)
     ended = torch.zeros(len(ids), 1, dtype=torch.bool, device=ids.device)
-    with _evaluating(model), torch.inference_mode():
+    with mode(model, training=False), torch.inference_mode():
         reader = _Reader(model, len(ids), use_cache)
         for _ in range(n_tokens):
             logits = reader.read(ids, mask)
@@ -72,12 +74,25 @@ def sample(
     top_p: float | int | None = None,
     generator: torch.Generator | None = None,
 ) -> Int[Tensor, "B"]:
-    """One id for each row, drawn from softmax(logits / temperature) among those that are kept."""
+    """One id for each row, drawn from softmax(logits / temperature) among those that are kept.
+
+    Raises:
+        ValueError: a rule that excludes every id, or a model that gave no odds.
+    """
+    _check_rules(temperature, top_k, top_p)
+    highest = logits.amax(-1, keepdim=True)
+    if not highest.isfinite().all():
+        row = int(highest.isfinite().logical_not().int().argmax())
+        raise ValueError(
+            "logits must be numbers, and one of a row above -inf, got"
+            f" {highest.flatten()[row].item()} as the highest of row {row}: the model gives no"
+            " odds, so look for NaN and inf in its weights and for a mask that hides all"
+        )
     if temperature == 0:
         return logits.argmax(-1)
-    logits = logits.float()
-    # Less the largest one, so that a temperature near 0 cannot overflow.
-    logits = (logits - logits.amax(-1, keepdim=True)) / temperature
+    # Less the largest one, and not divided by what is 0 in float32: near 0 it is greedy.
+    temperature = max(temperature, torch.finfo(torch.float32).tiny)
+    logits = (logits.float() - highest.float()) / temperature
     if top_k is not None:
         logits = keep_top_k(logits, top_k)
     if top_p is not None:
@@ -110,10 +125,13 @@ def keep_top_p(logits: Float[Tensor, "*batch V"], p: float | int) -> Float[Tenso
         >>> keep_top_p(torch.tensor([0.1, 0.6, 0.3]).log(), 0.8).exp()
         tensor([0.0000, 0.6000, 0.3000])
     """
+    if p >= 1:
+        return logits
     descending, order = logits.sort(dim=-1, descending=True, stable=True)
-    probs = descending.softmax(-1)
-    # An id stays if those before it have less than p: the likeliest one always does.
-    outside = probs.cumsum(-1) - probs >= p
+    # An id stays if those before it have less than p, so if it and those after it have more than
+    # 1 - p: summed from the smallest on, rounding loses none. The likeliest one always stays.
+    rest = descending.softmax(-1).flip(-1).cumsum(-1).flip(-1)
+    outside = rest <= 1 - p
     outside[..., 0] = False
     return logits.masked_fill(torch.empty_like(outside).scatter(-1, order, outside), -torch.inf)
 
@@ -143,22 +161,11 @@ class _Reader:
         return self.model(ids, **more)[:, -1]
 
 
-@contextmanager
-def _evaluating(model: LanguageModel) -> Iterator[None]:
-    """Without dropout, and afterwards as before."""
-    was_training = getattr(model, "training", False)
-    if was_training:
-        model.eval()
-    try:
-        yield
-    finally:
-        if was_training:
-            model.train()
-
-
 def _check_rules(temperature: float | int, top_k: int | None, top_p: float | int | None) -> None:
-    if temperature < 0:
-        raise ValueError(f"temperature must be at least 0, got temperature={temperature}")
+    if not 0 <= temperature < math.inf:
+        raise ValueError(
+            f"temperature must be at least 0 and finite, got temperature={temperature}"
+        )
     if top_k is not None and top_k < 1:
         raise ValueError(f"top_k must be at least 1, got top_k={top_k}: None keeps all ids")
     if top_p is not None and not 0 < top_p <= 1:

@@ -5,14 +5,16 @@ Chapter: book/evaluation.md
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Hashable, Iterator, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from lmcourse.modes import mode
 from lmcourse.neurons import cross_entropy
+from lmcourse.simple_tokenizers import UNKNOWN
 from lmcourse.tokenizers import Tokenizer
 
 
@@ -62,7 +64,11 @@ def perplexity(
 
     Reference: Jelinek, Mercer, Bahl and Baker (1977), https://doi.org/10.1121/1.2016299
     """
-    return math.exp(surprise(model, ids, context_length, batch_size) / (len(ids) - 1))
+    nats = surprise(model, ids, context_length, batch_size) / (len(ids) - 1)
+    try:
+        return math.exp(nats)
+    except OverflowError:
+        return math.inf  # a model that is very sure, and very wrong
 
 
 def surprise(
@@ -72,17 +78,11 @@ def surprise(
     if len(ids) < 2:
         raise ValueError(f"ids must be at least two, one to start from, got {len(ids)}")
     total = 0.0
-    was_training = getattr(model, "training", False)
-    if was_training:
-        model.eval()  # with dropout it would be the perplexity of another model
-    try:
-        with torch.no_grad():
-            for inputs, targets in _windows(ids, context_length, batch_size):
-                # Weighted by its size: the last window is shorter, and counts for less.
-                total += cross_entropy(model(inputs), targets).item() * targets.numel()
-    finally:
-        if was_training:
-            model.train()
+    # With dropout it would be the perplexity of another model.
+    with mode(model, training=False), torch.no_grad():
+        for inputs, targets in _windows(ids, context_length, batch_size):
+            # Weighted by its size: the last window is shorter, and counts for less.
+            total += cross_entropy(model(inputs), targets).item() * targets.numel()
     return total
 
 
@@ -101,9 +101,21 @@ def bits_per_byte(
     """
     ids = tokenizer.encode(text)
     nats = surprise(model, torch.tensor(ids, device=device), context_length, batch_size)
-    first = tokenizer.tokens[ids[0]]
-    n_bytes = len(text.encode()) - len(first if isinstance(first, bytes) else first.encode())
-    return nats / math.log(2) / n_bytes
+    return nats / math.log(2) / (len(text.encode()) - _n_bytes_of_first(tokenizer, text, ids))
+
+
+def _n_bytes_of_first(tokenizer: Tokenizer, text: str, ids: list[int]) -> int:
+    """How many bytes of the text its first token stands for."""
+    token = tokenizer.tokens[ids[0]]
+    if isinstance(token, bytes):
+        return len(token)
+    if token != UNKNOWN and text.startswith(token):
+        return len(token.encode())
+    # `<unk>` is a name, not what stands in the text: that is what the other ids leave over.
+    for end in range(1, len(text)):
+        if tokenizer.encode(text[end:]) == ids[1:]:
+            return len(text[:end].encode())
+    return 0  # a sign for the start of a text
 
 
 def _windows(ids: Tensor, context_length: int, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -142,11 +154,13 @@ def bleu(
             "candidates and references must be as many, and at least one, got"
             f" {len(candidates)} and {len(references)}"
         )
+    _check_tokens("candidates", candidates)
+    _check_tokens("references", references)
     c, r = sum(map(len, candidates)), sum(map(len, references))
     log_precisions, n_misses = [], 0
     for n in range(1, max_n + 1):
         pairs = zip(candidates, references, strict=True)
-        hits = sum((_ngrams(one, n) & _ngrams(other, n)).total() for one, other in pairs)
+        hits = sum((_counted(one, n) & _counted(other, n)).total() for one, other in pairs)
         total = sum(max(len(candidate) - n + 1, 0) for candidate in candidates)
         if total == 0 or (n == 1 and hits == 0):
             return 0.0
@@ -156,8 +170,30 @@ def bleu(
     return 100 * math.exp(brevity + sum(log_precisions) / max_n)
 
 
-def _ngrams(tokens: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
-    return Counter(zip(*(tokens[i:] for i in range(n)), strict=False))
+def _check_tokens(what: str, texts: Sequence[Any]) -> None:
+    for place, text in enumerate(texts):
+        # A str would be read letter by letter, and tensors are never equal as keys.
+        if not isinstance(text, list | tuple) or any(isinstance(token, Tensor) for token in text):
+            raise ValueError(
+                f"{what} must be lists of tokens, got {what}[{place}]={text!r}: split a text into"
+                " its tokens first, and make a list of a tensor"
+            )
+
+
+def _counted(tokens: Sequence[Hashable], n: int) -> Counter[tuple[Hashable, ...]]:
+    return Counter(ngrams(tokens, n))
+
+
+def ngrams(tokens: Sequence[Hashable] | Tensor, n: int) -> Iterator[tuple[Hashable, ...]]:
+    """Each n tokens that stand side by side, in their order.
+
+    Example:
+        >>> list(ngrams("to be or not".split(), 2))
+        [('to', 'be'), ('be', 'or'), ('or', 'not')]
+    """
+    # Tensors are equal to themselves alone where a set or a counter compares them.
+    tokens = tokens.tolist() if isinstance(tokens, Tensor) else tokens
+    return zip(*(tokens[i:] for i in range(n)), strict=False)
 
 
 def calibration_error(
@@ -178,12 +214,18 @@ def calibration_error(
     Reference: Naeini, Cooper and Hauskrecht (2015), Obtaining Well Calibrated Probabilities Using
         Bayesian Binning, AAAI 2015
     """
-    if not len(probs) or not ((probs >= 0) & (probs <= 1)).all():
-        raise ValueError(f"probs must be from 0 to 1, and not empty, got {_extent(probs)}")
-    bins = (probs.double() * n_bins).long().clamp_max(n_bins - 1)  # 1.0 belongs to the last
+    bins = calibration_bins(probs, n_bins)
     gaps = torch.zeros(n_bins, dtype=torch.double, device=probs.device)
     gaps.index_add_(0, bins, right.double() - probs.double())
     return gaps.abs().sum().item() / len(probs)
+
+
+def calibration_bins(probs: Float[Tensor, "N"], n_bins: int = 10) -> Int[Tensor, "N"]:
+    """The bin of each probability, of `n_bins` of equal width from 0 to 1; 1 is in the last."""
+    if not len(probs) or not ((probs >= 0) & (probs <= 1)).all():
+        raise ValueError(f"probs must be from 0 to 1, and not empty, got {_extent(probs)}")
+    # In float64: 10 times the float32 that is a hair below 0.7 would be rounded up to 7.
+    return (probs.double() * n_bins).long().clamp_max(n_bins - 1)
 
 
 def _extent(values: Tensor) -> str:

@@ -16,6 +16,8 @@ def softmax(logits: Float[Tensor, "*shape"], dim: int = -1) -> Float[Tensor, "*s
         >>> softmax(torch.tensor([1000.0, 1000.0]))
         tensor([0.5000, 0.5000])
     """
+    if not logits.shape[dim]:
+        return logits.exp()  # nothing to choose from, as where attention has no keys
     # Subtracting the largest logit changes nothing in the ratio and keeps exp() from overflowing.
     # It is a constant of the computation, so no gradient needs to flow through it.
     shifted = logits - logits.amax(dim, keepdim=True).detach()
@@ -55,6 +57,13 @@ def cross_entropy(
             f"targets must lie in 0…{vocab_size - 1}, got {worst}: logits have {vocab_size} classes"
         )
     return -log_probs.gather(-1, targets[..., None].long()).mean()
+
+
+def check_counts(**counts: int) -> None:
+    """Refuses counts below zero: a slice would take them from the end, torch names none of them."""
+    for name, count in counts.items():
+        if count < 0:
+            raise ValueError(f"{name} must be at least 0, got {name}={count}")
 
 
 def look_up(table: Float[Tensor, "V C"], ids: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch C"]:

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from lmcourse.neurons import check_counts
+
 
 def sinusoidal_positions(
     n: int, d_model: int, device: torch.device | str | None = None
@@ -24,6 +26,7 @@ def sinusoidal_positions(
         tensor([[0.0000, 1.0000, 0.0000, 1.0000],
                 [0.8415, 0.5403, 0.0100, 0.9999]])
     """
+    check_counts(n=n)
     if d_model < 2 or d_model % 2:
         raise ValueError(f"d_model must be even and positive, got d_model={d_model}")
     cosines, sines = rotation(torch.arange(n, device=device), d_model)
@@ -41,12 +44,14 @@ class LearnedPositions(nn.Module):
 
     def __init__(self, context_length: int, d_model: int):
         super().__init__()
+        check_counts(context_length=context_length, d_model=d_model)
         self.context_length = context_length
         self.weight = nn.Parameter(torch.empty(context_length, d_model))
         nn.init.normal_(self.weight, std=0.02)
 
     def forward(self, n: int) -> Float[Tensor, "n C"]:
         """The vectors of the positions 0 … n − 1."""
+        check_counts(n=n)
         if n > self.context_length:
             raise ValueError(
                 f"n must be at most context_length, got n={n}, "
@@ -114,6 +119,7 @@ def alibi_bias(
                 [-0.5000, -0.0000, -0.5000],
                 [-1.0000, -0.5000, -0.0000]])
     """
+    check_counts(n=n)
     positions = torch.arange(n, device=device)
     distances = (positions[:, None] - positions).abs()
     return -torch.tensor(_slopes(n_heads), device=device)[:, None, None] * distances

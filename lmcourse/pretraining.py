@@ -359,7 +359,8 @@ def sample(
     model, encoder = from_pretrained(folder)
     ids = torch.tensor([_prompt_ids(encoder, prompt)])
     dice = torch.Generator().manual_seed(seed)
-    written = generate(model, ids, n_tokens, temperature, top_k, top_p, generator=dice)
+    rules = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+    written = generate(model, ids, n_tokens, **rules, generator=dice)
     return encoder.decode(written[0].tolist())
 
 

@@ -4,13 +4,14 @@ Chapter: book/tokenizers.md
 """
 
 import json
+import operator
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from lmcourse.byte_pairs import count_words, split_words
+from lmcourse.byte_pairs import count_words, pieces, split_words
 
 UNKNOWN = "<unk>"
 
@@ -28,7 +29,7 @@ class Tokenizer(Protocol):
     def encode(self, text: str) -> list[int]:
         """The ids of a text."""
 
-    def decode(self, ids: Sequence[int]) -> str:
+    def decode(self, ids: Iterable[int]) -> str:
         """The text of ids."""
 
 
@@ -100,10 +101,11 @@ class CharTokenizer:
                 f" vocab_size, and it becomes {UNKNOWN}"
             ) from None
 
-    def decode(self, ids: Sequence[int]) -> str:
-        """The characters of the ids, side by side; `<unk>` where one was unknown."""
-        check_ids(ids, self.vocab_size)
-        return "".join(self.tokens[index] for index in ids)
+    def decode(self, ids: Iterable[int], skip_special_tokens: bool = False) -> str:
+        """The characters side by side; `<unk>` where one was unknown, unless it is skipped."""
+        first = int(self.unknown and skip_special_tokens)
+        checked = check_ids(ids, self.vocab_size)
+        return "".join(self.tokens[index] for index in checked if index >= first)
 
     def save(self, path: str | Path) -> None:
         """Writes the characters to a JSON file, readable in any editor."""
@@ -157,12 +159,12 @@ class WordTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """The id of each word, 0 for those that are not known."""
-        return [self._ids.get(word, 0) for word in split_words(text)]
+        return [self._ids.get(word, 0) for piece in pieces(text) for word in split_words(piece)]
 
-    def decode(self, ids: Sequence[int], skip_special_tokens: bool = False) -> str:
+    def decode(self, ids: Iterable[int], skip_special_tokens: bool = False) -> str:
         """The words side by side; `<unk>` where one was unknown, unless it is skipped."""
-        check_ids(ids, self.vocab_size)
-        return "".join(self.tokens[index] for index in ids if index or not skip_special_tokens)
+        checked = check_ids(ids, self.vocab_size)
+        return "".join(self.tokens[index] for index in checked if index or not skip_special_tokens)
 
     def save(self, path: str | Path) -> None:
         """Writes the words to a JSON file, readable in any editor."""
@@ -175,12 +177,14 @@ class WordTokenizer:
             return cls(content["words"])
 
 
-def check_ids(ids: Iterable[int], vocab_size: int) -> None:
-    """Refuses ids that no token has."""
+def check_ids(ids: Iterable[int], vocab_size: int) -> list[int]:
+    """The ids, which may come from an iterator or a tensor; refuses those that no token has."""
+    checked = [operator.index(index) for index in ids]
     # Python would count -1 from the end, and decode a mistake as the last token.
-    for index in ids:
+    for index in checked:
         if not 0 <= index < vocab_size:
-            raise ValueError(f"ids must lie in 0…{vocab_size - 1}, got {int(index)}")
+            raise ValueError(f"ids must lie in 0…{vocab_size - 1}, got {index}")
+    return checked
 
 
 def check_different(what: str, things: Sequence[Hashable]) -> None:

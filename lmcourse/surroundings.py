@@ -11,9 +11,9 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from torch import nn
 
 from lmcourse import distributed
+from lmcourse.modes import mode as mode
 
 
 class TrainingInterrupted(KeyboardInterrupt):
@@ -43,18 +43,6 @@ def own_dice(device: torch.device) -> Iterator[None]:
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])
-
-
-@contextmanager
-def mode(model: nn.Module, training: bool) -> Iterator[None]:
-    """The model in training (with dropout) or not, each of its modules afterwards as before."""
-    before = [(module, module.training) for module in model.modules()]
-    model.train(training)
-    try:
-        yield
-    finally:
-        for module, was_training in before:
-            module.training = was_training
 
 
 @contextmanager

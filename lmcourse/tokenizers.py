@@ -3,7 +3,7 @@
 Chapter: book/tokenizers.md
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -46,7 +46,7 @@ class BPETokenizer:
     Reference: Radford et al. (2019), section 2.2, for bytes and for merges inside of words.
     """
 
-    def __init__(self, merges: Iterable[Pair], special_tokens: Sequence[str] = ()):
+    def __init__(self, merges: Iterable[Pair], special_tokens: Iterable[str] = ()):
         self.merges = list(merges)
         self.special_tokens = _names(special_tokens)
         check_different("merges", self.merges)
@@ -57,7 +57,7 @@ class BPETokenizer:
 
     @classmethod
     def train(
-        cls, text: str, vocab_size: int, special_tokens: Sequence[str] = ()
+        cls, text: str, vocab_size: int, special_tokens: Iterable[str] = ()
     ) -> "BPETokenizer":
         """A tokenizer with the most frequent pairs of `text`; a bar shows if it takes long.
 
@@ -69,7 +69,8 @@ class BPETokenizer:
         """
         if not text:
             raise ValueError("text must have at least one character, got text=''")
-        n_merges = vocab_size - N_BYTES - len(_names(special_tokens))
+        special_tokens = _names(special_tokens)
+        n_merges = vocab_size - N_BYTES - len(special_tokens)
         if n_merges < 0:
             raise ValueError(
                 f"vocab_size must be at least {vocab_size - n_merges}, for {N_BYTES} bytes and"
@@ -90,9 +91,7 @@ class BPETokenizer:
         """The number of ids, for bytes, merges and special tokens."""
         return len(self.tokens)
 
-    def encode(
-        self, text: str, allowed_special: Literal["all"] | Collection[str] = ()
-    ) -> list[int]:
+    def encode(self, text: str, allowed_special: Literal["all"] | Iterable[str] = ()) -> list[int]:
         """The ids of the words, one word after the other.
 
         Args:
@@ -109,25 +108,26 @@ class BPETokenizer:
                         ids += chain.from_iterable(map(self._words.__getitem__, split_words(piece)))
         return ids
 
-    def _allowed(self, names: Literal["all"] | Collection[str]) -> Collection[str]:
+    def _allowed(self, names: Literal["all"] | Iterable[str]) -> Collection[str]:
         if names == "all":
             return self.special_tokens
-        if isinstance(names, str) or any(name not in self._special_ids for name in names):
+        allowed = list(names)  # once: it may be an iterator
+        if isinstance(names, str) or any(name not in self._special_ids for name in allowed):
             raise ValueError(
                 f"allowed_special must be 'all' or a list with some of {self.special_tokens}, got"
                 f" allowed_special={names!r}"
             )
-        return names
+        return allowed
 
-    def decode(self, ids: Sequence[int], skip_special_tokens: bool = False) -> str:
+    def decode(self, ids: Iterable[int], skip_special_tokens: bool = False) -> str:
         """The text of the ids; `\ufffd` where bytes are not UTF-8, as when a character is cut.
 
         Args:
             skip_special_tokens: leave them out, instead of showing their names.
         """
-        check_ids(ids, self.vocab_size)
+        checked = check_ids(ids, self.vocab_size)
         end = N_BYTES + len(self.merges) if skip_special_tokens else self.vocab_size
-        spelled = b"".join(self.tokens[index] for index in ids if index < end)
+        spelled = b"".join(self.tokens[index] for index in checked if index < end)
         return spelled.decode("utf-8", errors="replace")
 
     def save(self, path: str | Path) -> None:
@@ -141,12 +141,13 @@ class BPETokenizer:
             return cls([tuple(pair) for pair in content["merges"]], content["special_tokens"])
 
 
-def _names(special_tokens: Sequence[str]) -> list[str]:
-    if isinstance(special_tokens, str) or "" in special_tokens:
+def _names(special_tokens: Iterable[str]) -> list[str]:
+    names = list(special_tokens)  # once: it may be an iterator
+    if isinstance(special_tokens, str) or "" in names:
         rule = "special_tokens must be a list of names, none of them empty"
         raise ValueError(f"{rule}, got special_tokens={special_tokens!r}")
-    check_different("special_tokens", special_tokens)
-    return list(special_tokens)
+    check_different("special_tokens", names)
+    return names
 
 
 @contextmanager

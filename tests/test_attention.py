@@ -19,6 +19,8 @@ from lmcourse.attention import (
     padding_mask,
     split_heads,
 )
+from lmcourse.efficient_attention import KVCache
+from lmcourse.positions import LearnedPositions, alibi_bias, sinusoidal_positions
 
 # bfloat16 keeps 8 bits: 2⁻⁸ is lost at each of about eight roundings (scores, exponential, sum, …).
 TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-12, torch.bfloat16: 2**-5}
@@ -223,6 +225,31 @@ def test_a_padding_mask_shows_the_first_keys(lengths):
 def test_masks_live_where_they_are_needed(device):
     assert causal_mask(3, device).device.type == device.type
     assert padding_mask(torch.tensor([1, 2], device=device), 3).device.type == device.type
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: causal_mask(-1),
+        lambda: padding_mask(torch.tensor([], dtype=torch.long), -1),
+        lambda: sinusoidal_positions(-1, 4),
+        lambda: LearnedPositions(5, 4)(-1),
+        lambda: alibi_bias(2, -1),
+    ],
+    ids=["causal", "padding", "sinusoids", "learned", "alibi"],
+)
+def test_a_negative_number_of_positions_is_refused(ask):
+    with pytest.raises(ValueError, match="n must be at least 0, got n=-1"):
+        ask()
+
+
+def test_a_negative_size_is_refused():
+    with pytest.raises(ValueError, match="capacity must be at least 0, got capacity=-2"):
+        KVCache(2, 3, -2, 4)
+    with pytest.raises(ValueError, match="batch_size must be at least 0, got batch_size=-1"):
+        KVCache(-1, 3, 2, 4)
+    with pytest.raises(ValueError, match=r"context_length must be at least 0, got .*-1"):
+        LearnedPositions(-1, 4)
 
 
 @pytest.mark.parametrize("lengths", [[2, 7], [-1, 3]])
@@ -482,3 +509,22 @@ def test_every_parameter_learns_but_the_bias_of_the_keys(kind):
         # It adds the same number to all scores of a query, and softmax does not see that.
         learns = name != "key_projection.bias"
         assert (gradient.abs().max() > 1e-3) == learns, name
+
+
+@pytest.mark.parametrize("n_queries", [0, 4])
+def test_without_keys_the_values_are_zeros(n_queries):
+    query, nothing = torch.randn(2, n_queries, 3), torch.zeros(2, 0, 3)
+    values, weights = attention(query, nothing, nothing)
+    assert weights.shape == (2, n_queries, 0)
+    torch.testing.assert_close(values, torch.zeros(2, n_queries, 3))
+    values, _ = AdditiveAttention(3, 3, 5)(query, nothing, nothing)
+    torch.testing.assert_close(values, torch.zeros(2, n_queries, 3))
+    mask = torch.zeros(2, n_queries, 0, dtype=torch.bool)
+    torch.testing.assert_close(attention(query, nothing, nothing, mask)[0], torch.zeros_like(query))
+
+
+def test_an_empty_text_has_no_vectors():
+    layer = MultiHeadAttention(12, 3)
+    values, weights = layer(torch.zeros(2, 0, 12), mask=causal_mask(0))
+    assert values.shape == (2, 0, 12)
+    assert weights.shape == (2, 3, 0, 0)

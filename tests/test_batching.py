@@ -137,6 +137,7 @@ def test_every_row_of_whole_numbers_is_ids(ids):
         assert n == m
         for one, two in zip(ours, theirs, strict=True):
             assert one.dtype == torch.int64
+            # exact: ids
             assert torch.equal(one, two)
 
 
@@ -148,6 +149,7 @@ def test_ids_in_a_file_stay_there(tmp_path):
     assert source.ids is ids
     windows, targets = source.batch([0, 4990])
     assert windows.tolist() == [[0, 1, 2], [4990, 4991, 4992]]
+    # exact: ids
     assert torch.equal(targets, windows + 1)
 
 

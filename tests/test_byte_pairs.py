@@ -1,5 +1,6 @@
 """lmcourse.byte_pairs: fast counting equals plain counting, and words are GPT-4's."""
 
+import random
 import re
 from collections import Counter
 from itertools import pairwise
@@ -89,7 +90,7 @@ def test_a_long_text_is_cut_where_no_word_is(text, more, n):
 
 
 def test_a_long_text_is_indeed_cut():
-    assert list(pieces("ab\ncd\n\nef\n.", 2)) == ["ab\n", "cd\n\n", "ef\n."]
+    assert list(pieces("ab\ncd\n\nef\n.", 3)) == ["ab\n", "cd\n\n", "ef\n", "."]
 
 
 @given(text=texts)
@@ -206,3 +207,75 @@ def test_a_bar_is_shown_to_those_who_wait(monkeypatch, capsys):
 def test_nobody_waits_no_bar(capsys):
     learn_merges({word.encode(): n for word, n in count_words("ab ab").items()}, 1)
     assert capsys.readouterr() == ("", "")
+
+
+class Counted(dict):
+    """Merges that count how often they were asked for."""
+
+    n_asked = 0
+
+    def get(self, *arguments):
+        self.n_asked += 1
+        return super().get(*arguments)
+
+
+@pytest.mark.parametrize("n", [1000, 10_000, 100_000])
+def test_the_work_grows_as_the_word_does(n):
+    """Each place is asked for once, and each of the n − 1 merges asks for two new pairs at most."""
+    word = bytes(random.choices(b"ACGT", k=n))
+    ranks = Counted({pair: 256 + i for i, pair in enumerate(learn_merges({word[:1000]: 1}, 200))})
+    ids = apply_merges(word, ranks)
+    assert len(ids) < n / 2
+    assert ranks.n_asked <= 3 * n
+
+
+@given(
+    word=st.lists(st.integers(0, 2), max_size=30),
+    merges=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=6, unique=True),
+)
+def test_merging_one_by_one_is_merging_everywhere_at_once(word, merges):
+    """As Sennrich's loop does it: again and again the first merge of all, at every place."""
+    ranks = {
+        pair: 3 + i for i, pair in enumerate(merges) if max(pair) < 3 + i
+    }  # of what came before
+    expected = list(word)
+    for pair, new_id in ranks.items():
+        expected = merge_pair(expected, pair, new_id)
+    assert apply_merges(word, ranks) == expected
+
+
+ODD = st.text(st.sampled_from("ab我é\u0301 12Ⅷ's\n\r\t\u2028\xa0!,<-\u200d😀"), max_size=40)
+
+
+@given(text=ODD, n=st.integers(1, 9))
+def test_parts_have_the_words_of_the_whole(text, n):
+    parts = list(pieces(text, n))
+    assert "".join(parts) == text
+    assert [word for part in parts for word in split_words(part)] == split_words(text)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"id": 17, "text": "a cat"}\n',
+        "1. a cat\n",
+        "[12:30] <cat> hello\n",
+        "a cat sat, and so on. ",
+        "你好，世界。",
+        "17,25\n",
+        "YWJj0123ZGVm/+==\n",
+    ],
+)
+def test_a_long_text_is_cut_whatever_its_lines_look_like(line):
+    text = line * 2000
+    parts = list(pieces(text, 500))
+    assert max(map(len, parts)) < 600
+    assert [word for part in parts for word in split_words(part)] == split_words(text)
+
+
+def test_words_that_are_long_are_not_remembered():
+    words = byte_pairs.MergedWords({})
+    assert words["a" * 1000] == [97] * 1000
+    assert len(words) == 0
+    assert words["cat"] == [99, 97, 116]
+    assert len(words) == 1

@@ -168,6 +168,7 @@ def test_a_compiled_model_has_the_names_of_the_plain_one(make, make_other, tmp_p
     assert load_tensors(tmp_path / "model.safetensors").keys() == named_weights(GPT(TINY)).keys()
     load(other, tmp_path / "model.safetensors")
     for name, weight in named_weights(model).items():
+        # exact: what was written and read
         assert torch.equal(weight, named_weights(other)[name])
 
 

@@ -140,3 +140,25 @@ def test_classify_leaves_the_model_as_it_was_and_refuses_nothing_to_do():
     assert model.training
     with pytest.raises(ValueError, match="texts must be at least one"):
         classify(model, tokenizer, [])
+
+
+@pytest.mark.parametrize("kind", ["mean", "transformer", "LSTM"])
+def test_an_empty_text_is_read_alone_as_beside_others(kind):
+    tokenizer = WordTokenizer.train("good bad")
+    model = {
+        "mean": lambda: MeanClassifier(tokenizer.vocab_size, 2, 8),
+        "transformer": lambda: TransformerClassifier(tokenizer.vocab_size, 2, 8, 2, 1),
+        "LSTM": lambda: RecurrentClassifier(tokenizer.vocab_size, 2, LSTM(8, 8)),
+    }[kind]()
+    alone = classify(model, tokenizer, [""])
+    torch.testing.assert_close(alone, classify(model, tokenizer, ["", "good bad"])[:1])
+    config = TrainingConfig(n_steps=4, batch_size=2, n_warmup=1)
+    examples = [("", 0), ("", 1), ("good bad", 1), ("", 0)]
+    result = train(model, examples, config, collate=collate_texts(tokenizer))
+    assert math.isfinite(result.history[-1].loss)
+
+
+def test_naive_bayes_takes_labels_and_ids_in_tensors():
+    texts = [torch.tensor([1, 2]), torch.tensor([1]), torch.tensor([3])]
+    model = NaiveBayes().fit(texts, torch.tensor([1, 1, 0]))
+    assert model.predict([torch.tensor([1]), torch.tensor([3, 3])]) == [1, 0]

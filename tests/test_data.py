@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -390,10 +391,42 @@ def test_a_padded_batch_is_that_of_torch():
     assert torch.equal(mask[:, None], padding_mask(lengths, 4))
 
 
-@pytest.mark.parametrize("rows", [[], [[], []]])
-def test_a_batch_of_nothing_is_refused(rows):
-    with pytest.raises(ValueError, match=rf"at least one id, got {len(rows)} without any"):
-        data.pad_batch(rows)
+def test_a_batch_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="sequences must be at least one, got none"):
+        data.pad_batch([])
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_empty_texts_alone_are_a_batch_of_padding(side):
+    ids, mask = data.pad_batch([[], []], 5, side)
+    assert ids.tolist() == [[5], [5]]
+    assert mask.tolist() == [[False], [False]]
+
+
+def test_rows_may_be_tensors_arrays_and_ranges(unchecked):
+    expected, mask = data.pad_batch([[0, 1, 2], [7], []])
+    kinds = [[range(3), np.array([7]), ()], [torch.arange(3), torch.tensor([7]), torch.tensor([])]]
+    for rows in (*kinds, iter(kinds[1]), [np.arange(3, dtype=np.uint16), [7], np.array([])]):
+        ids, its_mask = data.pad_batch(rows)
+        assert ids.tolist() == expected.tolist()  # exact: ids
+        assert its_mask.tolist() == mask.tolist()  # exact: booleans
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "content", "line"),
+    [
+        ("tatoeba-cmn-eng", "tatoeba-cmn-eng.tsv", "Hi.\t嗨。\nno tab\n", 2),
+        ("wnut17", "wnut17.train.conll", "a\tO\n\nb\tO\nno tab\n", 4),
+    ],
+)
+def test_a_line_without_a_tab_is_named(name, file, content, line, tmp_path, monkeypatch):
+    (tmp_path / file).write_text(content, encoding="utf-8")
+    monkeypatch.setenv(data.VARIABLE, str(tmp_path))
+    monkeypatch.setattr(data, "ADDRESSES", {})  # so that another edition is read with a warning
+    expected = rf"line {line} of {file} must have two texts with a tab between them, got 'no tab'"
+    with pytest.warns(UserWarning, match="another edition"), pytest.raises(DatasetError) as error:
+        load_dataset(name)
+    assert re.search(expected, str(error.value))
 
 
 def test_a_batch_is_filled_up_on_one_side():

@@ -108,3 +108,20 @@ def test_the_calibration_error_is_the_mean_gap_of_the_bins():
     right = torch.rand(500) < probs**2
     gaps = sum(n * abs(share - mean) for mean, share, n in reliability(probs, right)) / 500
     assert math.isclose(gaps, calibration_error(probs, right), abs_tol=1e-6)
+
+
+def test_chart_and_number_put_every_answer_into_the_same_bin():
+    """0.7 and 0.9 in float32 are a hair below; ten times them in float32 would be 7 and 9."""
+    probs = torch.tensor([0.7, 0.69, 0.9, 0.89, 0.3, 0.6])
+    right = torch.tensor([True, False, True, False, True, False])
+    rows = reliability(probs, right)
+    assert [n for *_, n in rows] == [1, 3, 2]
+    gaps = sum(n * abs(share - mean) for mean, share, n in rows) / len(probs)
+    assert calibration_error(probs, right) == pytest.approx(gaps, abs=1e-9)
+    with pytest.raises(ValueError, match=r"probs must be from 0 to 1, and not empty, got 1\.5"):
+        reliability(torch.tensor([1.5]), right[:1])
+
+
+def test_the_share_seen_is_the_same_for_tensors():
+    test, train = torch.tensor([1, 2, 3, 4]), torch.tensor([9, 2, 3, 4])
+    assert seen_share(test, train, n=2) == pytest.approx(2 / 3)

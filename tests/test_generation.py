@@ -1,10 +1,12 @@
 """lmcourse.generation with models whose odds are known, and beside transformers' `generate`."""
 
+import json
 import math
 from dataclasses import replace
 
 import pytest
 import torch
+from book_pages import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seeds import dice
@@ -112,7 +114,7 @@ def test_the_cache_does_not_change_the_text_even_beyond_the_context(kind, temper
     model = make(kind)
     ids = torch.tensor([[3, 1, 4], [1, 5, 9]])
     with_cache, without = (
-        generate(model, ids, 20, temperature, use_cache=use_cache, generator=dice())
+        generate(model, ids, 20, temperature=temperature, use_cache=use_cache, generator=dice())
         for use_cache in (True, False)
     )
     # exact: ids
@@ -340,7 +342,7 @@ def test_greedy_text_is_that_of_transformers(n_tokens, seed):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"temperature": -0.5}, "temperature must be at least 0, got temperature=-0.5"),
+        ({"temperature": -0.5}, "temperature must be at least 0 and finite, got temperature=-0.5"),
         ({"top_k": 0}, "top_k must be at least 1, got top_k=0"),
         ({"top_p": 0.0}, r"top_p must be above 0 and at most 1, got top_p=0.0"),
         ({"top_p": 1.5}, r"top_p must be above 0 and at most 1, got top_p=1.5"),
@@ -354,3 +356,55 @@ def test_what_cannot_be_generated_is_refused(options, expected):
     defaults = {"ids": torch.tensor([[1, 2]]), "n_tokens": 3}
     with pytest.raises(ValueError, match=expected):
         generate(Successor(), **defaults | options)
+
+
+@pytest.mark.parametrize("temperature", [math.nan, math.inf, -math.inf])
+def test_a_temperature_that_is_none_is_refused(temperature):
+    with pytest.raises(ValueError, match="temperature must be at least 0 and finite, got"):
+        sample(torch.zeros(1, 4), temperature)
+
+
+@pytest.mark.parametrize("temperature", [1e-30, 1e-45, 1e-50, 1e-300])
+def test_near_zero_a_temperature_is_greedy(temperature):
+    logits = torch.tensor([[1.0, 3.0, 2.0, -math.inf]]).expand(50, -1)
+    assert sample(logits, temperature).tolist() == [1] * 50
+
+
+@pytest.mark.parametrize("temperature", [0, 1.0])
+@pytest.mark.parametrize(
+    "wrong", [[0.0, math.nan, 1.0], [-math.inf] * 3, [0.0, math.inf, 1.0]], ids=str
+)
+def test_logits_that_are_no_odds_are_the_models_fault(wrong, temperature):
+    logits = torch.tensor([[1.0, 2.0, 3.0], wrong])
+    with pytest.raises(ValueError, match=r"logits must be numbers.*row 1: the model gives no odds"):
+        sample(logits, temperature)
+    with pytest.raises(ValueError, match="the model gives no odds"):
+        generate(Fixed(torch.tensor(wrong)), torch.tensor([[1]]), 3, temperature=temperature)
+
+
+def reference_top_p():
+    """The function of the assignment's solution."""
+    path = ROOT / "solutions" / "generation" / "generation.ipynb"
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    (source,) = (
+        "".join(cell["source"])
+        for cell in cells
+        if cell["metadata"].get("nbgrader", {}).get("grade_id") == "top_p"
+    )
+    names = {"torch": torch, "Tensor": torch.Tensor}
+    exec(source, names)
+    return names["keep_top_p"]
+
+
+def test_with_p_of_one_every_id_stays_whatever_the_sums_say():
+    """In float32 the sum down a long list reaches 1 before its end."""
+    logits = 2 * torch.randn(20, 50_000)
+    logits[0] = 0.0
+    logits[0, 7] = 40.0  # the first has 1 in float32, the others still something
+    assert (keep_top_p(logits, 1.0) > -math.inf).all()
+    assert (reference_top_p()(logits.softmax(-1), 1.0) > 0).all()
+
+
+def test_options_are_given_by_name():
+    with pytest.raises(TypeError, match="positional"):
+        generate(Successor(), torch.tensor([[1]]), 3, 0.5)

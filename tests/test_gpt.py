@@ -243,6 +243,15 @@ def test_parameters_and_operations_are_counted(config, tied_head):
         assert counter.get_total_flops() == forward_flops(config, n)
 
 
+@pytest.mark.parametrize("n_layers", [1, 3])
+def test_parameters_are_counted_as_on_paper(n_layers):
+    """Twelve matrices C × C and 13 vectors in each block of GPT-2's kind, then the rest."""
+    config = replace(GPT2, n_layers=n_layers)
+    c, t, v = config.d_model, config.context_length, config.vocab_size
+    expected = n_layers * (12 * c**2 + 13 * c) + (v + t) * c + 2 * c
+    assert count_parameters(config) == expected
+
+
 def test_gpt2_small_has_124_million_parameters():
     config = GPTConfig(vocab_size=50257, context_length=1024, d_model=768, n_heads=12, n_layers=12)
     assert count_parameters(config) == 124_439_808

@@ -11,7 +11,7 @@ MODULES_OF = {
     "data": {"data", "corpora"},
     "lstm": {"recurrent"},
     "tokenizers": {"tokenizers", "simple_tokenizers", "byte_pairs"},
-    "training": {"training", "batching", "runs", "surroundings", "updates"},
+    "training": {"training", "batching", "modes", "runs", "surroundings", "updates"},
     "pretraining": {"training", "distributed"},
     "bias_and_privacy": {"privacy"},
     "cost": {"cost", "quantization"},

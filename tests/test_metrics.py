@@ -17,7 +17,7 @@ from lmcourse.metrics import (
     entropy,
     perplexity,
 )
-from lmcourse.tokenizers import BPETokenizer, CharTokenizer
+from lmcourse.tokenizers import BPETokenizer, CharTokenizer, WordTokenizer
 
 sizes = st.integers(1, 9)
 seeds = st.integers(0, 2**31)
@@ -231,3 +231,45 @@ def test_calibration_refuses_what_is_no_probability():
         calibration_error(torch.tensor([-0.5, 1.5]), torch.tensor([True, False]))
     with pytest.raises(ValueError, match=r"got none"):
         calibration_error(torch.zeros(0), torch.zeros(0).bool())
+
+
+# ---------------------------------------------------------------- what must not bend a number
+
+
+def uniform(ids):
+    return torch.zeros(*ids.shape, 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "n_predicted", "n_bytes"),
+    [("中abcab", 5, 5), ("ab中ca", 4, 6), ("<abca", 4, 4)],
+    ids=["unknown first", "unknown later", "like a name"],
+)
+def test_an_unknown_first_token_counts_with_the_bytes_of_the_text(text, n_predicted, n_bytes):
+    tokenizer = CharTokenizer("abc", unknown=True)
+    bits = bits_per_byte(uniform, tokenizer, text, context_length=8)
+    assert bits == pytest.approx(2 * n_predicted / n_bytes)
+
+
+def test_an_unknown_first_word_counts_with_its_bytes():
+    tokenizer = WordTokenizer(["a", " b", " c"])
+    bits = bits_per_byte(uniform, tokenizer, "程序员 b c b", context_length=8)
+    assert bits == pytest.approx(2 * 3 / 6)
+
+
+def test_the_perplexity_of_a_very_wrong_model_is_infinite():
+    def sure_and_wrong(ids):
+        return 1e4 * F.one_hot(ids, 5).float()
+
+    assert perplexity(sure_and_wrong, torch.arange(20) % 5, context_length=8) == math.inf
+
+
+@pytest.mark.parametrize(
+    "texts", [["the cat sat"], [torch.tensor([1, 2, 3])], [list(torch.tensor([1, 2, 3]))]]
+)
+def test_bleu_refuses_what_is_no_list_of_tokens(texts, unchecked):
+    good = [["a", "b", "c"]]
+    with pytest.raises(ValueError, match=r"candidates must be lists .* got candidates\[0\]"):
+        bleu(texts, good)
+    with pytest.raises(ValueError, match=r"references must be lists .* got references\[0\]"):
+        bleu(good, texts)

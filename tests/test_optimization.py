@@ -169,6 +169,7 @@ def test_from_its_state_an_optimizer_goes_on_as_if_it_had_never_stopped(kind, op
         step(two, second, x)
     for mine, other in zip(one.parameters(), two.parameters(), strict=True):
         # The same kernels on the same shapes, in the same order.
+        # exact: the same steps with the same kernels
         assert torch.equal(mine, other)
     other = kind([torch.zeros(2)], learning_rate=0.1)
     with pytest.raises(ValueError, match=r"must have the shapes \[\(2,\)\], got \[\(7, 5\), "):

@@ -112,6 +112,7 @@ def test_weights_come_back_in_their_types(convert, tmp_path):
     other, _ = from_pretrained(tmp_path)
     for (name, one), two in zip(model.named_parameters(), other.parameters(), strict=True):
         assert one.dtype == two.dtype, name
+        # exact: what was written and read
         assert torch.equal(one, two)
     assert other.head.weight is other.embedding
 

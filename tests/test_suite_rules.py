@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import suite_rules as rules
-from pages import ROOT, all_pages, read_page
+from book_pages import ROOT, all_pages, read_page
 
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 NOTEBOOKS = sorted((ROOT / "solutions").rglob("*.ipynb"))

@@ -8,9 +8,8 @@ import signal
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
-from lmcourse.surroundings import late_signals, mode, own_dice, seed_all
+from lmcourse.surroundings import late_signals, own_dice, seed_all
 
 
 def throw():
@@ -37,17 +36,6 @@ def test_the_dice_of_the_caller_go_on_undisturbed(unchecked):
         throw()
         raise ZeroDivisionError
     assert throw() == expected
-
-
-def test_each_module_gets_its_own_mode_back():
-    model = nn.Sequential(nn.Dropout(), nn.Sequential(nn.Dropout()))
-    model[1].eval()
-    before = [module.training for module in model.modules()]
-    assert len(set(before)) == 2
-    for training in (True, False):
-        with mode(model, training):
-            assert {module.training for module in model.modules()} == {training}
-        assert [module.training for module in model.modules()] == before
 
 
 def test_ctrl_c_is_noted_the_second_one_raised_and_the_handlers_come_back():

@@ -3,11 +3,13 @@
 import copy
 import json
 import pickle
+import random
 
 import pytest
 import rustbpe
 import tiktoken
 import tokenizers as hf
+import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -275,3 +277,36 @@ def test_merges_are_different():
         ValueError, match=r"merges must be different, got \(97, 98\) more than once"
     ):
         BPETokenizer([(97, 98), (97, 98)])
+
+
+@pytest.mark.parametrize("kind", ["char", "word", "bpe"])
+def test_ids_and_names_may_come_from_iterators_and_tensors(kind, unchecked):
+    text = "low lower <|a|>"
+    tokenizer = {
+        "char": lambda: CharTokenizer.train(text),
+        "word": lambda: WordTokenizer.train(text),
+        "bpe": lambda: BPETokenizer.train(text, 260, iter(["<|a|>", "<|b|>"])),
+    }[kind]()
+    ids = tokenizer.encode(text)
+    assert tokenizer.decode(iter(ids)) == text
+    assert tokenizer.decode(torch.tensor(ids)) == text
+    with pytest.raises(ValueError, match="ids must lie in"):
+        tokenizer.decode(iter([0, 10_000]))
+    if kind == "bpe":
+        assert tokenizer.special_tokens == ["<|a|>", "<|b|>"]
+        assert tokenizer.encode(text, iter(["<|a|>"]))[-1] == tokenizer.vocab_size - 2
+
+
+def test_every_tokenizer_can_leave_out_what_is_no_text():
+    char, word = CharTokenizer("ab", unknown=True), WordTokenizer(["a", " b"])
+    assert char.decode(char.encode("a中b")) == "a<unk>b"
+    assert char.decode(char.encode("a中b"), skip_special_tokens=True) == "ab"
+    assert word.decode(word.encode("a 中 b"), skip_special_tokens=True) == "a b"
+    assert CharTokenizer("ab").decode([0, 1], skip_special_tokens=True) == "ab"
+
+
+@pytest.mark.parametrize("letters", ["ab", "ACGT", "aeiou我是程序员é"])
+def test_a_word_without_an_end_has_the_ids_of_tiktoken(letters):
+    word = "".join(random.choices(letters, k=20_000))
+    tokenizer = BPETokenizer.train(word[:3000] + " " + SAMPLE, 330)
+    assert tokenizer.encode(word) == in_tiktoken(tokenizer).encode(word)

@@ -12,12 +12,15 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from lmcourse.data import pad_batch
+from lmcourse.metrics import ngrams
+from lmcourse.modes import mode
 from lmcourse.neurons import look_up, softmax
 from lmcourse.positions import sinusoidal_positions
 from lmcourse.tokenizers import Tokenizer
 from lmcourse.transformer import EncoderBlock
 
 Labeled = tuple[str, int]
+Text = Sequence[Hashable] | Tensor  # tokens, or ids
 
 
 class NaiveBayes:
@@ -42,8 +45,9 @@ class NaiveBayes:
             )
         self.n, self.smoothing = n, smoothing
 
-    def fit(self, texts: Sequence[Sequence[Hashable]], labels: Sequence[int]) -> "NaiveBayes":
+    def fit(self, texts: Sequence[Text], labels: Sequence[int] | Int[Tensor, "N"]) -> "NaiveBayes":
         """Counts the features of each class."""
+        labels = labels.tolist() if isinstance(labels, Tensor) else labels
         if not len(texts) or len(texts) != len(labels):
             raise ValueError(
                 "texts and labels must be as many, and at least one, got"
@@ -57,11 +61,11 @@ class NaiveBayes:
         self.known = set().union(*self.counts.values())
         return self
 
-    def predict(self, texts: Sequence[Sequence[Hashable]]) -> list[int]:
+    def predict(self, texts: Sequence[Text]) -> list[int]:
         """The likelier class of each text; what was never seen with any class counts for none."""
         return [max(self.classes, key=lambda c, text=text: self._score(text, c)) for text in texts]
 
-    def _score(self, text: Sequence[Hashable], label: int) -> float:
+    def _score(self, text: Text, label: int) -> float:
         counts = self.counts[label]
         total = counts.total() + self.smoothing * len(self.known)
         score = math.log(self.n_texts[label] / self.n_texts.total())
@@ -70,9 +74,9 @@ class NaiveBayes:
                 score += math.log((counts[feature] + self.smoothing) / total)
         return score
 
-    def _features(self, text: Sequence[Hashable]) -> Iterator[tuple[Hashable, ...]]:
+    def _features(self, text: Text) -> Iterator[tuple[Hashable, ...]]:
         for n in range(1, self.n + 1):
-            yield from zip(*(text[i:] for i in range(n)), strict=False)
+            yield from ngrams(text, n)
 
 
 class MeanClassifier(nn.Module):
@@ -147,17 +151,12 @@ def classify(
 ) -> Float[Tensor, "N n_classes"]:
     """The probability of each class for each text."""
     device = next(model.parameters()).device
-    was_training = model.training
-    model.eval()
     probs = []
-    try:
-        with torch.no_grad():
-            for start in range(0, len(texts), batch_size):
-                batch = [tokenizer.encode(text) for text in texts[start : start + batch_size]]
-                ids, mask = pad_batch(batch)
-                probs.append(softmax(model(ids.to(device), mask.to(device))).cpu())
-    finally:
-        model.train(was_training)
+    with mode(model, training=False), torch.no_grad():
+        for start in range(0, len(texts), batch_size):
+            batch = [tokenizer.encode(text) for text in texts[start : start + batch_size]]
+            ids, mask = pad_batch(batch)
+            probs.append(softmax(model(ids.to(device), mask.to(device))).cpu())
     if not probs:
         raise ValueError("texts must be at least one, got none")
     return torch.cat(probs)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lmcourse.data import pad_batch
 from lmcourse.generation import generate
+from lmcourse.modes import mode
 from lmcourse.tokenizers import Tokenizer
 from lmcourse.transformer import Transformer, TransformerConfig, shift_right
 from lmcourse.updates import IGNORED
@@ -79,9 +80,7 @@ class Translator:
     def _translate(self, sentences: Sequence[str]) -> list[str]:
         device = next(self.model.parameters()).device
         source, mask = (part.to(device) for part in self._sources(sentences))
-        was_training = self.model.training
-        self.model.eval()
-        try:
+        with mode(self.model, training=False):
             memory = self.model.encode(source, mask)
             ids = generate(
                 lambda target: self.model.decode(target, memory, mask),
@@ -90,8 +89,6 @@ class Translator:
                 temperature=0,
                 stop_ids=(self.end_id,),
             )
-        finally:
-            self.model.train(was_training)
         return [self._read(row) for row in ids[:, 1:].tolist()]
 
     def _read(self, ids: list[int]) -> str:
