@@ -343,7 +343,7 @@ TESTED_BY = {
     "execution/kernel": "execution/test_unprotected",
     "execution/settings": "whole/test_tiny_class",
     "execution/submission": "whole/test_tiny_class",
-    "execution/worker": "assignment/test_author",
+    "execution/spec": "gradebook/test_cache",
     "formgrader/launch": "whole/test_formgrader_browser",
     "formgrader/rendering": "whole/test_formgrader_browser",
     "formgrader/server": "whole/test_formgrader_browser",

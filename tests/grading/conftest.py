@@ -5,7 +5,7 @@ from sandbox_processes import SETUP, SMALL, WANTED, descendants
 from waiting import wait_until
 
 from lmcourse.grading.bridge import JUDGE, STUDENT
-from lmcourse.grading.execution.sandboxed import Bench
+from lmcourse.grading.execution.sandboxed import SubmissionRun
 from lmcourse.grading.sandbox import bubblewrap
 from lmcourse.grading.sandbox.processes import ForkServer
 
@@ -25,14 +25,14 @@ def judges():
 
 
 @pytest.fixture
-def make_bench(students, judges):
+def make_run(students, judges):
     """Benches of the small budgets; after each test nothing that they started is left."""
     made = []
 
     def make(budgets=SMALL, **options):
-        bench = Bench(students, judges, budgets, **{"wanted": WANTED, **options})
-        made.append(bench)
-        return bench
+        submission_run = SubmissionRun(students, judges, budgets, **{"wanted": WANTED, **options})
+        made.append(submission_run)
+        return submission_run
 
     students.wait_until_warm()
     judges.wait_until_warm()
@@ -42,14 +42,14 @@ def make_bench(students, judges):
         return {*descendants(students), *descendants(judges)} - before
 
     yield make
-    for bench in made:
-        bench.close()
+    for submission_run in made:
+        submission_run.close()
     wait_until(lambda: not left())
     assert not left()
 
 
 @pytest.fixture
-def bench(make_bench):
-    bench = make_bench()
-    bench.run_setup(SETUP)
-    return bench
+def submission_run(make_run):
+    submission_run = make_run()
+    submission_run.run_setup(SETUP)
+    return submission_run

@@ -14,12 +14,12 @@ from lmcourse.grading.assignment.notebooks import read_cells
 from lmcourse.grading.assignment.plan import Task, stated_plan, tasks
 from lmcourse.grading.errors import MisuseError
 from lmcourse.grading.gradebook.records import Recorder, locked
-from lmcourse.grading.gradebook.results import Class, Desk, Options, Result
+from lmcourse.grading.gradebook.results import Class, GradingRun, Options, Result
 from lmcourse.grading.reports import lateness
 from lmcourse.grading.reports.feedback import write_feedback
 
 
-def recall(course: Course, assignment: str, output: Path | None) -> Class:
+def class_from_gradebook(course: Course, assignment: str, output: Path | None) -> Class:
     """The class as the gradebook has it now, with what a person graded since; runs nothing.
 
     Raises:
@@ -33,30 +33,32 @@ def recall(course: Course, assignment: str, output: Path | None) -> Class:
         raise MisuseError(f"{before} is missing: run lmcourse grade first, or add --output")
     writable_folder(before.parent)
     rows, left_over = _rows(before)
-    desk = Desk(
+    grading_run = GradingRun(
         course=course, assignment=assignment, output=output, options=Options(), log=quiet_log()
     )
-    if desk.own_gradebook and not (output / "gradebook.db").is_file():
+    if grading_run.own_gradebook and not (output / "gradebook.db").is_file():
         raise MisuseError(f"{output} holds no gradebook: run lmcourse grade again")
     found = tasks(stated_plan(read_cells(solution)))
-    with locked(desk), Recorder(desk) as recorder:
-        results = [_recalled(row, desk, found, recorder) for row in rows]
+    with locked(grading_run), Recorder(grading_run) as recorder:
+        results = [_recalled(row, grading_run, found, recorder) for row in rows]
     return Class(
         assignment=assignment, output=output, tasks=found, results=results, ignored=left_over
     )
 
 
-def _recalled(row: dict, desk: Desk, found: list[Task], recorder: Recorder) -> Result:
+def _recalled(row: dict, grading_run: GradingRun, found: list[Task], recorder: Recorder) -> Result:
     student, problem = row["student"], row["problem"]
     if problem:
         return Result(student=student, problem=problem, pending=row.get("pending", False))
     try:
-        result = lateness.noted(recorder.read_back(student), desk.output, desk.assignment)
+        result = lateness.noted(
+            recorder.read_back(student), grading_run.output, grading_run.assignment
+        )
     except (FileNotFoundError, MissingEntry):
         raise MisuseError(
-            f"the graded notebook of {student} is missing in {desk.output}: grade again"
+            f"the graded notebook of {student} is missing in {grading_run.output}: grade again"
         ) from None
-    write_feedback(desk.folder("feedback", student), result, found)
+    write_feedback(grading_run.folder("feedback", student), result, found)
     return replace(result, cells=[])
 
 

@@ -23,16 +23,17 @@ from lmcourse.grading.assignment.course import (
 from lmcourse.grading.assignment.notebooks import read_cells
 from lmcourse.grading.assignment.plan import Task, stated_plan, tasks
 from lmcourse.grading.assignment.release import convert
+from lmcourse.grading.assignment.secret import course_secret
 from lmcourse.grading.assignment.submissions import STUDENT, Entry, Submission, entries, ignored
 from lmcourse.grading.batch import workers
-from lmcourse.grading.batch.workers import Crew
+from lmcourse.grading.batch.workers import Workers
 from lmcourse.grading.errors import FailureError, MisuseError
-from lmcourse.grading.execution import worker
 from lmcourse.grading.execution.settings import ExecutionSettings
-from lmcourse.grading.execution.submission import UNSAFE, Answer, Kit
+from lmcourse.grading.execution.spec import AssignmentSpec
+from lmcourse.grading.execution.submission import UNSAFE, GradedNotebook
 from lmcourse.grading.gradebook.cache import Cache
 from lmcourse.grading.gradebook.records import Recorder, locked
-from lmcourse.grading.gradebook.results import Class, Desk, Options, Result
+from lmcourse.grading.gradebook.results import Class, GradingRun, Options, Result
 from lmcourse.grading.reports import lateness
 from lmcourse.grading.reports.feedback import drop_feedback, write_feedback
 from lmcourse.grading.sandbox import bubblewrap
@@ -44,11 +45,11 @@ NOT_YET = "not graded yet: the run was stopped, and the same command goes on"
 class Grader:
     """What `grade` needs to know before the first submission runs, and what is done so far."""
 
-    desk: Desk
+    grading_run: GradingRun
     tasks: list[Task]
     entries: list[Entry]
-    kit: Kit
-    crew: Crew
+    spec: AssignmentSpec
+    workers: Workers
     ignored: list[str] = field(default_factory=list)
     done: dict[Entry, Result] = field(default_factory=dict)
 
@@ -57,8 +58,8 @@ class Grader:
 
         Interrupted, it leaves what is graded in the gradebook and in `so_far`.
         """
-        cache = Cache(self.desk.own_folder / self.desk.assignment, self.kit)
-        with Recorder(self.desk) as recorder:
+        cache = Cache(self.grading_run.own_folder / self.grading_run.assignment, self.spec)
+        with Recorder(self.grading_run) as recorder:
             waiting = []
             for entry in self.entries:
                 result = self._known(entry, cache, recorder)
@@ -66,9 +67,9 @@ class Grader:
                     waiting.append(entry)
                 else:
                     self._finish(entry, result, on_done)
-            team = replace(self.crew, workers=max(1, min(self.crew.workers, len(waiting))))
+            team = replace(self.workers, workers=max(1, min(self.workers.workers, len(waiting))))
             by_student = {entry.student: entry for entry in waiting}
-            for submission, answer in team.grade(self.kit, waiting) if waiting else ():
+            for submission, answer in team.grade(self.spec, waiting) if waiting else ():
                 result = self._answered(submission, answer, cache, recorder)
                 self._finish(by_student[submission.student], result, on_done)
         return self.so_far()
@@ -80,8 +81,8 @@ class Grader:
             for entry in self.entries
         ]
         return Class(
-            assignment=self.desk.assignment,
-            output=self.desk.output,
+            assignment=self.grading_run.assignment,
+            output=self.grading_run.output,
             tasks=self.tasks,
             results=results,
             ignored=self.ignored,
@@ -92,7 +93,7 @@ class Grader:
         submission = entry.read()
         if submission.problem:
             return Result(student=submission.student, problem=submission.problem)
-        if self.desk.options.anew:
+        if self.grading_run.options.anew:
             return None
         notebook = cache.find(entry.student, cache.key(entry.student, submission.cells))
         if notebook is None:
@@ -100,10 +101,10 @@ class Grader:
         return replace(self._recorded(submission, notebook, recorder), kept=True)
 
     def _answered(
-        self, submission: Submission, answer: Answer, cache: Cache, recorder: Recorder
+        self, submission: Submission, answer: GradedNotebook, cache: Cache, recorder: Recorder
     ) -> Result:
         if answer.log:
-            self.desk.log.error("%s: %s\n%s", submission.student, answer.problem, answer.log)
+            self.grading_run.log.error("%s: %s\n%s", submission.student, answer.problem, answer.log)
         if answer.problem:
             return Result(student=submission.student, problem=answer.problem)
         if answer.lasting:
@@ -111,8 +112,8 @@ class Grader:
             try:
                 cache.keep(submission.student, key, answer.notebook)
             except OSError as error:  # the next run grades it once more, that is all
-                self.desk.log.warning("%s is not kept: %s", submission.student, error)
-        self.desk.log.info("was graded: %s", submission.student)
+                self.grading_run.log.warning("%s is not kept: %s", submission.student, error)
+        self.grading_run.log.info("was graded: %s", submission.student)
         return self._recorded(submission, answer.notebook, recorder)
 
     def _recorded(self, submission: Submission, notebook: str, recorder: Recorder) -> Result:
@@ -122,20 +123,22 @@ class Grader:
             return self._unwritten(submission.student, "the grade", error)
 
     def _unwritten(self, student: str, what: str, error: Exception) -> Result:
-        self.desk.log.error("%s: %s could not be written", student, what, exc_info=error)
+        self.grading_run.log.error("%s: %s could not be written", student, what, exc_info=error)
         why = f"{what} could not be written ({type(error).__name__}); the log says more"
         return Result(student=student, problem=why)
 
     def _finish(self, entry: Entry, result: Result, on_done: Callable[[Result], None]) -> None:
-        result = lateness.noted(result, self.desk.output, self.desk.assignment)
+        result = lateness.noted(result, self.grading_run.output, self.grading_run.assignment)
         if not result.problem:
             try:
-                write_feedback(self.desk.folder("feedback", result.student), result, self.tasks)
+                write_feedback(
+                    self.grading_run.folder("feedback", result.student), result, self.tasks
+                )
             except OSError as error:
                 result = self._unwritten(result.student, "the feedback", error)
         if result.problem and STUDENT.fullmatch(result.student):
             # A page of an earlier hand-in, or half of one, would pass for this one's.
-            drop_feedback(self.desk.folder("feedback", result.student))
+            drop_feedback(self.grading_run.folder("feedback", result.student))
         self.done[entry] = replace(result, cells=[])  # a class of notebooks need not be in memory
         on_done(result)
 
@@ -169,7 +172,7 @@ def prepare(
     _require(options)
     output = writable_folder((output or course.root).resolve())
     logs = writable_folder(output / "grades")
-    desk = Desk(
+    grading_run = GradingRun(
         course=course,
         assignment=assignment,
         output=output,
@@ -177,16 +180,18 @@ def prepare(
         log=quiet_log(),
         keeps_submissions=folder.resolve() == output / "submitted",
     )
-    with locked(desk, on_wait):
-        desk = replace(desk, log=quiet_log(logs / f"{assignment}.log"))
-        _tell_gradebook(desk)
-        kit = _kit(desk, solution)
+    with locked(grading_run, on_wait):
+        grading_run = replace(grading_run, log=quiet_log(logs / f"{assignment}.log"))
+        _tell_gradebook(grading_run)
+        spec = _spec(grading_run, solution)
         yield Grader(
-            desk=replace(desk, files=kit.brief.files),
+            grading_run=replace(grading_run, files=spec.files),
             tasks=tasks(stated_plan(read_cells(solution))),
             entries=handed_in,
-            kit=kit,
-            crew=Crew(workers=options.workers or workers.cores(), scheduler=options.scheduler),
+            spec=spec,
+            workers=Workers(
+                workers=options.workers or workers.cores(), scheduler=options.scheduler
+            ),
             ignored=left_over,
         )
 
@@ -201,42 +206,51 @@ def _require(options: Options) -> None:
         if options.sandbox:
             bubblewrap.require()
         if options.secret is not None:
-            worker.course_secret(options.secret.parent, options.secret)
+            course_secret(options.secret.parent, options.secret)
     except bubblewrap.SandboxError as error:
         raise FailureError(f"{error}. {UNSAFE}") from None
     except ValueError as error:
         raise MisuseError(str(error)) from None
 
 
-def _kit(desk: Desk, solution: Path) -> Kit:
+def _spec(grading_run: GradingRun, solution: Path) -> AssignmentSpec:
     """What a worker needs, under the course's settings and those of this call."""
-    said = deepcopy(desk.course.config.Execute)
-    said.cell_seconds = said.test_seconds = desk.options.seconds
-    said.sandbox = desk.options.sandbox
-    if desk.options.secret is not None:
-        said.secret_file = str(desk.options.secret.resolve())
+    said = deepcopy(grading_run.course.config.Execute)
+    said.cell_seconds = said.test_seconds = grading_run.options.seconds
+    said.sandbox = grading_run.options.sandbox
+    if grading_run.options.secret is not None:
+        said.secret_file = str(grading_run.options.secret.resolve())
     settings = ExecutionSettings(config=Config({"ExecutionSettings": said}))
-    ids = {"notebook": desk.assignment, "assignment": desk.assignment, "db_url": desk.db_url}
+    ids = {
+        "notebook": grading_run.assignment,
+        "assignment": grading_run.assignment,
+        "db_url": grading_run.db_url,
+    }
     plan = recorded_plan({"nbgrader": ids}, released_order(solution))
     try:
-        brief = settings.brief(solution, plan, desk.output)
+        return settings.spec(grading_run.assignment, solution, plan, grading_run.output)
     except ValueError as error:  # the secret is too short, say
         raise MisuseError(str(error)) from None
-    return Kit(assignment=desk.assignment, plan=plan, brief=brief, sandbox=settings.sandbox)
 
 
-def _tell_gradebook(desk: Desk) -> None:
-    if desk.own_gradebook:
-        make_gradebook(desk.output / "gradebook.db")
+def _tell_gradebook(grading_run: GradingRun) -> None:
+    if grading_run.own_gradebook:
+        make_gradebook(grading_run.output / "gradebook.db")
     else:
-        fill_database(desk.db_url)
+        fill_database(grading_run.db_url)
     with tempfile.TemporaryDirectory(prefix="lmcourse-release-") as scratch:
         try:
-            convert(desk.course, desk.assignment, Path(scratch), database=True, db_url=desk.db_url)
+            convert(
+                grading_run.course,
+                grading_run.assignment,
+                Path(scratch),
+                database=True,
+                db_url=grading_run.db_url,
+            )
         except FailureError as error:
             if "Cannot add or remove cells" in str(error):
                 raise FailureError(
-                    f"the cells of {desk.assignment} changed since submissions were graded in"
-                    f" {desk.output}: grade into another folder with --output"
+                    f"the cells of {grading_run.assignment} changed since submissions were graded"
+                    f" in {grading_run.output}: grade into another folder with --output"
                 ) from None
             raise

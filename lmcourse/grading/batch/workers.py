@@ -2,7 +2,7 @@
 
 Chapter: book/instructors/scale.md
 
-Threat: a worker that dies – the machine ran out of memory, say – with a submission in its hands.
+Threat: a worker that dies – the machine ran out of memory, say – with a submission in its pool.
 joblib then gives up all that runs. Whatever was not finished is tried once more, one at a time, so
 that the one that ends its worker is known: it could not be graded, and the others lose nothing.
 """
@@ -16,13 +16,15 @@ import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from joblib import Parallel, delayed, parallel_config
 
 from lmcourse.grading.assignment.submissions import Entry, Submission
 from lmcourse.grading.errors import FailureError
-from lmcourse.grading.execution import worker
-from lmcourse.grading.execution.submission import Answer, Kit, grade
+from lmcourse.grading.execution import warm_servers
+from lmcourse.grading.execution.spec import AssignmentSpec
+from lmcourse.grading.execution.submission import GradedNotebook, grade
 from lmcourse.grading.gradebook import environment
 from lmcourse.grading.sandbox import bubblewrap
 
@@ -40,7 +42,7 @@ def cores() -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Crew:
+class Workers:
     """How many grade at a time, and where.
 
     Args:
@@ -51,40 +53,42 @@ class Crew:
     workers: int = 1
     scheduler: str = ""
 
-    def grade(self, kit: Kit, entries: Iterable[Entry]) -> Iterator[tuple[Submission, Answer]]:
+    def grade(
+        self, spec: AssignmentSpec, entries: Iterable[Entry]
+    ) -> Iterator[tuple[Submission, GradedNotebook]]:
         """Each submission with its answer, as they come.
 
         Raises:
             FailureError: the cluster cannot be used, or workers end whatever they are given.
         """
-        with self._hands() as hands:
-            yield from _persist(hands, kit, entries)
+        with self._pool() as pool:
+            yield from _persist(pool, spec, entries)
 
     @contextlib.contextmanager
-    def _hands(self) -> Iterator["_Hands"]:
+    def _pool(self) -> Iterator["_Pool"]:
         if self.scheduler:
-            with _cluster(self.scheduler) as hands:
-                yield hands
+            with _cluster(self.scheduler) as pool:
+                yield pool
             return
         try:
             with tempfile.TemporaryDirectory(prefix="lmcourse-") as scratch:
                 hello = {"initializer": _begin, "initargs": (os.getpid(), scratch)}
                 try:
-                    yield _Hands(number=self.workers, options={"max_nbytes": None, **hello})
+                    yield _Pool(number=self.workers, options={"max_nbytes": None, **hello})
                 finally:
                     _dismiss()
         finally:
-            worker.close()
+            warm_servers.close()
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Hands:
+class _Pool:
     """What joblib is told of the workers."""
 
     number: int
     options: dict
 
-    def work(self, kit: Kit, entries: Iterable[Entry], number: int | None = None):
+    def work(self, spec: AssignmentSpec, entries: Iterable[Entry], number: int | None = None):
         """(submission, answer) for each entry; ends by raising if a worker does."""
         flying: dict[int, Submission] = {}
 
@@ -92,7 +96,7 @@ class _Hands:
             for index, entry in enumerate(entries):
                 submission = entry.read()
                 flying[index] = submission
-                yield delayed(_task)(kit, index, submission)
+                yield delayed(_task)(spec, index, submission)
 
         number = number or self.number
         # Read ahead by one for each worker: more would be lost with a worker that dies.
@@ -114,29 +118,34 @@ class _Hands:
                 answers.close()
 
 
-def _persist(hands, kit, entries):
-    """All answers, whatever workers die on the way."""
+@runtime_checkable
+class Pool(Protocol):
+    """Who grades at a time; may end, whatever it is given, by raising."""
+
+    def work(
+        self, spec: AssignmentSpec, entries: Iterable[Entry], number: int | None = None
+    ) -> Iterator[tuple[Submission, GradedNotebook]]:
+        """Each submission with its answer, by `number` workers."""
+
+
+def _persist(
+    pool: Pool, spec: AssignmentSpec, entries: Iterable[Entry]
+) -> Iterator[tuple[Submission, GradedNotebook]]:
+    """All answers, whatever workers die on the way.
+
+    First all together. What was under way when a worker died is suspected, and tried alone; who
+    ends a worker even so could not be graded. Then the rest goes on together.
+    """
     waiting, suspects, lost = iter(entries), [], 0
     while True:
-        taken: dict[str, Entry] = {}
-
-        def take(source, taken=taken):
-            for entry in source:
-                taken[entry.student] = entry
-                yield entry
-
         alone = bool(suspects)
-        source = [suspects.pop(0)] if alone else waiting
+        taken = _Taken([suspects.pop(0)] if alone else waiting)
         try:
             # joblib would grade a single one in this process; it is kept for two.
-            for submission, answer in hands.work(kit, take(source), 2 if alone else None):
-                taken.pop(submission.student)
+            for submission, answer in pool.work(spec, taken, 2 if alone else None):
+                taken.unfinished.pop(submission.student)
                 lost = 0
                 yield submission, answer
-            if not suspects:
-                if alone:
-                    continue
-                return
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except Exception as error:  # no job raises: it is the workers
@@ -149,18 +158,34 @@ def _persist(hands, kit, entries):
                 ) from error
             _dismiss()
             if alone:
-                for entry in taken.values():
-                    yield entry.read(), Answer(problem=WORKER_ENDED, log=repr(error))
+                for entry in taken.unfinished.values():
+                    yield entry.read(), GradedNotebook(problem=WORKER_ENDED, log=repr(error))
             else:
-                suspects += taken.values()
+                suspects += taken.unfinished.values()
+        else:
+            if not alone:
+                return
 
 
-def _task(kit: Kit, index: int, submission: Submission) -> tuple[int, Answer]:
+class _Taken:
+    """Entries that remember which of them were taken and are not finished."""
+
+    def __init__(self, source: Iterable[Entry]):
+        self._source = source
+        self.unfinished: dict[str, Entry] = {}
+
+    def __iter__(self) -> Iterator[Entry]:
+        for entry in self._source:
+            self.unfinished[entry.student] = entry
+            yield entry
+
+
+def _task(spec: AssignmentSpec, index: int, submission: Submission) -> tuple[int, GradedNotebook]:
     if submission.problem:  # since the run began
-        return index, Answer(problem=submission.problem)
+        return index, GradedNotebook(problem=submission.problem)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return index, grade(kit, submission.student, submission.cells)
+        return index, grade(spec, submission.student, submission.cells)
 
 
 def _begin(parent: int, scratch: str) -> None:
@@ -192,7 +217,7 @@ def _dismiss() -> None:
 
 
 @contextlib.contextmanager
-def _cluster(address: str) -> Iterator[_Hands]:
+def _cluster(address: str) -> Iterator[_Pool]:
     """The threads of all workers of a Dask cluster."""
     try:
         from distributed import Client
@@ -210,10 +235,10 @@ def _cluster(address: str) -> Iterator[_Hands]:
     try:
         _inspect(client, address)
         with parallel_config(backend="dask", client=client):
-            yield _Hands(number=sum(client.ncores().values()), options={})
+            yield _Pool(number=sum(client.ncores().values()), options={})
     finally:
         with contextlib.suppress(Exception):
-            client.run(worker.close)
+            client.run(warm_servers.close)
         client.close()
 
 

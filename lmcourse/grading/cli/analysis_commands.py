@@ -176,7 +176,7 @@ def export(
         }
         for row in graded
     ]
-    kept = lateness.recall(lateness.file_of(out, assignment)) if late else None
+    kept = lateness.read_days(lateness.file_of(out, assignment)) if late else None
     if late and kept is None:
         raise MisuseError("--late needs the days: run lmcourse late first")
     for row in rows:

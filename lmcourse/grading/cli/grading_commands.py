@@ -150,10 +150,10 @@ def report(
     """Write the table, the feedback, CSV and JSON anew from the gradebook; runs no code."""
     with plain_errors():
         from lmcourse.grading.assignment.course import find_course
-        from lmcourse.grading.batch.from_gradebook import recall
+        from lmcourse.grading.batch.from_gradebook import class_from_gradebook
 
         here = find_course(course)
-        _report(recall(here, assignment, output), here.root)
+        _report(class_from_gradebook(here, assignment, output), here.root)
 
 
 @app.command(

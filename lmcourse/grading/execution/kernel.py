@@ -17,7 +17,7 @@ import psutil
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import KernelManager
 
-from lmcourse.grading.execution.replies import Ran
+from lmcourse.grading.execution.replies import CellResult
 from lmcourse.grading.sandbox.budgets import Limits
 from lmcourse.grading.text import plain
 
@@ -103,7 +103,7 @@ class Session:
         """Whether its process runs."""
         return self._manager.is_alive()
 
-    def run(self, source: str, seconds: float, *, remember: bool = True) -> Ran:
+    def run(self, source: str, seconds: float, *, remember: bool = True) -> CellResult:
         """Run one cell.
 
         Args:
@@ -127,7 +127,7 @@ class Session:
         elif self.alive:
             ran = self._stop(request, outputs)
         else:
-            ran = Ran(status="died")
+            ran = CellResult(status="died")
         ran.outputs, ran.seconds = outputs.kept, clock.passed()
         if ran.status == "error" and self.alive:  # after an error nothing was read
             self._answer = None
@@ -158,21 +158,21 @@ class Session:
             outputs.add(message["msg_type"], content)
         return self._answer is not None
 
-    def _stop(self, request: str, outputs: "_Outputs") -> Ran:
+    def _stop(self, request: str, outputs: "_Outputs") -> CellResult:
         """Interrupt the cell, and end the process if it does not listen."""
         self._manager.interrupt_kernel()
         end = time.monotonic() + self._limits.grace_seconds
-        ran = Ran(status="timeout")
+        ran = CellResult(status="timeout")
         if self._wait(request, outputs, lambda: time.monotonic() > end):
             ran.trace = self._reply(request).trace
         elif self.alive:
             self._manager.shutdown_kernel(now=True)
         return ran
 
-    def _reply(self, request: str) -> Ran:
+    def _reply(self, request: str) -> CellResult:
         if self._answered(request, self._limits.grace_seconds):
             return _ran(self._answer)
-        return Ran(status="died")
+        return CellResult(status="died")
 
     def _answered(self, request: str, seconds: float) -> bool:
         """Whether the cell's answer has come, or comes within so many seconds."""
@@ -194,14 +194,14 @@ def _can_be_sockets(folder: Path) -> bool:
     return os.name == "posix" and str(longest).isascii() and len(str(longest)) <= _SOCKET_NAME
 
 
-def _ran(reply: dict) -> Ran:
+def _ran(reply: dict) -> CellResult:
     # `exit()` answers first and ends the process a moment later: the next cell would be blamed.
     if any(part.get("source") == "ask_exit" for part in reply.get("payload") or []):
-        return Ran(status="died")
+        return CellResult(status="died")
     if reply.get("status") == "ok":
-        return Ran(status="ok", award=_award(reply.get("user_expressions")))
+        return CellResult(status="ok", award=_award(reply.get("user_expressions")))
     trace = reply.get("traceback")
-    return Ran(
+    return CellResult(
         status="error",
         name=plain(str(reply.get("ename", "")), 100),
         message=plain(str(reply.get("evalue", "")), 4000),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lmcourse.grading.assignment.plan import hidden_from
 from lmcourse.grading.execution import explanations
-from lmcourse.grading.execution.replies import Ran
+from lmcourse.grading.execution.replies import CellResult
 from lmcourse.grading.sandbox.budgets import Limits
 
 PASSED, FAILED, UNGRADED = "passed", "failed", "ungraded"
@@ -39,7 +39,7 @@ class Outcome:
     seed: str = ""  # from which the judge drew the inputs
 
 
-def decide(ran: Ran, source: str, limits: Limits, doubt: str = "") -> Outcome:
+def decide(ran: CellResult, source: str, limits: Limits, doubt: str = "") -> Outcome:
     """The outcome of the test cell `source` that ran so; warnings and prints change nothing.
 
     Args:
@@ -71,7 +71,7 @@ def _doubted(outcome: Outcome, doubt: str) -> Outcome:
     return Outcome(verdict=UNGRADED, message=message, seed=outcome.seed)
 
 
-def _decide(ran: Ran, source: str, limits: Limits) -> Outcome:
+def _decide(ran: CellResult, source: str, limits: Limits) -> Outcome:
     if ran.status == "ok":
         return Outcome(verdict=PASSED, fraction=1.0 if ran.award is None else ran.award)
     if ran.status == "unrun":

@@ -1,4 +1,4 @@
-"""The reference solution on the bench first: what it passes, the tests can judge.
+"""The reference solution is run first: what it passes, the tests can judge.
 
 Chapter: book/instructors/sandbox.md
 
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 
 from lmcourse.grading.assignment.plan import CodeCell
 from lmcourse.grading.execution.outcomes import Verdict
-from lmcourse.grading.execution.sandboxed import Bench
+from lmcourse.grading.execution.sandboxed import SubmissionRun
 from lmcourse.grading.sandbox.budgets import Budgets
 from lmcourse.grading.sandbox.processes import ForkServer
 
@@ -45,9 +45,9 @@ def _names(statement: ast.stmt) -> set[str]:
     return set()
 
 
-def run(bench: Bench, cells: Sequence[CodeCell]) -> dict[str, Verdict]:
+def run(submission_run: SubmissionRun, cells: Sequence[CodeCell]) -> dict[str, Verdict]:
     """The verdicts of all tests, the cells run in their order."""
-    results = [bench.run(cell.kind, cell.source, cell.name) for cell in cells]
+    results = [submission_run.run(cell.kind, cell.source, cell.name) for cell in cells]
     pairs = zip(cells, results, strict=True)
     return {cell.name: result for cell, result in pairs if isinstance(result, Verdict)}
 
@@ -60,5 +60,5 @@ def prove(
     wanted: frozenset[str],
 ) -> dict[str, Verdict]:
     """The reference solution's verdicts; the tests among them that passed may fail a learner."""
-    with Bench(students, judges, budgets, wanted=wanted) as bench:
-        return run(bench, reference)
+    with SubmissionRun(students, judges, budgets, wanted=wanted) as submission_run:
+        return run(submission_run, reference)

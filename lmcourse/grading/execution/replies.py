@@ -17,7 +17,7 @@ _FORMS = ("text", "text/plain", "image/png", "image/jpeg")  # nothing that a bro
 
 
 @dataclass(kw_only=True)
-class Ran:
+class CellResult:
     """What became of a cell: `ok`, `error`, `timeout`, `died` (its process ended) or `unrun`."""
 
     status: str
@@ -35,12 +35,12 @@ class Reader:
     def __init__(self, room: int):
         self.room = room
 
-    def ran(self, said: dict) -> Ran:
+    def ran(self, said: dict) -> CellResult:
         """The answer about one cell."""
         trace = said.get("trace") if type(said.get("trace")) is list else []
         outputs = said.get("outputs") if type(said.get("outputs")) is list else []
         read = (self._output(output) for output in outputs[:1000])
-        return Ran(
+        return CellResult(
             status="ok" if said.get("status") == "ok" else "error",
             name=scrub(said.get("name"), 100),
             message=scrub(said.get("message"), 4000),

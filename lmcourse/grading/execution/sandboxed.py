@@ -1,4 +1,4 @@
-"""One submission on the bench: its learner's process, its judge, and what becomes of each cell.
+"""One submission in the sandbox: its learner's process, its judge, what becomes of each cell.
 
 Chapter: book/instructors/sandbox.md
 
@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from lmcourse.grading.execution.outcomes import Verdict
-from lmcourse.grading.execution.replies import Ran, Reader
+from lmcourse.grading.execution.replies import CellResult, Reader
 from lmcourse.grading.sandbox.bubblewrap import SandboxError
 from lmcourse.grading.sandbox.budgets import MIB, OUT_OF_TIME, Budgets, Deadline
 from lmcourse.grading.sandbox.frames import ClosedError, WireError
@@ -31,7 +31,7 @@ _BROKEN = "the author's own answer does not pass this test here; it said: "
 _MEMORY = "it ended the Python process: it took more than {:g} MiB of memory"
 
 
-class Bench:
+class SubmissionRun:
     """Runs the cells of one submission in the order in which they come.
 
     Args:
@@ -69,7 +69,7 @@ class Bench:
         self._setups: list[str] = []
         self._harmful: set[int] = set()  # cells that ended the process: never run again
 
-    def __enter__(self) -> "Bench":
+    def __enter__(self) -> "SubmissionRun":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -88,13 +88,13 @@ class Bench:
         running = [p.worked() for p in (self._student, self._judge) if p is not None]
         return self._worked + sum(running)
 
-    def run(self, kind: str, source: str, name: str = "") -> Ran | Verdict:
+    def run(self, kind: str, source: str, name: str = "") -> CellResult | Verdict:
         """Run a cell of any kind: `test`, `setup` (locked, but no test) or `student`."""
         if kind == "test":
             return self.run_test(name, source)
         return self.run_setup(source) if kind == "setup" else self.run_cell(source)
 
-    def run_cell(self, source: str) -> Ran:
+    def run_cell(self, source: str) -> CellResult:
         """Run a cell of the learner's."""
         started = time.monotonic()
         try:
@@ -107,7 +107,7 @@ class Bench:
         ran.seconds = time.monotonic() - started
         return ran
 
-    def run_setup(self, source: str) -> Ran:
+    def run_setup(self, source: str) -> CellResult:
         """Run a locked cell that is no test, on both sides."""
         ran = self.run_cell(source)
         self._setups.append(source)
@@ -262,7 +262,7 @@ class Bench:
             # that happens to run then would be blamed.
             self._end_student()
 
-    def _execute(self, source: str, *, again: bool = False) -> Ran:
+    def _execute(self, source: str, *, again: bool = False) -> CellResult:
         reader = Reader(self._reader.room) if again else self._reader
         head = {"op": "cell", "source": source, "limit": reader.room, "store": True}
         seconds, worked = self._budgets.cell_seconds, self._student.worked
@@ -277,12 +277,14 @@ class Bench:
             return reader.ran(said)
         self._end_student()
         memory = _MEMORY.format(self._budgets.memory_bytes / MIB)
-        return Ran(status="died", message=memory if said["status"] == "memory" else _DIED)
+        return CellResult(status="died", message=memory if said["status"] == "memory" else _DIED)
 
-    def _stop(self, reader: Reader) -> Ran:
+    def _stop(self, reader: Reader) -> CellResult:
         """Interrupt a cell, and end the process if it does not listen."""
         why = _TIMED_OUT.format(self._budgets.cell_seconds)
-        ran = Ran(status="timeout", message=self._used_up() if self._deadline.used_up else why)
+        ran = CellResult(
+            status="timeout", message=self._used_up() if self._deadline.used_up else why
+        )
         self._student.interrupt()
         try:
             grace = Deadline(_GRACE_SECONDS, processor=self._student.worked)
@@ -292,5 +294,5 @@ class Bench:
         return ran
 
 
-def _unrun(why: str) -> Ran:
-    return Ran(status="unrun", message=why)
+def _unrun(why: str) -> CellResult:
+    return CellResult(status="unrun", message=why)

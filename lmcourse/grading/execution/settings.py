@@ -11,8 +11,9 @@ from traitlets.config import Configurable
 
 from lmcourse.grading.assignment.author import authors_files, reference_cells, withheld_from
 from lmcourse.grading.assignment.plan import Planned
+from lmcourse.grading.assignment.secret import course_secret
 from lmcourse.grading.execution.reference import defined
-from lmcourse.grading.execution.worker import Brief, course_secret
+from lmcourse.grading.execution.spec import AssignmentSpec
 from lmcourse.grading.sandbox.budgets import Budgets
 
 
@@ -25,15 +26,20 @@ class ExecutionSettings(Configurable):
     test_seconds = Float(Budgets.test_seconds, help="for one test cell").tag(config=True)
     total_seconds = Float(None, allow_none=True, help="for the notebook").tag(config=True)
 
-    def brief(self, notebook: Path | None, plan: Sequence[Planned], root: Path) -> Brief:
-        """What the sandbox and the judge need to know of the assignment.
+    def spec(
+        self, assignment: str, notebook: Path | None, plan: Sequence[Planned], root: Path
+    ) -> AssignmentSpec:
+        """What grading needs to know of the assignment.
 
         Args:
             notebook: the author's.
             root: where the course secret lies if no other was named.
         """
         asked = [cell.source for cell in plan if cell.solution and cell.kind == "code"]
-        return Brief(
+        return AssignmentSpec(
+            assignment=assignment,
+            plan=plan,
+            sandbox=self.sandbox,
             reference=reference_cells(notebook, plan),
             wanted=defined(asked),
             secret=course_secret(root, Path(self.secret_file) if self.secret_file else None),

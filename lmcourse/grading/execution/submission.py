@@ -2,13 +2,12 @@
 
 Chapter: book/instructors/scale.md
 
-Everything that a submission needs of its assignment travels in a `Kit`, so that the same function
-serves this process, a worker beside it, and one on another machine. The result depends on nothing
-but the kit and the cells: it can be kept, and drawn again.
+Everything that a submission needs of its assignment travels in an `AssignmentSpec`, so that the
+same function serves this process, a worker beside it, and one on another machine. The result
+depends on nothing but the spec and the cells: it can be kept, and drawn again.
 """
 
 import dataclasses
-import hashlib
 import json
 import tempfile
 import traceback
@@ -22,11 +21,11 @@ from lmcourse.grading.assignment.notebooks import Cell as HandedIn
 from lmcourse.grading.assignment.notebooks import digest
 from lmcourse.grading.assignment.plan import CodeCell, Planned
 from lmcourse.grading.assignment.repair import Placed, Repaired, repair
-from lmcourse.grading.execution import explanations, worker
+from lmcourse.grading.execution import explanations, warm_servers
 from lmcourse.grading.execution.outcomes import PASSED, UNGRADED, Outcome, decide, judged
-from lmcourse.grading.execution.replies import Ran
+from lmcourse.grading.execution.replies import CellResult
+from lmcourse.grading.execution.spec import AssignmentSpec
 from lmcourse.grading.execution.unprotected import Step, execute
-from lmcourse.grading.execution.worker import Brief
 from lmcourse.grading.sandbox.bubblewrap import SandboxError
 from lmcourse.grading.sandbox.budgets import Limits
 
@@ -37,36 +36,7 @@ UNSAFE = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kit:
-    """All that grading a submission needs to know of its assignment."""
-
-    assignment: str
-    plan: Sequence[Planned]  # in the order of the release
-    brief: Brief
-    sandbox: bool = True
-
-    @property
-    def fingerprint(self) -> str:
-        """Another one if anything that can change a grade has changed.
-
-        Not where the course lies (`hidden`): it only has to be out of sight.
-        """
-        said = {
-            "assignment": self.assignment,
-            "sandbox": self.sandbox,
-            "plan": [dataclasses.asdict(cell) for cell in self.plan],
-            "reference": [dataclasses.asdict(cell) for cell in self.brief.reference],
-            "wanted": sorted(self.brief.wanted),
-            "secret": hashlib.sha256(self.brief.secret).hexdigest(),
-            "budgets": dataclasses.asdict(self.brief.budgets),
-            "withheld": self.brief.withheld.as_json(),
-            "files": {n: hashlib.sha256(b).hexdigest() for n, b in self.brief.files.items()},
-        }
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
+class GradedNotebook:
     """What a job came to: a graded notebook, or the problem because of which there is none.
 
     Args:
@@ -81,17 +51,17 @@ class Answer:
     log: str = ""
 
 
-def grade(kit: Kit, student: str, cells: Sequence[HandedIn]) -> Answer:
+def grade(spec: AssignmentSpec, student: str, cells: Sequence[HandedIn]) -> GradedNotebook:
     """The graded notebook of one submission; what goes wrong becomes its problem."""
     try:
-        nb = repaired_notebook(cells, kit.plan)
-        run_notebook(nb, f"{student}/{kit.assignment}", kit.brief, sandbox=kit.sandbox)
+        nb = repaired_notebook(cells, spec.plan)
+        run_notebook(nb, f"{student}/{spec.assignment}", spec)
     except SandboxError as error:
-        return Answer(problem=str(error), log=traceback.format_exc())
+        return GradedNotebook(problem=str(error), log=traceback.format_exc())
     except Exception as error:
         why = f"the grader failed on it ({type(error).__name__}); the log says more"
-        return Answer(problem=why, log=traceback.format_exc())
-    return Answer(notebook=json.dumps(nb), lasting=_lasting(nb))
+        return GradedNotebook(problem=why, log=traceback.format_exc())
+    return GradedNotebook(notebook=json.dumps(nb), lasting=_lasting(nb))
 
 
 def _lasting(nb: NotebookNode) -> bool:
@@ -112,11 +82,11 @@ def repaired_notebook(cells: Sequence[HandedIn], plan: Sequence[Planned]) -> Not
     return nb
 
 
-def run_notebook(nb: NotebookNode, submission: str, brief: Brief, *, sandbox: bool = True) -> None:
+def run_notebook(nb: NotebookNode, submission: str, spec: AssignmentSpec) -> None:
     """Run the cells and note in the notebook what they showed, and each test's outcome.
 
-    Answers run in a sandbox, tests beside it in a judge of their own (`warm_servers`). With
-    `sandbox=False` all run in one unprotected process instead (`execution`).
+    Answers run in a sandbox, tests beside it in a judge of their own (`warm_servers`). Without
+    `spec.sandbox` all run in one unprotected process instead (`execution`).
 
     Args:
         submission: who handed in what; the inputs of tests depend on it and on the cells.
@@ -126,14 +96,14 @@ def run_notebook(nb: NotebookNode, submission: str, brief: Brief, *, sandbox: bo
     """
     code = [cell for cell in nb.cells if cell.cell_type == "code"]
     ours = nb.metadata.setdefault("lmcourse", NotebookNode())
-    ours["sandbox"] = sandbox
-    run = _in_sandbox if sandbox else _unprotected
+    ours["sandbox"] = spec.sandbox
+    run = _in_sandbox if spec.sandbox else _unprotected
     outcomes = NotebookNode()
-    for cell, (ran, outcome) in zip(code, run(code, ours, submission, brief), strict=True):
+    for cell, (ran, outcome) in zip(code, run(code, ours, submission, spec), strict=True):
         if ran is not None:
             cell.outputs = [NotebookNode(output) for output in ran.outputs]
         if outcome is None:
-            cell.outputs += _error(ran, brief.budgets.cell_seconds)
+            cell.outputs += _error(ran, spec.budgets.cell_seconds)
             continue
         outcomes[_name(cell)] = dataclasses.asdict(outcome)
         if outcome.verdict != PASSED:
@@ -141,15 +111,17 @@ def run_notebook(nb: NotebookNode, submission: str, brief: Brief, *, sandbox: bo
     ours["outcomes"] = outcomes
 
 
-def _in_sandbox(code, ours, submission, brief) -> list[tuple[Ran | None, Outcome | None]]:
+def _in_sandbox(
+    code: list[NotebookNode], ours: NotebookNode, submission: str, spec: AssignmentSpec
+) -> list[tuple[CellResult | None, Outcome | None]]:
     cells = [CodeCell(kind=_kind(cell), source=cell.source, name=_name(cell)) for cell in code]
     try:
-        results = worker.grade(brief, f"{submission}/{ours.get('digest', '')}", cells)
+        results = warm_servers.grade(spec, f"{submission}/{ours.get('digest', '')}", cells)
     except SandboxError as error:
         raise SandboxError(f"{error}. {UNSAFE}") from None
     found = []
     for cell, result in zip(code, results, strict=True):
-        if isinstance(result, Ran):
+        if isinstance(result, CellResult):
             found.append((result, None))
         else:
             doubt = ours.get("doubtful", {}).get(_name(cell), "")
@@ -157,8 +129,10 @@ def _in_sandbox(code, ours, submission, brief) -> list[tuple[Ran | None, Outcome
     return found
 
 
-def _unprotected(code, ours, submission, brief) -> list[tuple[Ran | None, Outcome | None]]:
-    budgets = brief.budgets
+def _unprotected(
+    code: list[NotebookNode], ours: NotebookNode, submission: str, spec: AssignmentSpec
+) -> list[tuple[CellResult | None, Outcome | None]]:
+    budgets = spec.budgets
     limits = Limits(
         cell_seconds=budgets.cell_seconds,
         test_seconds=budgets.test_seconds,
@@ -170,7 +144,7 @@ def _unprotected(code, ours, submission, brief) -> list[tuple[Ran | None, Outcom
         for cell, kind in zip(code, kinds, strict=True)
     ]
     with tempfile.TemporaryDirectory(prefix="lmcourse-") as folder:
-        for name, contents in brief.files.items():
+        for name, contents in spec.files.items():
             place = Path(folder) / name
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(contents)
@@ -238,7 +212,7 @@ def _name(cell) -> str:
     return cell.metadata.get("nbgrader", {}).get("grade_id", "")
 
 
-def _error(ran: Ran, seconds: float) -> list[NotebookNode]:
+def _error(ran: CellResult, seconds: float) -> list[NotebookNode]:
     """What a learner's cell is marked with if it did not end well."""
     if ran.status == "ok":
         return []

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lmcourse.grading.execution.kernel import Session, SessionError
-from lmcourse.grading.execution.replies import Ran
+from lmcourse.grading.execution.replies import CellResult
 from lmcourse.grading.sandbox.budgets import Limits
 
 
@@ -40,7 +40,7 @@ def execute(
     limits: Limits,
     files: Path | None = None,
     on_step: Callable[[int], None] = lambda index: None,
-) -> list[Ran]:
+) -> list[CellResult]:
     """What became of each step, run in order in one clean process in a folder of its own.
 
     Args:
@@ -75,7 +75,7 @@ class _Run:
             self._session.close()
         self._session = None
 
-    def step(self, index: int) -> Ran:
+    def step(self, index: int) -> CellResult:
         try:
             ran = self._attempt(index)
             if ran.status == "died" and self._steps[index].test:
@@ -83,14 +83,14 @@ class _Run:
                 ran = self._attempt(index)
         except SessionError as error:
             self.close()
-            return Ran(status="unrun", message=str(error))
+            return CellResult(status="unrun", message=str(error))
         if ran.status in ("died", "timeout"):
             self._harmful.add(index)
         return ran
 
-    def _attempt(self, index: int) -> Ran:
+    def _attempt(self, index: int) -> CellResult:
         if self._left() <= 0 or not self._ready(index):
-            return Ran(status="unrun", message=self._used_up())
+            return CellResult(status="unrun", message=self._used_up())
         return self._run(index)
 
     def _ready(self, index: int) -> bool:
@@ -106,12 +106,12 @@ class _Run:
                     self._harmful.add(earlier)
         return self._session is not None and self._left() > 0
 
-    def _run(self, index: int) -> Ran:
+    def _run(self, index: int) -> CellResult:
         step = self._steps[index]
         own, left = step.seconds(self._limits), self._left()
         ran = self._session.run(step.source, min(own, left), remember=not step.test)
         if ran.status == "timeout" and left < own:  # not its own limit: nobody's failure
-            ran = Ran(status="unrun", message=self._used_up())
+            ran = CellResult(status="unrun", message=self._used_up())
         if ran.status == "died" or not self._session.alive:
             self.close()
         return ran

@@ -4,58 +4,44 @@ Chapter: book/instructors/sandbox.md
 
 Threat: a fork server that has died (the machine ran out of memory, say) would fail everybody after
 it. It is replaced before the next submission, and what the reference solution passes is tried once
-more. A workshop belongs to one thread: the sandbox ends with the thread that started it.
+more. Servers belong to one thread: the sandbox ends with the thread that started it.
 """
 
+import atexit
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lmcourse.grading.assignment.plan import CodeCell
 from lmcourse.grading.bridge import JUDGE, STUDENT
 from lmcourse.grading.execution.outcomes import Verdict
 from lmcourse.grading.execution.reference import prove
-from lmcourse.grading.execution.replies import Ran
-from lmcourse.grading.execution.sandboxed import Bench
+from lmcourse.grading.execution.replies import CellResult
+from lmcourse.grading.execution.sandboxed import SubmissionRun
+from lmcourse.grading.execution.spec import AssignmentSpec
 from lmcourse.grading.sandbox import bubblewrap
-from lmcourse.grading.sandbox.budgets import Budgets
 from lmcourse.grading.sandbox.processes import ForkServer
 from lmcourse.grading.sandbox.seeds import seed_for
-from lmcourse.grading.sandbox.withhold import Withheld, stub_tree
+from lmcourse.grading.sandbox.withhold import stub_tree
 
 
-class Workshop:
+class WarmServers:
     """Fork servers, and the proof that the tests can be passed here.
 
     Args:
-        reference: the cells of the reference solution, with all tests.
-        wanted: the names that the release asks for (`reference.defined`).
-        secret: the course secret, from which each test's inputs are drawn.
-        files: what the author put beside the notebook.
-        hidden: the course's own folders, should Python's hold them.
+        spec: of the assignment.
     """
 
-    def __init__(
-        self,
-        reference: Sequence[CodeCell],
-        wanted: frozenset[str],
-        *,
-        secret: bytes,
-        budgets: Budgets | None = None,
-        withheld: Withheld | None = None,
-        files: Mapping[str, bytes] | None = None,
-        hidden: Sequence[Path] = (),
-    ):
-        self._reference, self._wanted, self._secret = list(reference), wanted, secret
-        self._budgets, self._withheld = budgets or Budgets(), withheld or Withheld()
-        self._files, self._hidden = dict(files or {}), list(hidden)
+    def __init__(self, spec: AssignmentSpec):
+        self._spec = spec
         self._folder = tempfile.TemporaryDirectory(prefix="lmcourse-")
         package = Path(self._folder.name) / bubblewrap.PACKAGE.name
-        self._package = stub_tree(bubblewrap.PACKAGE, package, self._withheld)
+        self._package = stub_tree(bubblewrap.PACKAGE, package, self._spec.withheld)
         self._servers: list[ForkServer] = []
         self.proof: dict[str, Verdict] = {}
 
-    def __enter__(self) -> "Workshop":
+    def __enter__(self) -> "WarmServers":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -73,7 +59,7 @@ class Workshop:
         submission: str,
         cells: Sequence[CodeCell],
         on_cell: Callable[[int], None] = lambda index: None,
-    ) -> list[Ran | Verdict]:
+    ) -> list[CellResult | Verdict]:
         """What became of each cell, in order: of a test a verdict, of others what they showed.
 
         Args:
@@ -83,20 +69,20 @@ class Workshop:
             SandboxError: there is no sandbox here, with what to do about it.
         """
         students, judges = self._ready()
-        results: list[Ran | Verdict] = []
-        with Bench(
+        results: list[CellResult | Verdict] = []
+        with SubmissionRun(
             students,
             judges,
-            self._budgets,
-            wanted=self._wanted,
-            seed=lambda name: seed_for(self._secret, submission, name),
-            files=self._files,
+            self._spec.budgets,
+            wanted=self._spec.wanted,
+            seed=lambda name: seed_for(self._spec.secret, submission, name),
+            files=self._spec.files,
             proven=self._proven,
             broken=frozenset(self.proof) - self._proven,
-        ) as bench:
+        ) as submission_run:
             for index, cell in enumerate(cells):
                 on_cell(index)
-                results.append(bench.run(cell.kind, cell.source, cell.name))
+                results.append(submission_run.run(cell.kind, cell.source, cell.name))
         return results
 
     @property
@@ -109,8 +95,43 @@ class Workshop:
         for server in self._servers:
             server.close()
         student = ForkServer(
-            STUDENT, package=self._package, withheld=self._withheld, hidden=self._hidden
+            STUDENT, package=self._package, withheld=self._spec.withheld, hidden=self._spec.hidden
         )
-        self._servers = [student, ForkServer(JUDGE, hidden=self._hidden)]
-        self.proof = prove(*self._servers, self._budgets, self._reference, self._wanted)
+        self._servers = [student, ForkServer(JUDGE, hidden=self._spec.hidden)]
+        self.proof = prove(
+            *self._servers, self._spec.budgets, self._spec.reference, self._spec.wanted
+        )
         return self._servers
+
+
+# At most one for each thread, of the assignment that it grades: a sandbox ends with the thread
+# that started it, and a worker of a cluster may have several.
+_kept: dict[int, tuple[AssignmentSpec, WarmServers]] = {}
+
+
+def grade(
+    spec: AssignmentSpec, submission: str, cells: Sequence[CodeCell]
+) -> list[CellResult | Verdict]:
+    """What became of each cell, on the warm servers of this spec; raises as they do."""
+    return _warm_servers(spec).grade(submission, cells)
+
+
+def close() -> None:
+    """End all that are kept."""
+    for thread in list(_kept):
+        _close(thread)
+
+
+def _close(thread: int) -> None:
+    if thread in _kept:
+        _kept.pop(thread)[1].close()
+
+
+def _warm_servers(spec: AssignmentSpec) -> WarmServers:
+    thread = threading.get_ident()
+    if thread not in _kept or _kept[thread][0] != spec:
+        _close(thread)
+        atexit.unregister(close)
+        atexit.register(close)
+        _kept[thread] = spec, WarmServers(spec)
+    return _kept[thread][1]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lmcourse.grading.assignment.notebooks import Cell, digest
-from lmcourse.grading.execution.submission import Kit
+from lmcourse.grading.execution.spec import AssignmentSpec
 from lmcourse.grading.gradebook import environment
 
 _FORMAT = "1"
@@ -23,12 +23,12 @@ class Cache:
 
     Args:
         folder: where they lie, a file for each learner.
-        kit: with which they are, or were, graded.
+        spec: with which they are, or were, graded.
     """
 
-    def __init__(self, folder: Path, kit: Kit):
+    def __init__(self, folder: Path, spec: AssignmentSpec):
         self._folder = folder
-        self._common = "\0".join((_FORMAT, kit.fingerprint, environment.fingerprint()))
+        self._common = "\0".join((_FORMAT, spec.fingerprint, environment.fingerprint()))
 
     def key(self, student: str, cells: Sequence[Cell]) -> str:
         """Another one if anything that decides the grade has changed.

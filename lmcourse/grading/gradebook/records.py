@@ -31,28 +31,30 @@ from lmcourse.grading.assignment.submissions import Submission
 from lmcourse.grading.execution.outcomes import PASSED, UNGRADED
 from lmcourse.grading.execution.submission import is_test
 from lmcourse.grading.gradebook import lock
-from lmcourse.grading.gradebook.results import Desk, Grade, Result
+from lmcourse.grading.gradebook.results import Grade, GradingRun, Result
 
 _TRIES = 3  # SQLite: the formgrader may just be writing
 _DONE_HERE = ("Execute", "SaveOutcomes", "AssignLatePenalties", "CheckCellMetadata")
 
 
 def locked(
-    desk: Desk, on_wait: Callable[[str], None] = lambda text: None
+    grading_run: GradingRun, on_wait: Callable[[str], None] = lambda text: None
 ) -> AbstractContextManager[None]:
-    """The lock of a desk's folder and, if it has one, of its database; for a `with`."""
-    db_url = "" if desk.own_gradebook else desk.db_url
-    return lock.hold(desk.own_folder / "lock", db_url, wait=desk.options.wait, on_wait=on_wait)
+    """The lock of a run's folder and, if it has one, of its database; for a `with`."""
+    db_url = "" if grading_run.own_gradebook else grading_run.db_url
+    return lock.hold(
+        grading_run.own_folder / "lock", db_url, wait=grading_run.options.wait, on_wait=on_wait
+    )
 
 
 class Recorder:
     """An open gradebook; use it in a `with`."""
 
-    def __init__(self, desk: Desk):
-        self._desk, self._assignment = desk, desk.assignment
-        course = desk.course.config.CourseDirectory.get("course_id") or "default_course"
-        self._gradebook = Gradebook(desk.db_url, str(course))
-        self._steps = _steps(desk.course.config)
+    def __init__(self, grading_run: GradingRun):
+        self._desk, self._assignment = grading_run, grading_run.assignment
+        course = grading_run.course.config.CourseDirectory.get("course_id") or "default_course"
+        self._gradebook = Gradebook(grading_run.db_url, str(course))
+        self._steps = _steps(grading_run.course.config)
 
     def __enter__(self) -> "Recorder":
         return self
@@ -172,18 +174,18 @@ class Recorder:
 
         Nothing of a submission but its cells gets there.
         """
-        desk, name = self._desk, f"{self._assignment}.ipynb"
-        graded = desk.own_folder / "graded"
+        grading_run, name = self._desk, f"{self._assignment}.ipynb"
+        graded = grading_run.own_folder / "graded"
         shutil.rmtree(graded, ignore_errors=True)
         for path, contents in self._desk.files.items():
             _write(graded / path, contents)
         _write(graded / name, _as_json(nb))
-        _put(graded, desk.folder("autograded", submission.student))
-        if not desk.keeps_submissions:
-            handed_in = desk.own_folder / "submitted"
+        _put(graded, grading_run.folder("autograded", submission.student))
+        if not grading_run.keeps_submissions:
+            handed_in = grading_run.own_folder / "submitted"
             shutil.rmtree(handed_in, ignore_errors=True)
             _write(handed_in / name, _as_json(_handed_in(submission)))
-            _put(handed_in, desk.folder("submitted", submission.student))
+            _put(handed_in, grading_run.folder("submitted", submission.student))
 
     def _result(self, student: str, nb: NotebookNode) -> Result:
         ours = nb.metadata.get("lmcourse", {})

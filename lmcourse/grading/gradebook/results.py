@@ -130,7 +130,7 @@ class Options:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Desk:
+class GradingRun:
     """Where one assignment of one course is graded."""
 
     course: Course

@@ -16,7 +16,7 @@ from lmcourse.grading.assignment.plan import Planned, Task, is_test, stated_plan
 from lmcourse.grading.errors import MisuseError
 from lmcourse.grading.execution import explanations
 from lmcourse.grading.execution.outcomes import PASSED, UNGRADED, decide
-from lmcourse.grading.execution.replies import Ran
+from lmcourse.grading.execution.replies import CellResult
 from lmcourse.grading.execution.unprotected import Step, execute
 from lmcourse.grading.sandbox.budgets import Limits
 
@@ -120,7 +120,7 @@ def _title(cell: Cell, cells: list[Cell]) -> str:
 
 
 def _judge(
-    task: Task, runs: list[tuple[Cell, Ran]], limits: Limits, untouched: set[str | None]
+    task: Task, runs: list[tuple[Cell, CellResult]], limits: Limits, untouched: set[str | None]
 ) -> TaskVerdict:
     verdict = TaskVerdict(task=task)
     if task.graded and all(cell.by_hand and not cell.locked for cell in task.graded):
@@ -210,7 +210,7 @@ def _names(task: Task) -> tuple[set[str], set[str]]:
     return defined, used - defined
 
 
-def _cause(cell: Cell, ran: Ran, limits: Limits) -> str:
+def _cause(cell: Cell, ran: CellResult, limits: Limits) -> str:
     """Why a cell of the learner's did not run, with the line where that is known."""
     if ran.status == "timeout":
         return _with_line(explanations.timeout(limits.cell_seconds, ran.trace), cell, ran)
@@ -222,7 +222,7 @@ def _cause(cell: Cell, ran: Ran, limits: Limits) -> str:
     return _with_line(said, cell, ran)
 
 
-def _with_line(said: str, cell: Cell, ran: Ran) -> str:
+def _with_line(said: str, cell: Cell, ran: CellResult) -> str:
     number = explanations.syntax_line(ran.message) or explanations.failing_line(ran.trace)
     lines = cell.source.splitlines()
     if number is None or not 1 <= number <= len(lines):
@@ -230,7 +230,7 @@ def _with_line(said: str, cell: Cell, ran: Ran) -> str:
     return f"{said}\nline {number}: {lines[number - 1].strip()}"
 
 
-def _warnings(cells: list[Cell], runs: list[tuple[Cell, Ran]], limits: Limits) -> list[str]:
+def _warnings(cells: list[Cell], runs: list[tuple[Cell, CellResult]], limits: Limits) -> list[str]:
     plan = stated_plan(cells)
     found = [
         f"The cell {name} is there {times} times: keep one of them."

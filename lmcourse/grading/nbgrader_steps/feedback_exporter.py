@@ -12,7 +12,7 @@ from lmcourse.grading.assignment.author import authors_notebook, recorded_plan, 
 from lmcourse.grading.assignment.course import Course
 from lmcourse.grading.assignment.plan import tasks
 from lmcourse.grading.gradebook.records import Recorder
-from lmcourse.grading.gradebook.results import Desk, Options
+from lmcourse.grading.gradebook.results import GradingRun, Options
 from lmcourse.grading.reports import lateness
 from lmcourse.grading.reports.feedback import feedback
 
@@ -31,7 +31,7 @@ class FeedbackExporter(TemplateExporter):
         """The page of feedback of a graded notebook."""
         ids = resources["nbgrader"]
         course = self.parent.coursedir
-        desk = Desk(
+        grading_run = GradingRun(
             course=Course(root=Path(course.root), config=self.config),
             assignment=ids["assignment"],
             output=Path(course.root),
@@ -39,12 +39,14 @@ class FeedbackExporter(TemplateExporter):
             log=self.log,
         )
         plan = recorded_plan(resources, released_order(authors_notebook(course, resources)))
-        with Recorder(desk) as recorder:
+        with Recorder(grading_run) as recorder:
             where = course.format_path(
                 course.autograded_directory, ids["student"], ids["assignment"]
             )
             result = recorder.read_back(ids["student"], Path(where))
         page = feedback(
-            ids["assignment"], lateness.noted(result, desk.output, desk.assignment), tasks(plan)
+            ids["assignment"],
+            lateness.noted(result, grading_run.output, grading_run.assignment),
+            tasks(plan),
         )
         return page, {**resources, "output_extension": ".html"}

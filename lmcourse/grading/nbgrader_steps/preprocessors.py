@@ -78,7 +78,7 @@ class Execute(ExecutionSettings, NbGraderPreprocessor):
         notebook = authors_notebook(course, resources)
         root = Path(course.root if course else ".")
         plan = recorded_plan(resources, released_order(notebook))
-        run_notebook(nb, submission, self.brief(notebook, plan, root), sandbox=self.sandbox)
+        run_notebook(nb, submission, self.spec(ids["assignment"], notebook, plan, root))
         return nb, resources
 
 

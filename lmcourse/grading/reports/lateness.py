@@ -295,7 +295,7 @@ def save(path: Path, rule: Policy, late: Mapping[str, Late]) -> Path:
     return write_file(path, json.dumps(kept, indent=1) + "\n")
 
 
-def recall(path: Path) -> tuple[Policy, dict[str, Late]] | None:
+def read_days(path: Path) -> tuple[Policy, dict[str, Late]] | None:
     """What `save` kept; None if it kept nothing.
 
     Raises:
@@ -345,7 +345,7 @@ def noted(result: Result, output: Path, assignment: str) -> Result:
     Raises:
         MisuseError: what it kept is damaged.
     """
-    kept = recall(file_of(output, assignment))
+    kept = read_days(file_of(output, assignment))
     if kept is None or result.problem or result.student not in kept[1]:
         return result
     complete = not any(grade.waiting for grade in result.grades)

@@ -1,7 +1,6 @@
 """What the author's folder says of an assignment, and the course secret."""
 
 import json
-import os
 
 import pytest
 from tiny_course import answered, solution
@@ -10,7 +9,6 @@ from lmcourse.grading.assignment.author import authors_files, reference_cells, w
 from lmcourse.grading.assignment.notebooks import read_cells
 from lmcourse.grading.assignment.plan import stated_plan
 from lmcourse.grading.execution.outcomes import FAILED, PASSED, UNGRADED, Verdict, judged
-from lmcourse.grading.execution.worker import VARIABLE, course_secret
 
 SOURCE = "assert a\n### BEGIN HIDDEN TESTS\nassert b\n### END HIDDEN TESTS"
 
@@ -58,28 +56,6 @@ def test_the_author_s_files_are_those_beside_the_notebook(notebook):
     (notebook.parent / "data" / "words.txt").write_text("here")
     (notebook.parent / ".hidden").write_text("no")
     assert authors_files(notebook) == {"data/words.txt": b"here"}
-
-
-def test_a_secret_is_made_once_and_is_its_owner_s(tmp_path, monkeypatch):
-    monkeypatch.delenv(VARIABLE, raising=False)
-    secret = course_secret(tmp_path)
-    (path,) = tmp_path.iterdir()
-    assert len(secret) == 64
-    assert course_secret(tmp_path) == secret
-    assert os.name == "nt" or path.stat().st_mode & 0o077 == 0
-
-
-def test_a_secret_may_come_from_a_file_or_a_variable(tmp_path, monkeypatch):
-    monkeypatch.setenv(VARIABLE, "a secret of the course")
-    assert course_secret(tmp_path) == b"a secret of the course"
-    file = tmp_path / "key"
-    file.write_text("another secret of it\n")
-    assert course_secret(tmp_path, file) == b"another secret of it"
-    file.write_text("short")
-    with pytest.raises(ValueError, match="at least 16 characters, got 5"):
-        course_secret(tmp_path, file)
-    with pytest.raises(ValueError, match="cannot be read"):
-        course_secret(tmp_path, tmp_path / "none")
 
 
 def test_a_judge_s_verdict_is_an_outcome():

@@ -1,37 +1,41 @@
 """Workers that grade, die and are replaced: every submission gets its row, and nobody else's."""
 
 import warnings
+from pathlib import Path
 
 import pytest
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    from lmcourse.grading.assignment.submissions import Submission
+    from lmcourse.grading.assignment.submissions import Entry, Submission
     from lmcourse.grading.batch import workers
-    from lmcourse.grading.batch.workers import WORKER_ENDED, Crew
+    from lmcourse.grading.batch.workers import WORKER_ENDED, Workers
     from lmcourse.grading.errors import FailureError
-    from lmcourse.grading.execution.submission import Answer
+    from lmcourse.grading.execution.submission import GradedNotebook
 
-from small_assignment import KIT
+from small_assignment import SPEC
 
 NAMES = [f"s{number}" for number in range(9)]
 
 
-class Entry:
-    def __init__(self, student):
-        self.student = student
+class FakeEntry(Entry):
+    """Reads as a submission without cells; there is no file."""
 
     def read(self):
         return Submission(student=self.student)
 
 
-class Hands:
+def entries():
+    return [FakeEntry(student=name, path=Path(name), assignment="tiny") for name in NAMES]
+
+
+class FakePool:
     """Workers that die over some submissions, at any time."""
 
     def __init__(self, deadly=(), always=False):
         self.deadly, self.always, self.graded = deadly, always, []
 
-    def work(self, kit, entries, number=None):
+    def work(self, spec, entries, number=None):
         flying = []
         for entry in entries:
             flying.append(entry)
@@ -46,33 +50,33 @@ class Hands:
         if self.always or entry.student in self.deadly:
             raise RuntimeError("a worker was killed")
         self.graded.append(entry.student)
-        yield entry.read(), Answer(notebook=entry.student)
+        yield entry.read(), GradedNotebook(notebook=entry.student)
 
 
-def answers(hands):
-    return {s.student: a for s, a in workers._persist(hands, None, map(Entry, NAMES))}
+def answers(pool):
+    return {s.student: a for s, a in workers._persist(pool, SPEC, entries())}
 
 
 def test_each_is_graded_once():
-    hands = Hands()
-    assert {name: a.notebook for name, a in answers(hands).items()} == {n: n for n in NAMES}
-    assert sorted(hands.graded) == NAMES
+    pool = FakePool()
+    assert {name: a.notebook for name, a in answers(pool).items()} == {n: n for n in NAMES}
+    assert sorted(pool.graded) == NAMES
 
 
 @pytest.mark.parametrize("deadly", [["s0"], ["s8"], ["s2", "s3"], ["s1", "s4", "s6"]])
 def test_who_ends_a_worker_is_found_and_the_others_lose_nothing(deadly):
-    hands = Hands(deadly)
-    found = answers(hands)
+    pool = FakePool(deadly)
+    found = answers(pool)
     assert sorted(found) == NAMES
     assert [name for name in NAMES if found[name].problem == WORKER_ENDED] == deadly
-    assert sorted(hands.graded) == [name for name in NAMES if name not in deadly]
+    assert sorted(pool.graded) == [name for name in NAMES if name not in deadly]
 
 
 def test_workers_that_always_end_stop_the_run():
     with pytest.raises(
         FailureError, match=r"before they have graded anything \(RuntimeError: a wor"
     ):
-        answers(Hands(always=True))
+        answers(FakePool(always=True))
 
 
 def test_there_is_at_least_one_core():
@@ -83,4 +87,4 @@ def test_a_scheduler_that_is_not_there_is_one_line(monkeypatch):
     pytest.importorskip("distributed")
     monkeypatch.setattr(workers, "_CONNECT_SECONDS", 1)
     with pytest.raises(FailureError, match=r"no Dask scheduler at tcp://127.* `dask worker"):
-        next(Crew(scheduler="tcp://127.0.0.1:1").grade(KIT, []))
+        next(Workers(scheduler="tcp://127.0.0.1:1").grade(SPEC, []))

@@ -22,9 +22,9 @@ ELSEWHERE = torch.float64
         ("import time; start = time.perf_counter()", "not read a clock"),
     ],
 )
-def test_a_probe_that_does_more_than_fetch_is_refused(bench, body, rule):
+def test_a_probe_that_does_more_than_fetch_is_refused(submission_run, body, rule):
     cell = f"@probe\ndef p(f):\n    {body}\n"
-    got = bench.run_test("t", cell)
+    got = submission_run.run_test("t", cell)
     assert (got.outcome, got.kind) == ("ungraded", "ValueError")
     assert f"a probe must {rule}" in got.message
 
@@ -79,33 +79,35 @@ close(gradients(f, x, weight), 2 * weight * 3 * math.sqrt(math.pi))
 """
 
 
-def test_gradients_are_taken_where_the_graph_is(bench):
-    bench.run_cell("def f(x): return 2 * x")
-    assert bench.run_test("t", GRADIENT).outcome == "passed"
-    bench.run_cell("def f(x): return 2 * x.detach() + 0 * x")
-    assert bench.run_test("t", GRADIENT).outcome == "failed"
+def test_gradients_are_taken_where_the_graph_is(submission_run):
+    submission_run.run_cell("def f(x): return 2 * x")
+    assert submission_run.run_test("t", GRADIENT).outcome == "passed"
+    submission_run.run_cell("def f(x): return 2 * x.detach() + 0 * x")
+    assert submission_run.run_test("t", GRADIENT).outcome == "failed"
 
 
-def test_changes_in_place_are_seen_and_do_not_come_back(bench):
-    bench.run_cell("def f(x):\n    x.mul_(2)\nclass Thing:\n    pass")
+def test_changes_in_place_are_seen_and_do_not_come_back(submission_run):
+    submission_run.run_cell("def f(x):\n    x.mul_(2)\nclass Thing:\n    pass")
     test = (
         "@probe\ndef after(function, x):\n    function(x)\n    return x\n"
         "x = torch.ones(3)\nclose(after(f, x), 2 * torch.ones(3))\nclose(x, torch.ones(3))\n"
         "f(x)\nclose(x, torch.ones(3))"
     )
-    assert bench.run_test("t", test).outcome == "passed"
+    assert submission_run.run_test("t", test).outcome == "passed"
 
 
-def test_a_probe_may_name_the_learners_function_itself(bench):
-    bench.run_cell("def f(x): return 2 * x")
+def test_a_probe_may_name_the_learners_function_itself(submission_run):
+    submission_run.run_cell("def f(x): return 2 * x")
     test = "@probe\ndef p(x):\n    return [f(x + i) for i in range(2)]\nassert p(1) == [2, 4]"
-    assert bench.run_test("t", test).outcome == "passed"
-    assert bench.run_test("t", test.replace("f(x", "g(x")).outcome == "failed"  # g is not defined
+    assert submission_run.run_test("t", test).outcome == "passed"
+    assert (
+        submission_run.run_test("t", test.replace("f(x", "g(x")).outcome == "failed"
+    )  # g is not defined
 
 
-def test_an_object_from_a_probe_is_no_data(bench):
-    bench.run_cell("class Thing: pass\ndef f(x): return Thing()")
-    got = bench.run_test("t", "@probe\ndef p(x):\n    return f(x)\np(1)")
+def test_an_object_from_a_probe_is_no_data(submission_run):
+    submission_run.run_cell("class Thing: pass\ndef f(x): return Thing()")
+    got = submission_run.run_test("t", "@probe\ndef p(x):\n    return f(x)\np(1)")
     assert (got.outcome, got.message) == (
         "failed",
         "your code returned an object where plain data must stand",

@@ -104,9 +104,9 @@ WORKS = {
 
 
 @pytest.mark.parametrize("name", WORKS)
-def test_used_as_usual(bench, name):
-    bench.run_cell(THING)
-    got = bench.run_test("t", textwrap.dedent(WORKS[name]))
+def test_used_as_usual(submission_run, name):
+    submission_run.run_cell(THING)
+    got = submission_run.run_test("t", textwrap.dedent(WORKS[name]))
     assert got.outcome == "passed", got
 
 
@@ -119,55 +119,61 @@ def test_used_as_usual(bench, name):
         *("[0][t]", "round(t)", "t & t", "__import__('pickle').dumps(t)", "sorted([t, t])"),
     ],
 )
-def test_what_is_no_message_to_the_object_is_refused(bench, use):
-    bench.run_cell(THING)
-    got = bench.run_test("t", f"t = Thing(1)\n{use}")
+def test_what_is_no_message_to_the_object_is_refused(submission_run, use):
+    submission_run.run_cell(THING)
+    got = submission_run.run_test("t", f"t = Thing(1)\n{use}")
     assert got.outcome in ("failed", "ungraded")
     assert got.outcome == "failed" or got.kind == "TypeError", got
 
 
-def test_an_object_is_no_tensor_and_close_says_so(bench):
-    bench.run_cell(THING)
-    got = bench.run_test("t", "close(Thing(1), torch.ones(1), 'a hint')")
+def test_an_object_is_no_tensor_and_close_says_so(submission_run):
+    submission_run.run_cell(THING)
+    got = submission_run.run_test("t", "close(Thing(1), torch.ones(1), 'a hint')")
     assert got.outcome == "failed"
     assert got.message.startswith("a hint\n\nexpected an object of type Tensor, got")
 
 
-def test_an_endless_answer_ends(make_bench):
-    bench = make_bench(replace(SMALL, test_seconds=2.0, frames=10**9))  # time is up before frames
-    bench.run_setup(SETUP)
-    bench.run_cell(THING)
-    got = bench.run_test("t", "for x in Thing(1).forever(): pass")
+def test_an_endless_answer_ends(make_run):
+    submission_run = make_run(
+        replace(SMALL, test_seconds=2.0, frames=10**9)
+    )  # time is up before frames
+    submission_run.run_setup(SETUP)
+    submission_run.run_cell(THING)
+    got = submission_run.run_test("t", "for x in Thing(1).forever(): pass")
     assert (got.outcome, got.died) == ("failed", "it ran out of time")
 
 
-def test_a_function_of_an_earlier_test_cannot_be_called_any_more(bench):
-    bench.run_cell(THING + "\nkept = []\ndef answer(x):\n    kept.append(x)\n    return kept[0](5)")
+def test_a_function_of_an_earlier_test_cannot_be_called_any_more(submission_run):
+    submission_run.run_cell(
+        THING + "\nkept = []\ndef answer(x):\n    kept.append(x)\n    return kept[0](5)"
+    )
     first = "asked = []\nassert answer(lambda x: asked.append(x)) is None"
-    assert bench.run_test("t", first).outcome == "passed"
+    assert submission_run.run_test("t", first).outcome == "passed"
     second = "with raises(LookupError, 'no such function'):\n    answer(lambda x: 1)\n"
-    got = bench.run_test("t", second + "assert asked == [5]")
+    got = submission_run.run_test("t", second + "assert asked == [5]")
     assert got.outcome == "passed", got
 
 
-def test_only_what_the_release_asks_for_is_the_learners(bench):
-    bench.run_cell("close = raises = torch = helper = 5\ndef f(x): return x")
-    assert bench.run_test("t", "close(f(torch.ones(1)), torch.ones(1))").outcome == "passed"
-    assert bench.run_test("t", "helper").outcome == "ungraded"
+def test_only_what_the_release_asks_for_is_the_learners(submission_run):
+    submission_run.run_cell("close = raises = torch = helper = 5\ndef f(x): return x")
+    assert (
+        submission_run.run_test("t", "close(f(torch.ones(1)), torch.ones(1))").outcome == "passed"
+    )
+    assert submission_run.run_test("t", "helper").outcome == "ungraded"
 
 
-def test_the_learners_names_are_those_of_now(bench):
-    bench.run_cell("answer = 1")
-    assert bench.run_test("t", "assert answer == 1").outcome == "passed"
-    bench.run_cell("answer = 2")
-    assert bench.run_test("t", "assert answer == 2").outcome == "passed"
-    bench.run_cell("del answer")
-    assert bench.run_test("t", "assert answer == 2").outcome == "failed"
+def test_the_learners_names_are_those_of_now(submission_run):
+    submission_run.run_cell("answer = 1")
+    assert submission_run.run_test("t", "assert answer == 1").outcome == "passed"
+    submission_run.run_cell("answer = 2")
+    assert submission_run.run_test("t", "assert answer == 2").outcome == "passed"
+    submission_run.run_cell("del answer")
+    assert submission_run.run_test("t", "assert answer == 2").outcome == "failed"
 
 
-def test_ten_thousand_calls_stay_within_their_frames(make_bench):
-    bench = make_bench(Budgets(frames=50))
-    bench.run_setup(SETUP)
-    bench.run_cell("def f(x): return x")
-    got = bench.run_test("t", "for i in range(100): f(i)")
+def test_ten_thousand_calls_stay_within_their_frames(make_run):
+    submission_run = make_run(Budgets(frames=50))
+    submission_run.run_setup(SETUP)
+    submission_run.run_cell("def f(x): return x")
+    got = submission_run.run_test("t", "for i in range(100): f(i)")
     assert got.message == "your code did not answer: your code sent too many messages"

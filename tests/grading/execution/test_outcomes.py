@@ -4,26 +4,26 @@ import pytest
 
 from lmcourse.grading.execution import explanations
 from lmcourse.grading.execution.outcomes import FAILED, PASSED, UNGRADED, decide
-from lmcourse.grading.execution.replies import Ran
+from lmcourse.grading.execution.replies import CellResult
 from lmcourse.grading.sandbox.budgets import Limits
 
 SOURCE = "assert a\n### BEGIN HIDDEN TESTS\nassert b\n### END HIDDEN TESTS"
 
 
-def failed_at(line: int) -> Ran:
+def failed_at(line: int) -> CellResult:
     trace = [f"Cell In[3], line {line}\n---> assert", "AssertionError: no"]
-    return Ran(status="error", name="AssertionError", message="no", trace=trace)
+    return CellResult(status="error", name="AssertionError", message="no", trace=trace)
 
 
 @pytest.mark.parametrize(
     ("ran", "verdict", "hidden"),
     [
-        (Ran(status="ok"), PASSED, False),
+        (CellResult(status="ok"), PASSED, False),
         (failed_at(1), FAILED, False),
         (failed_at(3), FAILED, True),
-        (Ran(status="timeout"), FAILED, False),
-        (Ran(status="died"), FAILED, False),
-        (Ran(status="unrun", message="no Python"), UNGRADED, False),
+        (CellResult(status="timeout"), FAILED, False),
+        (CellResult(status="died"), FAILED, False),
+        (CellResult(status="unrun", message="no Python"), UNGRADED, False),
     ],
 )
 def test_the_three_outcomes(ran, verdict, hidden):
@@ -32,7 +32,7 @@ def test_the_three_outcomes(ran, verdict, hidden):
     assert bool(outcome.message) == (verdict != PASSED)
 
 
-@pytest.mark.parametrize("ran", [Ran(status="ok"), failed_at(1)])
+@pytest.mark.parametrize("ran", [CellResult(status="ok"), failed_at(1)])
 def test_doubt_leaves_it_to_a_person_and_tells_what_the_run_said(ran):
     outcome = decide(ran, SOURCE, Limits(), doubt="it is there 2 times")
     assert outcome.verdict == UNGRADED

@@ -6,7 +6,7 @@ from sandbox_processes import SETUP, SMALL
 from lmcourse.grading.assignment.plan import CodeCell
 from lmcourse.grading.execution import reference
 from lmcourse.grading.execution.reference import defined
-from lmcourse.grading.execution.sandboxed import Bench
+from lmcourse.grading.execution.sandboxed import SubmissionRun
 from lmcourse.grading.sandbox.seeds import seed_for
 
 
@@ -46,8 +46,8 @@ def test_what_the_reference_does_not_pass_nobody_fails(students, judges):
         "broken": "ungraded",
     }
     proven = frozenset(name for name, v in verdicts.items() if v.outcome == "passed")
-    with Bench(students, judges, SMALL, wanted=wanted, proven=proven) as bench:
-        got = reference.run(bench, cells(odd))
+    with SubmissionRun(students, judges, SMALL, wanted=wanted, proven=proven) as submission_run:
+        got = reference.run(submission_run, cells(odd))
     assert {name: v.outcome for name, v in got.items()} == {"good": "failed", "broken": "ungraded"}
 
 

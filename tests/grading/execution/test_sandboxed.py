@@ -15,35 +15,35 @@ DOUBLE = "def f(x):\n    return x * 2"
 TEST = "x = torch.randn(3)\nclose(f(x), x * 2, 'twice as much')"
 
 
-def verdict(bench, test, name="t"):
-    return bench.run_test(name, test)
+def verdict(submission_run, test, name="t"):
+    return submission_run.run_test(name, test)
 
 
-def test_right_code_passes(bench):
-    bench.run_cell(DOUBLE)
-    got = verdict(bench, TEST)
+def test_right_code_passes(submission_run):
+    submission_run.run_cell(DOUBLE)
+    got = verdict(submission_run, TEST)
     assert (got.outcome, got.fraction, got.died) == ("passed", 1.0, ""), got
 
 
-def test_wrong_code_fails_with_the_hint_and_the_line(bench):
-    bench.run_cell("def f(x): return x * 3")
-    got = verdict(bench, TEST)
+def test_wrong_code_fails_with_the_hint_and_the_line(submission_run):
+    submission_run.run_cell("def f(x): return x * 3")
+    got = verdict(submission_run, TEST)
     assert (got.outcome, got.fraction, got.line) == ("failed", 0.0, 2)
     assert got.message.startswith("twice as much")
 
 
-def test_warnings_and_prints_cost_nothing(bench):
-    bench.run_cell(
+def test_warnings_and_prints_cost_nothing(submission_run):
+    submission_run.run_cell(
         "import sys, warnings\ndef f(x):\n    warnings.warn('hm')\n"
         "    print('note'); print('!', file=sys.stderr)\n"
         "    return x * 2"
     )
-    assert verdict(bench, TEST).outcome == "passed"
+    assert verdict(submission_run, TEST).outcome == "passed"
 
 
-def test_what_is_not_defined_is_named(bench):
-    bench.run_cell("raise ValueError('no f for you')")
-    got = verdict(bench, TEST)
+def test_what_is_not_defined_is_named(submission_run):
+    submission_run.run_cell("raise ValueError('no f for you')")
+    got = verdict(submission_run, TEST)
     assert got.outcome == "failed"
     assert got.message == "`f` is not defined: its cell is missing or raised an error"
 
@@ -66,38 +66,38 @@ def test_what_is_not_defined_is_named(bench):
         ("type('Own', (TypeError,), {})('x')", "with raises(TypeError, 'x'):\n    f(1)"),
     ],
 )
-def test_the_learners_exceptions_arrive_as_what_they_are(bench, raised, test):
-    bench.run_cell(f"def f(x): raise {raised}")
-    got = verdict(bench, test)
+def test_the_learners_exceptions_arrive_as_what_they_are(submission_run, raised, test):
+    submission_run.run_cell(f"def f(x): raise {raised}")
+    got = verdict(submission_run, test)
     assert got.outcome == "passed", got
-    assert bench._student.alive
+    assert submission_run._student.alive
 
 
 @pytest.mark.parametrize(
     "raised", ["SystemExit(0)", "KeyboardInterrupt()", "GeneratorExit()", "StopIteration(4)"]
 )
-def test_exceptions_that_end_things_end_nothing_here(bench, raised):
-    bench.run_cell(f"def f(x): raise {raised}")
-    got = verdict(bench, "assert f(2) == 4")
+def test_exceptions_that_end_things_end_nothing_here(submission_run, raised):
+    submission_run.run_cell(f"def f(x): raise {raised}")
+    got = verdict(submission_run, "assert f(2) == 4")
     assert (got.outcome, got.died) == ("failed", "")
 
 
-def test_an_error_of_the_learners_comes_with_its_own_trace(bench):
-    bench.run_cell("def f(x):\n    return g(x)\ndef g(x):\n    return x[7]")
-    got = verdict(bench, "f([1])")
+def test_an_error_of_the_learners_comes_with_its_own_trace(submission_run):
+    submission_run.run_cell("def f(x):\n    return g(x)\ndef g(x):\n    return x[7]")
+    got = verdict(submission_run, "f([1])")
     assert got.kind == "IndexError"
     assert "in g" in got.trace
     assert "student.py" not in got.trace
 
 
 def test_a_test_that_stumbles_over_odd_data_asks_for_a_person_unless_the_reference_passed(
-    make_bench,
+    make_run,
 ):
     for proven, outcome in [(frozenset(), "ungraded"), (frozenset({"t"}), "failed")]:
-        bench = make_bench(proven=proven)
-        bench.run_setup(SETUP)
-        bench.run_cell("def f(x): return 'no tensor'")
-        got = verdict(bench, "assert f(1).shape == (2,)")
+        submission_run = make_run(proven=proven)
+        submission_run.run_setup(SETUP)
+        submission_run.run_cell("def f(x): return 'no tensor'")
+        got = verdict(submission_run, "assert f(1).shape == (2,)")
         assert (got.outcome, got.kind) == (outcome, "AttributeError")
 
 
@@ -120,80 +120,80 @@ def test_a_test_that_stumbles_over_odd_data_asks_for_a_person_unless_the_referen
         "if",
     ],
 )
-def test_a_fault_of_ours_is_never_a_zero(bench, fault):
-    bench.run_cell(DOUBLE)
-    got = verdict(bench, fault)
+def test_a_fault_of_ours_is_never_a_zero(submission_run, fault):
+    submission_run.run_cell(DOUBLE)
+    got = verdict(submission_run, fault)
     assert (got.outcome, got.fraction) == ("ungraded", 0.0), got
-    assert verdict(bench, TEST).outcome == "passed"  # and it costs no other test
+    assert verdict(submission_run, TEST).outcome == "passed"  # and it costs no other test
 
 
-def test_a_locked_cell_that_fails_in_the_judge_is_never_a_zero(make_bench):
-    bench = make_bench()
-    bench.run_setup("import no_such_module")
-    bench.run_cell(DOUBLE)
-    got = verdict(bench, TEST)
+def test_a_locked_cell_that_fails_in_the_judge_is_never_a_zero(make_run):
+    submission_run = make_run()
+    submission_run.run_setup("import no_such_module")
+    submission_run.run_cell(DOUBLE)
+    got = verdict(submission_run, TEST)
     assert got.outcome == "ungraded"
     assert "a locked cell does not run in the judge" in got.message
 
 
-def test_an_endless_call_costs_its_test_and_no_other(bench):
-    bench.run_cell("def f(x):\n    while True: pass")
-    bench.run_cell("def g(x): return x")
-    before = bench._work()
-    got = verdict(bench, TEST)
+def test_an_endless_call_costs_its_test_and_no_other(submission_run):
+    submission_run.run_cell("def f(x):\n    while True: pass")
+    submission_run.run_cell("def g(x): return x")
+    before = submission_run._work()
+    got = verdict(submission_run, TEST)
     assert (got.outcome, got.died) == ("failed", "it ran out of time")
-    assert bench._work() - before < SMALL.call_seconds + 1.5
-    assert verdict(bench, "assert g(3) == 3").outcome == "passed"
+    assert submission_run._work() - before < SMALL.call_seconds + 1.5
+    assert verdict(submission_run, "assert g(3) == 3").outcome == "passed"
 
 
 @pytest.mark.parametrize(
     "end", ["import os; os._exit(0)", "exit()", "import ctypes; ctypes.string_at(0)"]
 )
-def test_a_call_that_ends_the_process_costs_its_test_and_no_other(bench, end):
-    bench.run_cell(f"def f(x):\n    {end}\ndef g(x): return x")
-    got = verdict(bench, TEST)
+def test_a_call_that_ends_the_process_costs_its_test_and_no_other(submission_run, end):
+    submission_run.run_cell(f"def f(x):\n    {end}\ndef g(x): return x")
+    got = verdict(submission_run, TEST)
     assert got.outcome == "failed"
     assert got.message == "your code did not answer: the process with your code ended"
-    assert verdict(bench, "assert g(3) == 3").outcome == "passed"
+    assert verdict(submission_run, "assert g(3) == 3").outcome == "passed"
 
 
 @pytest.mark.parametrize(
     "killer", ["import os; os._exit(1)", "exit()", "import os; os.kill(os.getpid(), 9); os.abort()"]
 )
-def test_a_cell_that_ends_the_process_is_not_run_again(bench, killer):
-    bench.run_cell(DOUBLE)
-    assert bench.run_cell(killer).status == "died"
-    assert bench.run_cell("print('on')").status == "ok"
-    assert verdict(bench, TEST).outcome == "passed"
+def test_a_cell_that_ends_the_process_is_not_run_again(submission_run, killer):
+    submission_run.run_cell(DOUBLE)
+    assert submission_run.run_cell(killer).status == "died"
+    assert submission_run.run_cell("print('on')").status == "ok"
+    assert verdict(submission_run, TEST).outcome == "passed"
 
 
-def test_a_loop_is_interrupted_and_what_it_did_is_kept(bench):
-    ran = bench.run_cell("n = 1\nprint('before')\nwhile True: pass")
+def test_a_loop_is_interrupted_and_what_it_did_is_kept(submission_run):
+    ran = submission_run.run_cell("n = 1\nprint('before')\nwhile True: pass")
     assert ran.status == "timeout"
     assert ran.message.startswith("it was stopped after 3 seconds")
     assert shown(ran) == "before\n"
-    assert shown(bench.run_cell("print(n)")) == "1\n"
+    assert shown(submission_run.run_cell("print(n)")) == "1\n"
 
 
-def test_a_loop_that_does_not_listen_is_ended(bench):
-    bench.run_cell(DOUBLE)
-    before = bench._work()
-    ran = bench.run_cell(
+def test_a_loop_that_does_not_listen_is_ended(submission_run):
+    submission_run.run_cell(DOUBLE)
+    before = submission_run._work()
+    ran = submission_run.run_cell(
         "while True:\n    try:\n        while True: pass\n    except BaseException: pass"
     )
     assert ran.status == "timeout"
-    assert bench._work() - before < SMALL.cell_seconds + 3
-    assert verdict(bench, TEST).outcome == "passed"
+    assert submission_run._work() - before < SMALL.cell_seconds + 3
+    assert verdict(submission_run, TEST).outcome == "passed"
 
 
 @contextlib.contextmanager
-def held_up(bench, seconds):
+def held_up(submission_run, seconds):
     """Let the learner's process wait, as on a machine that has no processor for it.
 
     Not before it has worked for a while: on a machine that is slow in earnest it would count as
     asleep.
     """
-    student = bench._student
+    student = submission_run._student
     already = student.worked()
     with meanwhile(
         lambda: wait_until(lambda: student.worked() - already >= WORK_SECONDS - 0.3),
@@ -211,87 +211,91 @@ WORK = (
 )
 
 
-def test_a_busy_machine_costs_a_cell_nothing(bench):
-    bench.run_cell("1")
-    with held_up(bench, SMALL.cell_seconds + 0.5):
-        assert bench.run_cell(WORK).status == "ok"
+def test_a_busy_machine_costs_a_cell_nothing(submission_run):
+    submission_run.run_cell("1")
+    with held_up(submission_run, SMALL.cell_seconds + 0.5):
+        assert submission_run.run_cell(WORK).status == "ok"
 
 
-def test_a_busy_machine_costs_a_test_nothing(bench):
+def test_a_busy_machine_costs_a_test_nothing(submission_run):
     indented = WORK.replace("\n", "\n    ")
-    bench.run_cell(f"def f(x):\n    {indented}\n    return 2 * x")
-    verdict(bench, "assert True")  # a judge is there
-    with held_up(bench, SMALL.call_seconds + 0.5):
-        assert verdict(bench, TEST).outcome == "passed"
+    submission_run.run_cell(f"def f(x):\n    {indented}\n    return 2 * x")
+    verdict(submission_run, "assert True")  # a judge is there
+    with held_up(submission_run, SMALL.call_seconds + 0.5):
+        assert verdict(submission_run, TEST).outcome == "passed"
 
 
-def test_a_death_that_an_earlier_cell_left_behind_is_given_a_second_chance(bench):
+def test_a_death_that_an_earlier_cell_left_behind_is_given_a_second_chance(submission_run):
     """The process is ended in the middle of a call; the call does not do that by itself."""
-    bench.run_cell(f"def f(x):\n    {HOLD}\n    return 2 * x")
-    first = bench._student
+    submission_run.run_cell(f"def f(x):\n    {HOLD}\n    return 2 * x")
+    first = submission_run._student
     with meanwhile(
         lambda: wait_until(lambda: is_held(first)),
         lambda: signal.pidfd_send_signal(first._pidfd, signal.SIGKILL),
-        lambda: wait_until(lambda: bench._student is not first and is_held(bench._student)),
-        lambda: let_go(bench._student),
+        lambda: wait_until(
+            lambda: submission_run._student is not first and is_held(submission_run._student)
+        ),
+        lambda: let_go(submission_run._student),
     ):
-        got = verdict(bench, TEST)
+        got = verdict(submission_run, TEST)
     assert (got.outcome, got.died) == ("passed", ""), got
 
 
-def test_a_submission_has_one_budget_of_time(make_bench):
-    bench = make_bench(Budgets(cell_seconds=5.0, submission_seconds=2.0))
-    bench.run_setup(SETUP)
-    bench.run_cell(DOUBLE)
-    ran = bench.run_cell("import time; time.sleep(10**6)")  # it ends: the clock stops what sleeps
+def test_a_submission_has_one_budget_of_time(make_run):
+    submission_run = make_run(Budgets(cell_seconds=5.0, submission_seconds=2.0))
+    submission_run.run_setup(SETUP)
+    submission_run.run_cell(DOUBLE)
+    ran = submission_run.run_cell(
+        "import time; time.sleep(10**6)"
+    )  # it ends: the clock stops what sleeps
     assert (ran.status, ran.message) == ("timeout", "the notebook used up its 2 seconds")
-    got = verdict(bench, TEST)
+    got = verdict(submission_run, TEST)
     assert (got.outcome, got.message) == ("ungraded", "the notebook used up its 2 seconds")
-    assert bench.run_cell("1").status == "unrun"
+    assert submission_run.run_cell("1").status == "unrun"
 
 
-def test_a_test_that_the_submission_s_own_limit_cuts_short_fails_nobody(make_bench):
+def test_a_test_that_the_submission_s_own_limit_cuts_short_fails_nobody(make_run):
     """Its call had used neither its own seconds nor the test's."""
-    bench = make_bench(Budgets(submission_seconds=2.0), proven=frozenset({"t"}))
-    bench.run_setup(SETUP)
-    bench.run_cell(f"def f(x):\n    while True: pass\n{WORK}")
-    got = verdict(bench, TEST)
+    submission_run = make_run(Budgets(submission_seconds=2.0), proven=frozenset({"t"}))
+    submission_run.run_setup(SETUP)
+    submission_run.run_cell(f"def f(x):\n    while True: pass\n{WORK}")
+    got = verdict(submission_run, TEST)
     assert (got.outcome, got.message) == ("ungraded", "the notebook used up its 2 seconds"), got
 
 
-def test_a_long_wait_takes_nothing_from_what_a_later_test_may_use(make_bench, monkeypatch):
+def test_a_long_wait_takes_nothing_from_what_a_later_test_may_use(make_run, monkeypatch):
     """The clock is far beyond twice the submission's seconds, its work far from them."""
-    bench = make_bench(Budgets(submission_seconds=7.0))
-    bench.run_setup(SETUP)
+    submission_run = make_run(Budgets(submission_seconds=7.0))
+    submission_run.run_setup(SETUP)
     indented = WORK.replace("\n", "\n    ")
-    bench.run_cell(f"{WORK}\ndef f(x):\n    {indented}\n    return 2 * x")
-    verdict(bench, "assert True")  # a judge is there
+    submission_run.run_cell(f"{WORK}\ndef f(x):\n    {indented}\n    return 2 * x")
+    verdict(submission_run, "assert True")  # a judge is there
     now = time.monotonic
     monkeypatch.setattr(time, "monotonic", lambda: now() + 14)
-    assert bench.run_cell(WORK).status == "ok"
-    assert verdict(bench, TEST).outcome == "passed"
+    assert submission_run.run_cell(WORK).status == "ok"
+    assert verdict(submission_run, TEST).outcome == "passed"
 
 
-def test_part_of_the_points_can_be_awarded_by_the_test_only(bench):
-    bench.run_cell(
+def test_part_of_the_points_can_be_awarded_by_the_test_only(submission_run):
+    submission_run.run_cell(
         DOUBLE + "\nfrom lmcourse.grading import testing\ntesting.award(1.0)\n"
         "import sys; sys.displayhook(2.0)"
     )
-    got = verdict(bench, "award(0.25)\nclose(f(torch.ones(1)), torch.tensor([2.0]))")
+    got = verdict(submission_run, "award(0.25)\nclose(f(torch.ones(1)), torch.tensor([2.0]))")
     assert (got.outcome, got.fraction) == ("passed", 0.25)
-    assert verdict(bench, "award(0.25)\nassert False").fraction == 0.0
-    assert verdict(bench, TEST).fraction == 1.0  # an award does not outlast its test
+    assert verdict(submission_run, "award(0.25)\nassert False").fraction == 0.0
+    assert verdict(submission_run, TEST).fraction == 1.0  # an award does not outlast its test
 
 
-def test_the_same_secret_draws_the_same_inputs_and_another_does_not(make_bench):
+def test_the_same_secret_draws_the_same_inputs_and_another_does_not(make_run):
     def drawn(secret, who):
-        bench = make_bench(seed=lambda name: seed_for(secret, who, name))
-        bench.run_setup(SETUP)
-        bench.run_cell("seen = []\ndef f(x):\n    seen.append(x.tolist()); return x * 2")
+        submission_run = make_run(seed=lambda name: seed_for(secret, who, name))
+        submission_run.run_setup(SETUP)
+        submission_run.run_cell("seen = []\ndef f(x):\n    seen.append(x.tolist()); return x * 2")
         # `torch.seed()` gives a test other inputs on every run; here they are recorded ones.
         test = "torch.seed()\nimport random\nx = torch.randn(2)\nclose(f(x + random.random()), x)"
-        message = verdict(bench, test).message
-        return message, shown(bench.run_cell("print(seen)"))
+        message = verdict(submission_run, test).message
+        return message, shown(submission_run.run_cell("print(seen)"))
 
     first = drawn(b"secret", "ada")
     assert drawn(b"secret", "ada") == first
@@ -299,20 +303,20 @@ def test_the_same_secret_draws_the_same_inputs_and_another_does_not(make_bench):
     assert drawn(b"secret", "bob") != first
 
 
-def test_two_submissions_draw_different_numbers_of_their_own(make_bench):
+def test_two_submissions_draw_different_numbers_of_their_own(make_run):
     draw = "import random, numpy, torch\nprint(random.random(), numpy.random.rand(), torch.rand(1))"
-    assert shown(make_bench().run_cell(draw)) != shown(make_bench().run_cell(draw))
+    assert shown(make_run().run_cell(draw)) != shown(make_run().run_cell(draw))
 
 
-def test_test_cells_and_their_inputs_leave_nothing_with_the_learner(bench):
+def test_test_cells_and_their_inputs_leave_nothing_with_the_learner(submission_run):
     # The mark is put together here, so that the search itself does not hold it.
-    bench.run_cell(DOUBLE)
+    submission_run.run_cell(DOUBLE)
     test = (
         "### BEGIN HIDDEN TESTS\nsecret_mark = 'XYZZY' + 'PLUGH'\n"
         "close(f(torch.ones(1)), torch.ones(1) * 2, 'XYZZYPLUGH')\n"
     )
-    assert verdict(bench, test).outcome == "passed"
-    ran = bench.run_cell(
+    assert verdict(submission_run, test).outcome == "passed"
+    ran = submission_run.run_cell(
         "mark = ''.join(map(chr, [88, 89, 90, 90, 89])).encode()\nfound = []\n"
         "for line in open('/proc/self/maps'):\n"
         "    span, mode, *_ = line.split()\n"

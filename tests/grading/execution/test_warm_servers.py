@@ -1,11 +1,12 @@
-"""One worker's workshop: proof first, then submission after submission, whatever dies."""
+"""One worker's warm servers: proof first, then submission after submission, whatever dies."""
 
 import pytest
 from sandbox_processes import SETUP, SMALL
 
 from lmcourse.grading.assignment.plan import CodeCell
 from lmcourse.grading.execution.outcomes import Verdict
-from lmcourse.grading.execution.warm_servers import Workshop
+from lmcourse.grading.execution.spec import AssignmentSpec
+from lmcourse.grading.execution.warm_servers import WarmServers
 from lmcourse.grading.sandbox.withhold import Withheld
 
 TEST = "close(f(torch.ones(2, 3)), torch.ones(2, 3).softmax(-1))"
@@ -25,43 +26,44 @@ def outcomes(results):
 
 
 @pytest.fixture(scope="module")
-def workshop():
+def warm_servers():
     right = "def f(x):\n    e = x.exp()\n    return e / e.sum(-1, keepdim=True)"
     withheld = Withheld(names=("lmcourse.neurons.softmax",), operators=("_?softmax",))
-    with Workshop(
-        cells(right),
-        frozenset({"f"}),
+    spec = AssignmentSpec(
+        reference=cells(right),
+        wanted=frozenset({"f"}),
         secret=b"a secret",
         budgets=SMALL,
         withheld=withheld,
         files={"given.txt": b"1"},
-    ) as workshop:
-        yield workshop
+    )
+    with WarmServers(spec) as warm_servers:
+        yield warm_servers
 
 
-def test_the_proof_says_what_can_be_graded(workshop):
+def test_the_proof_says_what_can_be_graded(warm_servers):
     # The second test opens a file where the judge has none: the author's mistake, nobody's zero.
-    got = workshop.grade("ada/softmax", cells("def f(x): return x.softmax(-1)"))
-    assert [v.outcome for v in workshop.proof.values()] == ["passed", "ungraded"]
+    got = warm_servers.grade("ada/softmax", cells("def f(x): return x.softmax(-1)"))
+    assert [v.outcome for v in warm_servers.proof.values()] == ["passed", "ungraded"]
     assert outcomes(got) == ["failed", "ungraded"]
     assert "softmax is withheld" in got[2].message
 
 
-def test_the_files_lie_beside_the_learners_code(workshop):
-    got = workshop.grade(
+def test_the_files_lie_beside_the_learners_code(warm_servers):
+    got = warm_servers.grade(
         "ada/softmax", [CodeCell(kind="student", source="print(open('given.txt').read())")]
     )
     assert got[0].outputs[0]["text"] == "1\n"
 
 
-def test_a_server_that_died_is_replaced_before_the_next_submission(workshop):
+def test_a_server_that_died_is_replaced_before_the_next_submission(warm_servers):
     right = cells("def f(x): return x.exp() / x.exp().sum(-1, keepdim=True)")
-    workshop._servers[0]._process.kill()
-    workshop._servers[0]._process.wait()
-    assert outcomes(workshop.grade("ada/softmax", right))[0] == "passed"
+    warm_servers._servers[0]._process.kill()
+    warm_servers._servers[0]._process.wait()
+    assert outcomes(warm_servers.grade("ada/softmax", right))[0] == "passed"
 
 
-def test_the_seed_of_a_test_depends_on_its_submission(workshop):
+def test_the_seed_of_a_test_depends_on_its_submission(warm_servers):
     right = cells("def f(x): return x.exp() / x.exp().sum(-1, keepdim=True)")
-    seeds = [workshop.grade(who, right)[2].seed for who in ("ada", "bob", "ada")]
+    seeds = [warm_servers.grade(who, right)[2].seed for who in ("ada", "bob", "ada")]
     assert seeds[0] == seeds[2] != seeds[1]

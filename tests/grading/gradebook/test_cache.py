@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from small_assignment import BRIEF, CELLS, KIT
+from small_assignment import CELLS, SPEC
 
 from lmcourse.grading.assignment.notebooks import Cell
 from lmcourse.grading.gradebook import environment
@@ -13,12 +13,12 @@ from lmcourse.grading.sandbox.budgets import Budgets
 from lmcourse.grading.sandbox.withhold import Withheld
 
 
-def key(kit=KIT, student="ada", cells=CELLS):
-    return Cache(Path("nowhere"), kit).key(student, cells)
+def key(spec=SPEC, student="ada", cells=CELLS):
+    return Cache(Path("nowhere"), spec).key(student, cells)
 
 
-def brief(**changes):
-    return dataclasses.replace(KIT, brief=dataclasses.replace(BRIEF, **changes))
+def changed(**changes):
+    return dataclasses.replace(SPEC, **changes)
 
 
 @pytest.mark.parametrize(
@@ -28,16 +28,16 @@ def brief(**changes):
         {"cells": [dataclasses.replace(CELLS[0], source="def f(): return 2")]},
         {"cells": [dataclasses.replace(CELLS[0], claims={"grade_id": "g"})]},
         {"cells": [*CELLS, Cell(kind="markdown", source="")]},
-        {"kit": dataclasses.replace(KIT, assignment="large")},
-        {"kit": dataclasses.replace(KIT, sandbox=False)},
-        {"kit": dataclasses.replace(KIT, plan=[dataclasses.replace(KIT.plan[0], points=3.0)])},
-        {"kit": dataclasses.replace(KIT, plan=[dataclasses.replace(KIT.plan[0], source="1")])},
-        {"kit": brief(reference=[])},
-        {"kit": brief(wanted=frozenset({"g"}))},
-        {"kit": brief(secret=b"another secret of the course")},
-        {"kit": brief(budgets=Budgets(test_seconds=5.0))},
-        {"kit": brief(withheld=Withheld(names=("lmcourse.neurons.softmax",)))},
-        {"kit": brief(files={"data.csv": b"1,3"})},
+        {"spec": dataclasses.replace(SPEC, assignment="large")},
+        {"spec": dataclasses.replace(SPEC, sandbox=False)},
+        {"spec": dataclasses.replace(SPEC, plan=[dataclasses.replace(SPEC.plan[0], points=3.0)])},
+        {"spec": dataclasses.replace(SPEC, plan=[dataclasses.replace(SPEC.plan[0], source="1")])},
+        {"spec": changed(reference=[])},
+        {"spec": changed(wanted=frozenset({"g"}))},
+        {"spec": changed(secret=b"another secret of the course")},
+        {"spec": changed(budgets=Budgets(test_seconds=5.0))},
+        {"spec": changed(withheld=Withheld(names=("lmcourse.neurons.softmax",)))},
+        {"spec": changed(files={"data.csv": b"1,3"})},
     ],
 )
 def test_whatever_decides_a_grade_decides_the_key(other):
@@ -47,7 +47,7 @@ def test_whatever_decides_a_grade_decides_the_key(other):
 @pytest.mark.parametrize(
     "other",
     [
-        {"kit": brief(hidden=[Path("/somewhere/else")])},  # the course was moved
+        {"spec": changed(hidden=[Path("/somewhere/else")])},  # the course was moved
         {"cells": [dataclasses.replace(CELLS[0], claims={"grade_id": "f", "points": 99})]},
     ],
 )
@@ -63,7 +63,7 @@ def test_another_environment_is_another_key(monkeypatch, name):
 
 
 def test_what_is_kept_is_found_again_under_its_key_alone(tmp_path):
-    cache = Cache(tmp_path / "tiny", KIT)
+    cache = Cache(tmp_path / "tiny", SPEC)
     assert cache.find("ada", "key") is None
     cache.keep("ada", "key", '{"cells": "äöü"}')
     assert cache.find("ada", "key") == '{"cells": "äöü"}'
@@ -73,7 +73,7 @@ def test_what_is_kept_is_found_again_under_its_key_alone(tmp_path):
 
 
 def test_the_last_one_takes_the_place_of_the_one_before(tmp_path):
-    cache = Cache(tmp_path, KIT)
+    cache = Cache(tmp_path, SPEC)
     cache.keep("ada", "old", "1")
     cache.keep("ada", "new", "2")
     assert (cache.find("ada", "old"), cache.find("ada", "new")) == (None, "2")
@@ -83,7 +83,7 @@ def test_the_last_one_takes_the_place_of_the_one_before(tmp_path):
     "damage", [lambda b: b[:-1], lambda b: b"", lambda b: b.replace(b"1", b"2")]
 )
 def test_a_damaged_entry_is_as_good_as_none(tmp_path, damage):
-    cache = Cache(tmp_path, KIT)
+    cache = Cache(tmp_path, SPEC)
     cache.keep("ada", "key", '{"points": 1}')
     path = tmp_path / "ada.json"
     path.write_bytes(damage(path.read_bytes()))

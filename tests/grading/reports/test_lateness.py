@@ -274,12 +274,12 @@ def test_what_is_kept_is_read_back(tmp_path):
     late = lateness.judge(rule, handed_in)
     assert [one.days for one in late.values()] == [2, 0, 0]
     path = lateness.file_of(tmp_path, "tiny")
-    assert lateness.recall(path) is None
+    assert lateness.read_days(path) is None
     lateness.save(path, rule, late)
-    assert lateness.recall(path) == (rule, late)
+    assert lateness.read_days(path) == (rule, late)
     path.write_text('{"due": 1}')
     with pytest.raises(MisuseError, match="is damaged: run lmcourse late again"):
-        lateness.recall(path)
+        lateness.read_days(path)
 
 
 def test_the_words_for_the_learner():

@@ -20,12 +20,12 @@ from lmcourse.grading.sandbox.bubblewrap import SandboxError
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
-def test_a_cell_runs_as_in_a_notebook(bench):
-    ran = bench.run_cell("x = 3\nprint('hello')\n!echo from a shell\nx + 1")
+def test_a_cell_runs_as_in_a_notebook(submission_run):
+    ran = submission_run.run_cell("x = 3\nprint('hello')\n!echo from a shell\nx + 1")
     assert ran.status == "ok"
     assert shown(ran) == "hello\nfrom a shell\n"
     assert ran.outputs[-1]["data"]["text/plain"] == "4"
-    assert bench.run_cell("import asyncio\nawait asyncio.sleep(0)\nx").status == "ok"
+    assert submission_run.run_cell("import asyncio\nawait asyncio.sleep(0)\nx").status == "ok"
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,8 @@ def test_a_cell_runs_as_in_a_notebook(bench):
         "/proc/kcore",
     ],
 )
-def test_what_is_not_the_learners_cannot_be_read(bench, path):
-    ran = bench.run_cell(
+def test_what_is_not_the_learners_cannot_be_read(submission_run, path):
+    ran = submission_run.run_cell(
         f"import os\npath = {path!r}\n"
         "try:\n    print(os.listdir(path) if os.path.isdir(path) else open(path, 'rb').read(50))\n"
         "except OSError as error:\n    print('refused', type(error).__name__)"
@@ -56,8 +56,8 @@ def test_what_is_not_the_learners_cannot_be_read(bench, path):
     assert shown(ran).startswith("refused"), shown(ran)
 
 
-def test_the_file_system_holds_no_name_of_the_course(bench):
-    ran = bench.run_cell(
+def test_the_file_system_holds_no_name_of_the_course(submission_run):
+    ran = submission_run.run_cell(
         "import os\nfound = []\n"
         "for top, folders, files in os.walk('/'):\n"
         f"    known = ('/proc', '/usr', '/dev', {sys.prefix!r}, {sys.base_prefix!r})\n"
@@ -83,8 +83,8 @@ def test_the_file_system_holds_no_name_of_the_course(bench):
         "/dev/sda",
     ],
 )
-def test_nothing_outside_its_own_folders_can_be_written(bench, path):
-    ran = bench.run_cell(
+def test_nothing_outside_its_own_folders_can_be_written(submission_run, path):
+    ran = submission_run.run_cell(
         f"try:\n    open({path!r}, 'w').write('x')\n    print('written')\n"
         "except OSError as error:\n    print('refused')"
     )
@@ -92,20 +92,20 @@ def test_nothing_outside_its_own_folders_can_be_written(bench, path):
     assert not os.path.exists("/x")
 
 
-def test_its_own_folders_are_fresh_each_time(make_bench):
+def test_its_own_folders_are_fresh_each_time(make_run):
     write = (
         "import os\nfor d in ('/tmp', '/learner', '/dev/shm'): open(d + '/mine', 'w').write('x')"
     )
     # The Python environment may lie below /tmp, so its first folder is there as well.
     look = "print([os.path.exists(d + '/mine') for d in ('/tmp', '/learner', '/dev/shm')])\n"
     look += "print(os.listdir('/learner'), os.listdir('/dev/shm'), os.getcwd())"
-    first, second = make_bench(), make_bench(files={"data/a.txt": b"given"})
+    first, second = make_run(), make_run(files={"data/a.txt": b"given"})
     assert first.run_cell(write).status == "ok"
     ran = second.run_cell("import os\nprint(open('data/a.txt').read())\n" + look)
     assert shown(ran) == "given\n[False, False, False]\n['data'] [] /learner\n"
 
 
-def test_no_startup_file_reaches_the_next_submission(make_bench):
+def test_no_startup_file_reaches_the_next_submission(make_run):
     plant = (
         "import os, pathlib\n"
         "for home in ('/learner', os.path.expanduser('~')):\n"
@@ -114,17 +114,17 @@ def test_no_startup_file_reaches_the_next_submission(make_bench):
         "    (p / '00.py').write_text('planted = True')\n"
         "import torch; torch.planted = True"
     )
-    assert make_bench().run_cell(plant).status == "ok"
-    ran = make_bench().run_cell(
+    assert make_run().run_cell(plant).status == "ok"
+    ran = make_run().run_cell(
         "import torch\nprint('planted' in globals(), hasattr(torch, 'planted'))"
     )
     assert shown(ran) == "False False\n"
 
 
-def test_there_is_no_network(bench):
+def test_there_is_no_network(submission_run):
     server = socket.create_server(("127.0.0.1", 0))
     port = server.getsockname()[1]
-    ran = bench.run_cell(
+    ran = submission_run.run_cell(
         f"import socket\nhere, there = ('127.0.0.1', {port}), ('1.1.1.1', 53)\n"
         f"for family, address in [(2, here), (2, there), (10, ('::1', {port}))]:\n"
         "    try:\n        with socket.socket(family) as s: s.settimeout(1); s.connect(address)\n"
@@ -140,26 +140,26 @@ def test_there_is_no_network(bench):
     server.close()
 
 
-def test_an_abstract_socket_outside_is_not_there(bench):
+def test_an_abstract_socket_outside_is_not_there(submission_run):
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("\0lmcourse-test")
         server.listen()
-        ran = bench.run_cell(
+        ran = submission_run.run_cell(
             "import socket\ntry: socket.socket(1).connect('\\0lmcourse-test'); print('connected')\n"
             "except OSError: print('refused')"
         )
     assert shown(ran) == "refused\n"
 
 
-def test_only_its_own_processes_are_seen(bench):
-    ran = bench.run_cell(
+def test_only_its_own_processes_are_seen(submission_run):
+    ran = submission_run.run_cell(
         "import os\nprint(sorted(int(p) for p in os.listdir('/proc') if p.isdigit()), os.getpid())"
     )
     assert shown(ran) == "[1] 1\n"
 
 
-def test_it_cannot_signal_anybody_else(bench):
-    ran = bench.run_cell(
+def test_it_cannot_signal_anybody_else(submission_run):
+    ran = submission_run.run_cell(
         "import os\n"
         f"for pid in ({os.getpid()}, {os.getppid()}, 2, -1, os.getppid()):\n"
         "    try: os.kill(pid, 9); print('sent', pid)\n"
@@ -197,34 +197,36 @@ print([name for name, attempt in tries.items() if attempt() >= 0])
 """
 
 
-def test_it_has_no_privilege_and_gets_none(bench):
-    ran = bench.run_cell(TRIES)
+def test_it_has_no_privilege_and_gets_none(submission_run):
+    ran = submission_run.run_cell(TRIES)
     zeros = "0" * 16
     assert f"{[zeros] * 5 + ['1', '2']} 1000\n[]\n" == shown(ran)
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the numbers are those of x86_64")
-def test_the_old_half_of_the_system_calls_is_closed(bench):
-    ran = bench.run_cell("import ctypes\nctypes.CDLL(None).syscall(0x40000000 + 39)")
+def test_the_old_half_of_the_system_calls_is_closed(submission_run):
+    ran = submission_run.run_cell("import ctypes\nctypes.CDLL(None).syscall(0x40000000 + 39)")
     assert ran.status == "died"
 
 
-def test_a_fork_bomb_stays_small_and_ends(bench, students):
-    before, bomb = {*descendants(students)}, bench._student
-    ran = bench.run_cell("import os\nwhile True:\n    try: os.fork()\n    except OSError: pass")
+def test_a_fork_bomb_stays_small_and_ends(submission_run, students):
+    before, bomb = {*descendants(students)}, submission_run._student
+    ran = submission_run.run_cell(
+        "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"
+    )
     assert ran.status in ("timeout", "died")
     # What it forks is counted as its own work. Between two looks all cores may work for it.
     cores = len(os.sched_getaffinity(0))
     assert SMALL.cell_seconds <= bomb.worked() < 3 * SMALL.cell_seconds * cores
     assert len({*descendants(students)} - before) <= SMALL.processes + 1  # and the keeper
-    assert bench.run_cell("1").status == "ok"
+    assert submission_run.run_cell("1").status == "ok"
 
 
-def test_the_work_of_living_children_is_counted(bench):
+def test_the_work_of_living_children_is_counted(submission_run):
     """The first process waits, and has not waited for them: they work, and go on living."""
-    student = bench._student
+    student = submission_run._student
     before = student.worked()
-    ran = bench.run_cell(
+    ran = submission_run.run_cell(
         "import os, time\nread, write = os.pipe()\n"
         "for _ in range(2):\n"
         "    if os.fork() == 0:\n"
@@ -246,16 +248,16 @@ def test_the_work_of_living_children_is_counted(bench):
         "x = 'x' * (1 << 33)",
     ],
 )
-def test_a_memory_bomb_ends(bench, bomb):
-    ran = bench.run_cell(bomb)
+def test_a_memory_bomb_ends(submission_run, bomb):
+    ran = submission_run.run_cell(bomb)
     assert ran.status in ("error", "died")
     if ran.status == "error":
         assert ran.name in ("MemoryError", "RuntimeError", "OSError")
 
 
-def test_many_processes_share_one_budget_of_memory(bench):
+def test_many_processes_share_one_budget_of_memory(submission_run):
     # Each stays below the limit of one process; together they do not.
-    ran = bench.run_cell(
+    ran = submission_run.run_cell(
         "import mmap, os, time\n"
         "for _ in range(10):\n"
         "    if os.fork() == 0:\n"
@@ -267,16 +269,16 @@ def test_many_processes_share_one_budget_of_memory(bench):
 
 
 @pytest.mark.parametrize("folder", ["/tmp", "/learner", "/dev/shm"])
-def test_the_disk_cannot_be_filled(bench, folder):
-    ran = bench.run_cell(
+def test_the_disk_cannot_be_filled(submission_run, folder):
+    ran = submission_run.run_cell(
         f"try:\n    for i in range(100): open(f'{folder}/{{i}}', 'wb').write(b'x' * (4 << 20))\n"
         "except OSError as error: print(error.strerror, i)"
     )
     assert shown(ran) == "No space left on device 2\n" or "No space" in shown(ran)
 
 
-def test_a_daemon_ends_with_its_submission(bench, students):
-    ran = bench.run_cell(
+def test_a_daemon_ends_with_its_submission(submission_run, students):
+    ran = submission_run.run_cell(
         "import os, time, signal\n"
         "if os.fork() == 0:\n"
         "    os.setsid()\n"
@@ -290,16 +292,16 @@ def test_a_daemon_ends_with_its_submission(bench, students):
     )
     assert shown(ran) == "left\n"
     daemon = max(descendants(students))  # who came last
-    bench.close()  # the kernel ends it first of all: when this returns it has gone
+    submission_run.close()  # the kernel ends it first of all: when this returns it has gone
     assert daemon not in descendants(students)
 
 
-def test_output_without_end_is_cut(bench):
-    ran = bench.run_cell("for i in range(10**6): print('x' * 1000)")
+def test_output_without_end_is_cut(submission_run):
+    ran = submission_run.run_cell("for i in range(10**6): print('x' * 1000)")
     assert ran.status in ("ok", "timeout")
     assert "[more output was cut]" in shown(ran) or ran.status == "timeout"
     assert len(shown(ran)) <= 20_100
-    ran = bench.run_cell("!yes | head -c 3000000")
+    ran = submission_run.run_cell("!yes | head -c 3000000")
     assert len(shown(ran)) <= 20_100
 
 
@@ -376,10 +378,10 @@ def test_the_launcher_s_users_lie_within_what_this_machine_has():
     assert namespaces.HOME == "/learner"
 
 
-def test_threads_may_ask_for_processes_one_after_the_other(bench, make_bench):
+def test_threads_may_ask_for_processes_one_after_the_other(submission_run, make_run):
     results = []
-    thread = threading.Thread(target=lambda: results.append(make_bench().run_cell("1").status))
+    thread = threading.Thread(target=lambda: results.append(make_run().run_cell("1").status))
     thread.start()
     thread.join()
     assert results == ["ok"]
-    assert bench.run_setup(SETUP).status == "ok"
+    assert submission_run.run_setup(SETUP).status == "ok"

@@ -9,7 +9,7 @@ from tiny_course import make_course, solution
 
 import lmcourse
 from lmcourse.grading.bridge import STUDENT
-from lmcourse.grading.execution.sandboxed import Bench
+from lmcourse.grading.execution.sandboxed import SubmissionRun
 from lmcourse.grading.sandbox.bubblewrap import PACKAGE
 from lmcourse.grading.sandbox.processes import ForkServer
 from lmcourse.grading.sandbox.withhold import Withheld, require, stated, stub_tree
@@ -74,14 +74,14 @@ def test_a_name_that_is_not_there_is_refused(package, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def withheld_bench(tmp_path_factory, judges):
+def withheld_run(tmp_path_factory, judges):
     stub = stub_tree(PACKAGE, tmp_path_factory.mktemp("stub") / "lmcourse", ATTENTION)
     with (
         ForkServer(STUDENT, package=stub, withheld=ATTENTION) as students,
-        Bench(students, judges, SMALL, wanted=frozenset({"f"})) as bench,
+        SubmissionRun(students, judges, SMALL, wanted=frozenset({"f"})) as submission_run,
     ):
-        bench.run_setup(SETUP)
-        yield bench
+        submission_run.run_setup(SETUP)
+        yield submission_run
 
 
 CALLS = {
@@ -101,16 +101,16 @@ CALLS = {
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_the_learners_side_may_not_call_it(withheld_bench, name):
+def test_the_learners_side_may_not_call_it(withheld_run, name):
     start = "import torch\nfrom torch.nn import functional as F\nq = torch.ones(2, 3, 4)\n"
     cell = start + CALLS[name]
-    ran = withheld_bench.run_cell(cell)
+    ran = withheld_run.run_cell(cell)
     assert ran.status == "error"
     assert "withheld in this assignment: writing it is the task" in ran.message
 
 
-def test_the_source_of_the_answer_is_not_there(withheld_bench):
-    ran = withheld_bench.run_cell(
+def test_the_source_of_the_answer_is_not_there(withheld_run):
+    ran = withheld_run.run_cell(
         "import lmcourse.attention, inspect, pathlib\n"
         "print(inspect.getsource(lmcourse.attention.attention).count('@'))\n"
         f"print(pathlib.Path({str(PACKAGE)!r}).exists())"
@@ -118,11 +118,11 @@ def test_the_source_of_the_answer_is_not_there(withheld_bench):
     assert shown(ran) == "0\nFalse\n", (shown(ran), lmcourse.__file__)
 
 
-def test_the_judge_may_call_it(withheld_bench):
-    withheld_bench.run_cell("def f(q): return (q @ q.mT / 2).softmax(-1) @ q")
+def test_the_judge_may_call_it(withheld_run):
+    withheld_run.run_cell("def f(q): return (q @ q.mT / 2).softmax(-1) @ q")
     oracle = "torch.nn.functional.scaled_dot_product_attention(q, q, q)"
     test = f"q = torch.randn(2, 3, 4)\nclose(f(q), {oracle})"
-    assert withheld_bench.run_test("t", test).outcome == "passed"
+    assert withheld_run.run_test("t", test).outcome == "passed"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from waiting import wait_until
 from lmcourse.grading.assignment.plan import CodeCell
 from lmcourse.grading.bridge import JUDGE
 from lmcourse.grading.execution.reference import prove
-from lmcourse.grading.execution.sandboxed import Bench
+from lmcourse.grading.execution.sandboxed import SubmissionRun
 from lmcourse.grading.sandbox import bubblewrap
 from lmcourse.grading.sandbox.processes import ForkServer
 
@@ -56,10 +56,10 @@ def verdicts(students, judges, **options):
     """What a right and a wrong answer come to."""
     found = []
     for answer in (RIGHT, WRONG):
-        with Bench(students, judges, SMALL, wanted=WANTED, **options) as bench:
-            bench.run_setup(SETUP)
-            bench.run_cell(answer)
-            found.append(bench.run_test("t", TEST))
+        with SubmissionRun(students, judges, SMALL, wanted=WANTED, **options) as submission_run:
+            submission_run.run_setup(SETUP)
+            submission_run.run_cell(answer)
+            found.append(submission_run.run_test("t", TEST))
     return found
 
 
@@ -75,53 +75,53 @@ def test_a_bug_in_the_bridge_is_never_a_zero_and_never_full(students, broken_jud
             assert (got.outcome, got.fraction) == ("ungraded", 0.0), got
 
 
-def test_what_the_author_cannot_pass_here_nobody_fails(make_bench):
-    bench = make_bench(broken=frozenset({"t"}))
-    bench.run_setup(SETUP)
-    bench.run_cell(WRONG)
-    got = bench.run_test("t", TEST)
+def test_what_the_author_cannot_pass_here_nobody_fails(make_run):
+    submission_run = make_run(broken=frozenset({"t"}))
+    submission_run.run_setup(SETUP)
+    submission_run.run_cell(WRONG)
+    got = submission_run.run_test("t", TEST)
     assert got.outcome == "ungraded"
     assert got.message.startswith("the author's own answer does not pass this test here; it said")
     # The judge of that test has ended. The learner's process would soon end as well, and the cell
     # that happens to run then would be blamed: it has ended with its judge.
-    assert bench._student is None
-    assert bench.run_cell(RIGHT).status == "ok"
-    got = bench.run_test("t", TEST)
+    assert submission_run._student is None
+    assert submission_run.run_cell(RIGHT).status == "ok"
+    got = submission_run.run_test("t", TEST)
     assert got.outcome == "passed", got  # what passes is passed
 
 
-def test_a_test_that_is_slow_by_itself_fails_nobody(make_bench):
-    bench = make_bench(proven=frozenset({"t"}))
-    bench.run_setup(SETUP)
-    bench.run_cell(RIGHT)
-    got = bench.run_test("t", f"{TEST}\nwhile True: pass")
+def test_a_test_that_is_slow_by_itself_fails_nobody(make_run):
+    submission_run = make_run(proven=frozenset({"t"}))
+    submission_run.run_setup(SETUP)
+    submission_run.run_cell(RIGHT)
+    got = submission_run.run_test("t", f"{TEST}\nwhile True: pass")
     assert (got.outcome, got.message[:24]) == ("ungraded", "the test itself ran out "), got
-    got = bench.run_test("t", TEST)
+    got = submission_run.run_test("t", TEST)
     assert got.outcome == "passed"
 
 
-def test_calls_that_are_slow_together_fail_their_test(make_bench):
-    bench = make_bench(proven=frozenset({"t"}))
-    bench.run_setup(SETUP)
-    bench.run_cell("import time\ndef f(x):\n    time.sleep(0.5)\n    return x * 2")
-    got = bench.run_test("t", f"while True:\n    {TEST.splitlines()[0]}\n    f(x)")
+def test_calls_that_are_slow_together_fail_their_test(make_run):
+    submission_run = make_run(proven=frozenset({"t"}))
+    submission_run.run_setup(SETUP)
+    submission_run.run_cell("import time\ndef f(x):\n    time.sleep(0.5)\n    return x * 2")
+    got = submission_run.run_test("t", f"while True:\n    {TEST.splitlines()[0]}\n    f(x)")
     assert (got.outcome, got.died) == ("failed", "it ran out of time")
 
 
-def test_a_judge_killed_in_the_middle_costs_nobody_a_point(make_bench):
-    bench = make_bench(proven=frozenset({"t"}))
-    bench.run_setup(SETUP)
-    bench.run_cell(RIGHT)
-    assert bench.run_test("t", TEST).outcome == "passed"
-    judge = bench._judge
+def test_a_judge_killed_in_the_middle_costs_nobody_a_point(make_run):
+    submission_run = make_run(proven=frozenset({"t"}))
+    submission_run.run_setup(SETUP)
+    submission_run.run_cell(RIGHT)
+    assert submission_run.run_test("t", TEST).outcome == "passed"
+    judge = submission_run._judge
     with meanwhile(
         lambda: wait_until(lambda: is_held(judge)),
         lambda: signal.pidfd_send_signal(judge._pidfd, signal.SIGKILL),
     ):
-        got = bench.run_test("t", f"{HOLD}\n{TEST}")
+        got = submission_run.run_test("t", f"{HOLD}\n{TEST}")
     assert (got.outcome, got.kind, got.fraction) == ("ungraded", "judge", 0.0), got
     assert got.message == "the judge stopped: ClosedError"  # noticed at once, not by a limit
-    assert bench.run_test("t", TEST).outcome == "passed"  # by another judge
+    assert submission_run.run_test("t", TEST).outcome == "passed"  # by another judge
 
 
 def _almost_full_disk():

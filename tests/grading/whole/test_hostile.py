@@ -6,11 +6,11 @@ from sandbox_processes import SETUP, SMALL
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_it_gets_no_point(make_bench, attack):
-    bench = make_bench(proven=frozenset(TESTS))
-    bench.run_setup(SETUP)
-    bench.run_cell(source(ATTACKS[attack]))
-    got = {name: bench.run_test(name, source(test)) for name, test in TESTS.items()}
+def test_it_gets_no_point(make_run, attack):
+    submission_run = make_run(proven=frozenset(TESTS))
+    submission_run.run_setup(SETUP)
+    submission_run.run_cell(source(ATTACKS[attack]))
+    got = {name: submission_run.run_test(name, source(test)) for name, test in TESTS.items()}
     assert [name for name, v in got.items() if v.outcome == "passed" or v.fraction] == [], got
     # Nothing of this needs a person either, unless it broke the judge itself.
     undecided = [f"{n}: {v.kind} {v.message}" for n, v in got.items() if v.outcome == "ungraded"]
@@ -20,10 +20,10 @@ def test_it_gets_no_point(make_bench, attack):
 @pytest.mark.parametrize(
     "attack", ["a verdict forged on every socket", "the process forked", "a lying tensor"]
 )
-def test_the_next_submission_is_graded_as_ever(make_bench, attack):
-    first, second = make_bench(), make_bench()
-    for bench in (first, second):
-        bench.run_setup(SETUP)
+def test_the_next_submission_is_graded_as_ever(make_run, attack):
+    first, second = make_run(), make_run()
+    for submission_run in (first, second):
+        submission_run.run_setup(SETUP)
     first.run_cell(source(ATTACKS[attack]))
     first.run_test("close", source(TESTS["close"]))
     second.run_cell(RIGHT)
