@@ -3,7 +3,6 @@
 Chapter: book/data.md
 """
 
-import errno
 import gzip
 import hashlib
 import itertools
@@ -22,6 +21,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from lmcourse.corpora import generate_corpus as generate_corpus
+from lmcourse.files import FULL, is_full
 
 VARIABLE = "LMCOURSE_DATA"
 Item = TypeVar("Item")
@@ -227,8 +227,8 @@ def _cache() -> Path:
 
 
 def _reason(error: Exception) -> str:
-    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return "the disk is full, free some space"
+    if is_full(error):
+        return FULL
     if isinstance(error, ValueError):
         return "what came has the wrong checksum"
     return f"{type(error).__name__}: {error}"

@@ -8,7 +8,7 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 FULL = "the disk is full: free some space"
@@ -55,6 +55,41 @@ def write_file(path: str | Path, contents: str | bytes) -> Path:
     return path
 
 
+def create_file(path: str | Path, contents: str) -> None:
+    """Puts a file there, readable by its owner alone, if there is none or an empty one.
+
+    Of several processes that do so at once the first wins: all of them then read the same.
+
+    Raises:
+        OSError: it could not be written; nothing has changed.
+    """
+    path = Path(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(contents)
+            file.flush()
+            os.fsync(handle)
+        if path.exists() and not path.stat().st_size:
+            os.replace(part, path)  # what an earlier version began and could not end
+        else:
+            _link(part, path)
+        _sync_names(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _link(part: Path, path: Path) -> None:
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        return
+    except OSError:  # a file system without links
+        if not path.exists():
+            os.replace(part, path)
+
+
 def replace_folder(target: Path, fresh: Path) -> None:
     """Puts a copy of the folder `fresh` in the place of `target`.
 
@@ -64,12 +99,36 @@ def replace_folder(target: Path, fresh: Path) -> None:
     Raises:
         OSError: it could not be written; the old folder stands.
     """
+    _replace_by(target, lambda new: shutil.copytree(fresh, new, copy_function=_copy_file))
+
+
+def write_folder(target: Path, contents: Mapping[str, bytes]) -> None:
+    """Puts a folder with these files in the place of `target`, as `replace_folder` does.
+
+    Args:
+        contents: of each file, by its path in the folder.
+
+    Raises:
+        OSError: it could not be written; the old folder stands.
+    """
+
+    def fill(new: Path) -> None:
+        new.mkdir()
+        for name, data in contents.items():
+            (new / name).parent.mkdir(parents=True, exist_ok=True)
+            _write_synced(new / name, data)
+
+    _replace_by(target, fill)
+
+
+def _replace_by(target: Path, fill: Callable[[Path], object]) -> None:
+    """Puts the folder that `fill` makes in the place of `target`."""
     restore_folder(target)
     new, old = _beside(target, "new"), _beside(target, "old")
     shutil.rmtree(new, ignore_errors=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        shutil.copytree(fresh, new)
+        fill(new)
         if target.exists():
             target.rename(old)
         new.rename(target)
@@ -80,6 +139,18 @@ def replace_folder(target: Path, fresh: Path) -> None:
         shutil.rmtree(new, ignore_errors=True)
     _sync_names(target.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _copy_file(source: str, target: str) -> None:
+    _write_synced(Path(target), Path(source).read_bytes())
+    shutil.copystat(source, target)
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def restore_folder(target: Path) -> None:

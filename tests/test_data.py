@@ -126,7 +126,7 @@ def test_without_a_network_it_says_so(server, tmp_path, monkeypatch):
 
 def test_a_full_disk_is_named_and_left_as_it_was(server, tmp_path, full_disk, monkeypatch):
     monkeypatch.setattr(data, "_cache", lambda: full_disk / "cache")
-    with pytest.raises(DatasetError, match=rf"the disk is full, free some space\. {WAY_OUT}"):
+    with pytest.raises(DatasetError, match=rf"the disk is full: free some space\. {WAY_OUT}"):
         load_dataset("tinyshakespeare")
     assert files(full_disk) == []
 

@@ -1,13 +1,17 @@
 """Whole files or none, whatever happens while they are written."""
 
+import ast
 import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from lmcourse import files
+
+PACKAGE = Path(files.__file__).parent
 
 
 def names(folder):
@@ -86,6 +90,24 @@ def test_a_folder_that_cannot_be_copied_leaves_the_last_one(tmp_path, monkeypatc
     assert names(tmp_path) == ["fresh", "target"]
 
 
+def test_a_folder_is_written_with_what_it_is_to_hold_and_nothing_else(tmp_path):
+    target = folder(tmp_path / "target", "old")
+    files.write_folder(target, {"a": b"1", "inner/deeper/b": b"2"})
+    assert names(target) == ["a", "inner"]
+    assert names(target / "inner") == ["deeper"]
+    assert (target / "inner/deeper/b").read_bytes() == b"2"
+    assert names(tmp_path) == ["target"]
+
+
+def test_a_folder_that_cannot_be_written_leaves_the_last_one(tmp_path, monkeypatch):
+    target = folder(tmp_path / "target", "old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        files.write_folder(target, {"a": b"1"})
+    assert (target / "inner" / "file").read_text() == "old"
+    assert names(tmp_path) == ["target"]
+
+
 KILLED_BETWEEN = """
 import os, sys
 from pathlib import Path
@@ -123,3 +145,102 @@ def test_other_reasons_are_the_systems_own_words():
     assert files.reason(OSError(errno.EACCES, "Permission denied", "a")) == "Permission denied"
     assert files.reason(ValueError("odd")) == "odd"
     assert files.reason(ValueError()) == "ValueError"
+
+
+def test_the_first_to_create_a_file_wins_and_an_empty_one_counts_as_none(tmp_path):
+    path = tmp_path / "secret"
+    path.touch()
+    for text in ("first", "second"):
+        files.create_file(path, text)
+    assert path.read_text() == "first"
+    assert path.stat().st_mode & 0o077 == 0
+    assert names(tmp_path) == ["secret"]
+
+
+def test_a_file_that_cannot_be_created_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        files.create_file(tmp_path / "secret", "text")
+    assert names(tmp_path) == []
+
+
+def test_a_file_is_created_where_the_disk_knows_no_links(tmp_path, monkeypatch):
+    def unknown(*_):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", unknown)
+    for text in ("first", "second"):
+        files.create_file(tmp_path / "secret", text)
+    assert (tmp_path / "secret").read_text() == "first"
+
+
+# Who else opens a file to write, and why that is no whole file with a name of its own.
+WRITERS = {
+    "files.py": "it is the one",
+    "checkpoints.py": "a library writes the weights; it syncs and renames itself",
+    "lock.py": "the lock itself, which others read while it is held",
+    "namespaces.py": "settings of the kernel in /proc",
+    "pretrained.py": "beside weights that are written last",
+    "reproduce.py": "results of a developer's run",
+    "runs.py": "a table that grows line by line, and its repair",
+    "simple_tokenizers.py": "a small file of one's own choice",
+    "student.py": "in the sandbox, whose folders end with it",
+    "submission.py": "in a folder for one submission that nobody else sees",
+    "withhold.py": "in a copy of the package that nobody else sees",
+}
+RENAMES = {"os.replace", "os.rename", "os.link", "shutil.move"}
+OPENS = ("open", "os.fdopen", "fdopen")
+
+
+def writes(tree):
+    """The lines that write or rename a file, in the ways that Python offers."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        name = ast.unparse(node.func)
+        method = name.rpartition(".")[2] if isinstance(node.func, ast.Attribute) else ""
+        words = [
+            *(arg.value for arg in node.args if isinstance(arg, ast.Constant)),
+            *(key.value.value for key in node.keywords if isinstance(key.value, ast.Constant)),
+        ]
+        to_write = any(isinstance(word, str) and word[:1] in ("w", "x", "a") for word in words)
+        renames = name in RENAMES or (
+            # Of strings `replace` takes two.
+            method in ("rename", "replace") and len(node.args) == 1 and not node.keywords
+        )
+        if (
+            renames
+            or method in ("write_text", "write_bytes")
+            or ((name in OPENS or method == "open") and to_write)
+        ):
+            yield node.lineno
+
+
+def test_nobody_else_writes_whole_files():
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        lines = list(writes(ast.parse(path.read_text("utf-8"))))
+        if lines and path.name not in WRITERS:
+            found[str(path.relative_to(PACKAGE))] = lines
+    assert found == {}, "use lmcourse.files"
+
+
+@pytest.mark.parametrize(
+    ("line", "seen"),
+    [
+        ("os.replace(a, b)", True),
+        ("path.rename(other)", True),
+        ("path.replace(other)", True),
+        ("text.replace('a', 'b')", False),
+        ("path.write_text(text, encoding='utf-8')", True),
+        ("path.write_bytes(data)", True),
+        ("open(path, 'w')", True),
+        ("path.open('wb')", True),
+        ("path.open(mode='x')", True),
+        ("open(path)", False),
+        ("path.open('rb')", False),
+        ("path.open(encoding='utf-8')", False),
+    ],
+)
+def test_the_rule_sees_who_writes(line, seen):
+    assert bool([*writes(ast.parse(line))]) == seen

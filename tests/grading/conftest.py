@@ -53,3 +53,13 @@ def submission_run(make_run):
     submission_run = make_run()
     submission_run.run_setup(SETUP)
     return submission_run
+
+
+@pytest.fixture(scope="session")
+def empty_gradebook(tmp_path_factory) -> bytes:
+    """The file of a gradebook that knows nothing yet: nbgrader takes seconds to make one."""
+    from lmcourse.grading.gradebook.database import make_gradebook
+
+    path = tmp_path_factory.mktemp("empty") / "gradebook.db"
+    make_gradebook(path)
+    return path.read_bytes()

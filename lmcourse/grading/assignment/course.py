@@ -6,19 +6,16 @@ Chapter: book/instructors/index.md
 import contextlib
 import logging
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
-from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
-from sqlalchemy.exc import SQLAlchemyError
 from traitlets.config import Config, PyFileConfigLoader
 
-from lmcourse.grading.errors import FailureError, MisuseError
+from lmcourse.grading.errors import MisuseError
 
 CONFIG = "nbgrader_config.py"
 
@@ -122,39 +119,6 @@ def own_tools() -> Iterator[None]:
         os.environ["PATH"] = before
 
 
-def make_gradebook(path: Path) -> None:
-    """Make an empty gradebook at `path` if there is none: whole, or not at all.
-
-    Raises:
-        FailureError: it cannot be made.
-    """
-    if path.exists():
-        return
-    part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)
-    try:
-        with own_tools(), Gradebook(f"sqlite:///{part}"):
-            pass
-        os.replace(part, path)
-    except (OSError, subprocess.CalledProcessError, SQLAlchemyError) as error:
-        part.unlink(missing_ok=True)
-        raise FailureError(f"the gradebook {path} cannot be made: {error}") from error
-
-
-def fill_database(db_url: str) -> None:
-    """Make the gradebook's tables in a database of the course's own, if it has none.
-
-    Raises:
-        FailureError: the database cannot be used.
-    """
-    try:
-        with own_tools(), Gradebook(db_url):
-            pass
-    except (OSError, ImportError, subprocess.CalledProcessError, SQLAlchemyError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise FailureError(f"the gradebook's database cannot be used: {reason}") from error
-
-
 def quiet_log(path: Path | None = None) -> logging.Logger:
     """A log for nbgrader that goes to a file, or nowhere; never to the screen."""
     log = logging.Logger("lmcourse.grading", level=logging.INFO)
@@ -164,3 +128,13 @@ def quiet_log(path: Path | None = None) -> logging.Logger:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)
     return log
+
+
+@contextlib.contextmanager
+def closing_log(log: logging.Logger) -> Iterator[logging.Logger]:
+    """The log, whose file is closed when the `with` ends."""
+    try:
+        yield log
+    finally:
+        for handler in log.handlers:
+            handler.close()

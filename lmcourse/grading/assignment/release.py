@@ -5,7 +5,6 @@ Chapter: book/instructors/index.md
 
 import json
 import re
-import shutil
 import tempfile
 import zipfile
 from copy import deepcopy
@@ -17,8 +16,9 @@ from nbgrader.converters import GenerateAssignment
 from nbgrader.converters.base import NbGraderException
 from nbgrader.utils import compute_checksum
 
+from lmcourse.files import replace_folder, replacing, write_file
 from lmcourse.grading.assignment.author import withheld_from
-from lmcourse.grading.assignment.course import Course, quiet_log, writable_folder
+from lmcourse.grading.assignment.course import Course, closing_log, quiet_log, writable_folder
 from lmcourse.grading.assignment.notebooks import essential, read_cells
 from lmcourse.grading.assignment.plan import HIDDEN, HIDDEN_END, Task, stated_plan, tasks
 from lmcourse.grading.errors import FailureError
@@ -67,18 +67,9 @@ def release(course: Course, slug: str, *, write: bool = True) -> Released:
         changed = _contents(fresh) != _contents(target)
         if write and changed:
             writable_folder(target.parent, "make it writable")
-            _replace(target, fresh)
+            replace_folder(target, fresh)
     plan = stated_plan(read_cells(source))
     return Released(slug=slug, folder=target, tasks=tasks(plan), changed=changed)
-
-
-def _replace(target: Path, fresh: Path) -> None:
-    """Put `fresh` in the place of `target`; the old release is whole until the new one is."""
-    with tempfile.TemporaryDirectory(prefix=".lmcourse-", dir=target.parent) as scratch:
-        shutil.copytree(fresh, Path(scratch) / "new")
-        if target.exists():
-            target.rename(Path(scratch) / "old")
-        (Path(scratch) / "new").rename(target)
 
 
 def convert(
@@ -102,10 +93,12 @@ def convert(
     converter = GenerateAssignment(
         coursedir=directory, config=config, log=log, no_database=not database, force=True
     )
-    try:
-        converter.start()
-    except (NbGraderException, SystemExit):
-        raise FailureError(f"{slug} was not released: {_cause(scratch / 'release.log')}") from None
+    with closing_log(log):
+        try:
+            converter.start()
+        except (NbGraderException, SystemExit):
+            why = _cause(scratch / "release.log")
+            raise FailureError(f"{slug} was not released: {why}") from None
     notebook = scratch / slug / f"{slug}.ipynb"
     if not notebook.is_file():
         raise FailureError(f"{slug} was not released: nbgrader wrote no notebook")
@@ -135,7 +128,7 @@ def _clean(path: Path) -> None:
         if "checksum" in (own := cell.metadata.get("nbgrader", {})):
             own["checksum"] = compute_checksum(cell)
     text = json.dumps(nb, ensure_ascii=False, indent=1, sort_keys=True)
-    path.write_text(text + "\n", encoding="utf-8", newline="\n")
+    write_file(path, text + "\n")
 
 
 def _check(source: Path, released: Path) -> None:
@@ -170,7 +163,7 @@ def write_zip(released: Released, folder: Path) -> Path:
     files["README.md"] = _README.format(slug=slug).encode()
     files["requirements.txt"] = b"lmcourse[learn] @ git+https://github.com/lmcourse/lmcourse\n"
     path = folder / f"{slug}.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+    with replacing(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(files):
             entry = zipfile.ZipInfo(f"{slug}/{name}", date_time=(1980, 1, 1, 0, 0, 0))
             entry.external_attr = 0o644 << 16

@@ -10,6 +10,8 @@ import os
 import secrets
 from pathlib import Path
 
+from lmcourse.files import create_file, reason
+
 SECRET = ".course_secret"
 VARIABLE = "LMCOURSE_SECRET"
 _CHARACTERS = 16  # at least, of a secret
@@ -25,17 +27,16 @@ def course_secret(folder: Path, file: Path | None = None) -> bytes:
     """
     said = os.environ.get(VARIABLE, "") if file is None else ""
     path = file or folder / SECRET
-    if not said and file is None and not path.exists():
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as new:
-            new.write(secrets.token_hex(32) + "\n")
     try:
+        if not said and file is None and not (path.exists() and path.stat().st_size):
+            create_file(path, secrets.token_hex(32) + "\n")
         secret = (said or path.read_text("utf-8")).strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"the course secret {path} cannot be read: {error}") from None
+        raise ValueError(f"the course secret {path} cannot be read: {reason(error)}") from None
     if len(secret) < _CHARACTERS:
+        where = f"in the variable {VARIABLE}" if said else f"in {path}"
         raise ValueError(
-            f"the course secret must have at least {_CHARACTERS} characters, got {len(secret)}:"
-            " `openssl rand -hex 32` makes a good one"
+            f"the course secret {where} must have at least {_CHARACTERS} characters, got"
+            f" {len(secret)}: `openssl rand -hex 32` makes a good one"
         )
     return secret.encode()

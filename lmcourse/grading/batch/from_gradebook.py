@@ -3,7 +3,9 @@
 Chapter: book/instructors/index.md
 """
 
+import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,18 +15,22 @@ from lmcourse.grading.assignment.course import Course, quiet_log, writable_folde
 from lmcourse.grading.assignment.notebooks import read_cells
 from lmcourse.grading.assignment.plan import Task, stated_plan, tasks
 from lmcourse.grading.errors import MisuseError
+from lmcourse.grading.gradebook.database import require_usable
 from lmcourse.grading.gradebook.records import Recorder, locked
 from lmcourse.grading.gradebook.results import Class, GradingRun, Options, Result
 from lmcourse.grading.reports import lateness
 from lmcourse.grading.reports.feedback import write_feedback
 
 
-def class_from_gradebook(course: Course, assignment: str, output: Path | None) -> Class:
+@contextlib.contextmanager
+def class_from_gradebook(course: Course, assignment: str, output: Path | None) -> Iterator[Class]:
     """The class as the gradebook has it now, with what a person graded since; runs nothing.
+
+    The gradebook is locked until the `with` ends: what is read is what the report then says.
 
     Raises:
         MisuseError: the class was not graded there.
-        FailureError: a run is going on there.
+        FailureError: a run is going on there, or the gradebook cannot be used.
     """
     solution = course.solution(assignment)
     output = (output or course.root).resolve()
@@ -32,21 +38,23 @@ def class_from_gradebook(course: Course, assignment: str, output: Path | None) -
     if not before.is_file():
         raise MisuseError(f"{before} is missing: run lmcourse grade first, or add --output")
     writable_folder(before.parent)
-    rows, left_over = _rows(before)
     grading_run = GradingRun(
         course=course, assignment=assignment, output=output, options=Options(), log=quiet_log()
     )
-    if grading_run.own_gradebook and not (output / "gradebook.db").is_file():
+    if grading_run.gradebook_file is not None and not grading_run.gradebook_file.is_file():
         raise MisuseError(f"{output} holds no gradebook: run lmcourse grade again")
     found = tasks(stated_plan(read_cells(solution)))
-    with locked(grading_run), Recorder(grading_run) as recorder:
-        results = [_recalled(row, grading_run, found, recorder) for row in rows]
-    return Class(
-        assignment=assignment, output=output, tasks=found, results=results, ignored=left_over
-    )
+    with locked(grading_run):
+        require_usable(grading_run.db_url, grading_run.gradebook_file)
+        rows, left_over = _rows(before)
+        with Recorder(grading_run) as recorder:
+            results = [_row(row, grading_run, found, recorder) for row in rows]
+        yield Class(
+            assignment=assignment, output=output, tasks=found, results=results, ignored=left_over
+        )
 
 
-def _recalled(row: dict, grading_run: GradingRun, found: list[Task], recorder: Recorder) -> Result:
+def _row(row: dict, grading_run: GradingRun, found: list[Task], recorder: Recorder) -> Result:
     student, problem = row["student"], row["problem"]
     if problem:
         return Result(student=student, problem=problem, pending=row.get("pending", False))

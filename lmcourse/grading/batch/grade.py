@@ -15,8 +15,7 @@ from traitlets.config import Config
 from lmcourse.grading.assignment.author import recorded_plan, released_order
 from lmcourse.grading.assignment.course import (
     Course,
-    fill_database,
-    make_gradebook,
+    closing_log,
     quiet_log,
     writable_folder,
 )
@@ -32,6 +31,14 @@ from lmcourse.grading.execution.settings import ExecutionSettings
 from lmcourse.grading.execution.spec import AssignmentSpec
 from lmcourse.grading.execution.submission import UNSAFE, GradedNotebook
 from lmcourse.grading.gradebook.cache import Cache
+from lmcourse.grading.gradebook.database import (
+    fill_database,
+    is_of_database,
+    keep_copy,
+    make_gradebook,
+    reason,
+    require_usable,
+)
 from lmcourse.grading.gradebook.records import Recorder, locked
 from lmcourse.grading.gradebook.results import Class, GradingRun, Options, Result
 from lmcourse.grading.reports import lateness
@@ -51,6 +58,7 @@ class Grader:
     spec: AssignmentSpec
     workers: Workers
     ignored: list[str] = field(default_factory=list)
+    require_lock: Callable[[], None] = lambda: None  # raises if the gradebook is no longer ours
     done: dict[Entry, Result] = field(default_factory=dict)
 
     def grade(self, on_done: Callable[[Result], None] = lambda result: None) -> Class:
@@ -106,7 +114,7 @@ class Grader:
         if answer.log:
             self.grading_run.log.error("%s: %s\n%s", submission.student, answer.problem, answer.log)
         if answer.problem:
-            return Result(student=submission.student, problem=answer.problem)
+            return Result(student=submission.student, problem=answer.problem, ours=True)
         if answer.lasting:
             key = cache.key(submission.student, submission.cells)
             try:
@@ -117,6 +125,7 @@ class Grader:
         return self._recorded(submission, answer.notebook, recorder)
 
     def _recorded(self, submission: Submission, notebook: str, recorder: Recorder) -> Result:
+        self.require_lock()
         try:
             return recorder.record(submission, notebook)
         except Exception as error:
@@ -125,7 +134,11 @@ class Grader:
     def _unwritten(self, student: str, what: str, error: Exception) -> Result:
         self.grading_run.log.error("%s: %s could not be written", student, what, exc_info=error)
         why = f"{what} could not be written ({type(error).__name__}); the log says more"
-        return Result(student=student, problem=why)
+        if isinstance(error, OSError) or is_of_database(error):
+            where = self.grading_run.gradebook_file or "in the gradebook's database"
+            why = f"{what} could not be written: {reason(error)}"
+            why += f" ({where})" if not isinstance(error, OSError) else ""
+        return Result(student=student, problem=why, ours=True)
 
     def _finish(self, entry: Entry, result: Result, on_done: Callable[[Result], None]) -> None:
         result = lateness.noted(result, self.grading_run.output, self.grading_run.assignment)
@@ -136,8 +149,8 @@ class Grader:
                 )
             except OSError as error:
                 result = self._unwritten(result.student, "the feedback", error)
-        if result.problem and STUDENT.fullmatch(result.student):
-            # A page of an earlier hand-in, or half of one, would pass for this one's.
+        if result.problem and not result.ours and STUDENT.fullmatch(result.student):
+            # A page of an earlier hand-in would pass for this one's.
             drop_feedback(self.grading_run.folder("feedback", result.student))
         self.done[entry] = replace(result, cells=[])  # a class of notebooks need not be in memory
         on_done(result)
@@ -162,13 +175,13 @@ def prepare(
     Raises:
         MisuseError: no such assignment, no submissions, no good secret, or the output cannot be
             written.
-        FailureError: there is no sandbox here, another run has the gradebook, or the author's
-            notebook does not convert.
+        FailureError: there is no sandbox here, another run has the gradebook, it cannot be used,
+            or the author's notebook does not convert.
     """
     solution = course.solution(assignment)
     if folder.resolve() in (course.root, course.solutions.resolve(), course.exercises.resolve()):
         raise MisuseError(f"FOLDER must hold what learners handed in, but {folder} is the course's")
-    handed_in, left_over = entries(folder, assignment), ignored(folder)
+    entries(folder, assignment)  # is there anything at all?
     _require(options)
     output = writable_folder((output or course.root).resolve())
     logs = writable_folder(output / "grades")
@@ -180,8 +193,12 @@ def prepare(
         log=quiet_log(),
         keeps_submissions=folder.resolve() == output / "submitted",
     )
-    with locked(grading_run, on_wait):
-        grading_run = replace(grading_run, log=quiet_log(logs / f"{assignment}.log"))
+    with locked(grading_run, on_wait) as require_lock, contextlib.ExitStack() as opened:
+        # Only now: whoever had the gradebook until now may have waited for this, too.
+        handed_in, left_over = entries(folder, assignment), ignored(folder)
+        lateness.read_days(lateness.file_of(output, assignment))  # damaged, it would stop the run
+        log = opened.enter_context(closing_log(quiet_log(logs / f"{assignment}.log")))
+        grading_run = replace(grading_run, log=log)
         _tell_gradebook(grading_run)
         spec = _spec(grading_run, solution)
         yield Grader(
@@ -193,6 +210,7 @@ def prepare(
                 workers=options.workers or workers.cores(), scheduler=options.scheduler
             ),
             ignored=left_over,
+            require_lock=require_lock,
         )
 
 
@@ -234,8 +252,10 @@ def _spec(grading_run: GradingRun, solution: Path) -> AssignmentSpec:
 
 
 def _tell_gradebook(grading_run: GradingRun) -> None:
-    if grading_run.own_gradebook:
-        make_gradebook(grading_run.output / "gradebook.db")
+    require_usable(grading_run.db_url, grading_run.gradebook_file)
+    if grading_run.gradebook_file is not None:
+        keep_copy(grading_run.gradebook_file)
+        make_gradebook(grading_run.gradebook_file)
     else:
         fill_database(grading_run.db_url)
     with tempfile.TemporaryDirectory(prefix="lmcourse-release-") as scratch:

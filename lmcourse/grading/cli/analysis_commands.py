@@ -75,7 +75,7 @@ def late(
     report = _graded(out, assignment, required=False)
     graded = {row["student"]: (row["score"], row.get("notebook", "")) for row in report}
     table = tables.as_csv(lateness.HEADER, lateness.rows(rule, judged, graded))
-    written = write_file(path.with_suffix(".csv"), table)
+    written = write_file(path.with_suffix(".csv"), tables.for_people(table))
     for student, one in judged.items():
         if one.problem:
             tell(plain(f"{student}: {one.doubt('')}", 400))
@@ -158,7 +158,7 @@ def export(
     """The scores as a file for Moodle, Canvas or a spreadsheet; only what is decided."""
     from lmcourse.files import write_file
     from lmcourse.grading.assignment.course import find_course
-    from lmcourse.grading.reports import lateness, lms_files
+    from lmcourse.grading.reports import lateness, lms_files, tables
     from lmcourse.grading.text import plain
 
     if to not in lms_files.FORMATS:
@@ -189,7 +189,8 @@ def export(
     table, left_out = lms_files.table(
         to, assignment, _points(out, assignment), rows, lms_files.read_ids(ids, to) if ids else None
     )
-    path = write_file(out / "grades" / f"{assignment}.{to}.csv", table)
+    contents = tables.for_people(table) if to == "plain" else table
+    path = write_file(out / "grades" / f"{assignment}.{to}.csv", contents)
     for line in left_out:
         tell(f"left out: {line}")
     tell(f"{len(rows) - len(left_out)} of {len(rows)} exported: {path}")

@@ -153,7 +153,8 @@ def report(
         from lmcourse.grading.batch.from_gradebook import class_from_gradebook
 
         here = find_course(course)
-        _report(class_from_gradebook(here, assignment, output), here.root)
+        with class_from_gradebook(here, assignment, output) as graded:
+            _report(graded, here.root)
 
 
 @app.command(

@@ -12,6 +12,7 @@ from traitlets.config import Config
 
 from lmcourse.grading.assignment.course import Course, own_tools
 from lmcourse.grading.errors import FailureError, MisuseError
+from lmcourse.grading.gradebook.database import require_usable, sqlite_url
 
 _MATHJAX = Path("book/_static/vendor/mathjax")
 
@@ -24,13 +25,15 @@ def open_formgrader(course: Course, output: Path | None, port: int, options: lis
 
     Raises:
         MisuseError: nothing was graded there.
-        FailureError: the server did not start.
+        FailureError: the gradebook cannot be used, or the server did not start.
     """
     root = (output or course.root).resolve()
     configured = course.config.CourseDirectory.get("db_url")
     if not configured and not (root / "gradebook.db").is_file():
         raise MisuseError(f"{root} holds no gradebook: run lmcourse grade first, or add --output")
-    settings = course_settings(course, root, configured or f"sqlite:///{root / 'gradebook.db'}")
+    db_url = configured or sqlite_url(root / "gradebook.db")
+    require_usable(db_url, None if configured else root / "gradebook.db")
+    settings = course_settings(course, root, db_url)
     # nbconvert looks there for its templates.
     os.environ["JUPYTER_PATH"] = os.pathsep.join(
         [str(Path(sys.prefix) / "share" / "jupyter"), *_given("JUPYTER_PATH")]

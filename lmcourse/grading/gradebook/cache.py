@@ -7,10 +7,10 @@ entry is whole or it is not there; one that is damaged is as good as none.
 """
 
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from lmcourse.files import write_file
 from lmcourse.grading.assignment.notebooks import Cell, digest
 from lmcourse.grading.execution.spec import AssignmentSpec
 from lmcourse.grading.gradebook import environment
@@ -52,18 +52,8 @@ class Cache:
         Raises:
             OSError: there is no room for it; nothing has changed.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
         kept = notebook.encode()
-        part = self._path(student).with_suffix(".part")
-        try:
-            with part.open("wb") as file:
-                file.write(_head(key, kept) + b"\n" + kept)
-                file.flush()
-                os.fsync(file.fileno())  # else a machine that loses power may keep the name alone
-            os.replace(part, self._path(student))
-        except OSError:
-            part.unlink(missing_ok=True)
-            raise
+        write_file(self._path(student), _head(key, kept) + b"\n" + kept)
 
     def _path(self, student: str) -> Path:
         return self._folder / f"{student}.json"

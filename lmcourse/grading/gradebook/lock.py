@@ -17,10 +17,11 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from lmcourse.files import reason
 from lmcourse.grading.errors import FailureError
 
 try:
@@ -38,8 +39,11 @@ def hold(
     *,
     wait: bool = False,
     on_wait: Callable[[str], None] = lambda text: None,
-) -> Iterator[None]:
+) -> Iterator[Callable[[], None]]:
     """Hold the lock of a folder of results and, with a PostgreSQL `db_url`, of that database.
+
+    The `with` gives a function that returns only while the lock is ours: a database's lock ends
+    with its connection, and nobody is told.
 
     Args:
         wait: until it is free, instead of refusing.
@@ -49,9 +53,21 @@ def hold(
         FailureError: somebody else holds it; the message says who.
     """
     with contextlib.ExitStack() as held:
-        for attempt in (_file(path), _database(db_url)):
+        connections: list[Connection] = []
+        for attempt in (_file(path), _database(db_url, connections)):
             held.enter_context(_taken(attempt, wait, on_wait))
-        yield
+        yield lambda: _require_held(connections)
+
+
+def _require_held(connections: list[Connection]) -> None:
+    """Return only if the connections that hold locks are still there, and hold them."""
+    for connection in connections:
+        try:
+            ours = connection.execute(text(_OURS)).scalar()
+        except SQLAlchemyError as error:
+            raise FailureError(_LOST) from error
+        if not ours:  # a new connection in the place of the one that is gone
+            raise FailureError(_LOST)
 
 
 @contextlib.contextmanager
@@ -78,8 +94,12 @@ def _file(path: Path) -> Callable:
 
     @contextlib.contextmanager
     def attempt() -> Iterator[str | None]:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a+", encoding="utf-8") as file:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            opened = path.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise FailureError(f"{path} cannot be opened: {reason(error)}") from error
+        with opened as file:
             try:
                 if fcntl is not None:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -87,7 +107,7 @@ def _file(path: Path) -> Callable:
             except BlockingIOError:
                 holder = _named(path)
             except OSError as error:
-                raise FailureError(f"{path} cannot be locked: {error.strerror}") from error
+                raise FailureError(f"{path} cannot be locked: {reason(error)}") from error
             if holder is None:
                 file.truncate(0)
                 file.write(json.dumps(_myself()))
@@ -97,8 +117,12 @@ def _file(path: Path) -> Callable:
     return attempt
 
 
-def _database(db_url: str) -> Callable:
-    """An attempt at the advisory lock of a PostgreSQL database; other databases have none."""
+def _database(db_url: str, connections: list[Connection]) -> Callable:
+    """An attempt at the advisory lock of a PostgreSQL database; other databases have none.
+
+    Args:
+        connections: gets the one that holds the lock.
+    """
 
     @contextlib.contextmanager
     def attempt() -> Iterator[str | None]:
@@ -108,6 +132,8 @@ def _database(db_url: str) -> Callable:
         name = "lmcourse {pid} {host} {since}".format(**_myself())
         with contextlib.closing(_connected(db_url, name[:63])) as connection:
             got = connection.execute(text(f"select pg_try_advisory_lock({_NUMBER})")).scalar()
+            if got:
+                connections.append(connection)
             yield None if got else _holder(connection)
 
     return attempt
@@ -124,11 +150,19 @@ def _connected(db_url: str, name: str):
             " db_url the driver that is there, as in postgresql+psycopg2://…"
         ) from None
     except SQLAlchemyError as error:
-        reason = str(error).strip().splitlines()[0]
-        raise FailureError(f"the gradebook's database cannot be reached: {reason}") from error
+        why = str(error).strip().splitlines()[0]
+        raise FailureError(f"the gradebook's database cannot be reached: {why}") from error
 
 
 _NUMBER = zlib.crc32(b"lmcourse gradebook")
+_OURS = (
+    f"select count(*) from pg_locks where locktype = 'advisory' and objid = {_NUMBER} and granted"
+    " and pid = pg_backend_pid()"
+)
+_LOST = (
+    "the connection that held the lock of the gradebook's database is gone, so another run may be"
+    " at work: stopped. Give the command again: it goes on where this one stopped"
+)
 _HOLDER = (
     "select application_name from pg_stat_activity join pg_locks using (pid)"
     f" where locktype = 'advisory' and objid = {_NUMBER} and granted"

@@ -10,8 +10,6 @@ pass for points of the newer.
 
 import contextlib
 import json
-import os
-import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -20,17 +18,19 @@ from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Gradebook, InvalidEntry, MissingEntry
 from nbgrader.preprocessors import AssignLatePenalties
 from nbgrader.utils import compute_checksum, determine_grade
 from sqlalchemy.exc import OperationalError
 from traitlets.config import Config
 from traitlets.utils.importstring import import_item
 
+from lmcourse.files import restore_folder, write_folder
 from lmcourse.grading.assignment.submissions import Submission
 from lmcourse.grading.execution.outcomes import PASSED, UNGRADED
 from lmcourse.grading.execution.submission import is_test
 from lmcourse.grading.gradebook import lock
+from lmcourse.grading.gradebook.database import nbgraders_words_in
 from lmcourse.grading.gradebook.results import Grade, GradingRun, Result
 
 _TRIES = 3  # SQLite: the formgrader may just be writing
@@ -53,14 +53,21 @@ class Recorder:
     def __init__(self, grading_run: GradingRun):
         self._desk, self._assignment = grading_run, grading_run.assignment
         course = grading_run.course.config.CourseDirectory.get("course_id") or "default_course"
-        self._gradebook = Gradebook(grading_run.db_url, str(course))
         self._steps = _steps(grading_run.course.config)
+        self._quiet = contextlib.ExitStack()
+        self._quiet.enter_context(nbgraders_words_in(grading_run.log))
+        try:
+            self._gradebook = Gradebook(grading_run.db_url, str(course))
+        except BaseException:
+            self._quiet.close()
+            raise
 
     def __enter__(self) -> "Recorder":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._gradebook.close()
+        self._quiet.close()
 
     def record(self, submission: Submission, notebook: str) -> Result:
         """Write down what became of a submission; the learner's row as the gradebook then has it.
@@ -93,7 +100,10 @@ class Recorder:
         Raises:
             FileNotFoundError, MissingEntry: one of them does not know the learner.
         """
-        path = (folder or self._desk.folder("autograded", student)) / f"{self._assignment}.ipynb"
+        if folder is None:
+            folder = self._desk.folder("autograded", student)
+            restore_folder(folder)
+        path = folder / f"{self._assignment}.ipynb"
         return self._result(student, nbformat.read(path, as_version=4))
 
     def _row(self, student: str):
@@ -102,8 +112,10 @@ class Recorder:
 
     def _decided(self, student: str, digest: str) -> set[str]:
         """The cells that a person has graded in exactly this notebook, and that wait for nobody."""
-        path = self._desk.folder("autograded", student) / f"{self._assignment}.ipynb"
+        folder = self._desk.folder("autograded", student)
+        path = folder / f"{self._assignment}.ipynb"
         try:
+            restore_folder(folder)
             before = json.loads(path.read_text("utf-8"))["metadata"]["lmcourse"]["digest"]
             grades = self._row(student).grades if before == digest else []
         except (OSError, ValueError, KeyError, TypeError, MissingEntry):
@@ -122,20 +134,26 @@ class Recorder:
                     warnings.simplefilter("ignore")  # SQLAlchemy's, of nbgrader
                     late = self._fill(student, nb, decided)
                 break
-            except OperationalError:
-                if attempt == _TRIES - 1:
+            except (OperationalError, InvalidEntry) as error:  # nbgrader makes the other of one
+                if attempt == _TRIES - 1 or not _is_operational(error):
                     raise
         if late:  # by nbgrader's own step, with the policy that the course has set for it
             AssignLatePenalties(config=self._desk.course.config)(nb, resources)
 
     @contextlib.contextmanager
     def _whole(self) -> Iterator[None]:
+        """One transaction: what nbgrader's functions commit on the way waits for its end."""
+        session = self._gradebook.db
+        commit = session.commit
+        session.commit = session.flush
         try:
             yield
-            self._gradebook.db.commit()
+            commit()
         except BaseException:
-            self._gradebook.db.rollback()
+            session.rollback()
             raise
+        finally:
+            del session.commit  # the one of the class comes back
 
     def _fill(self, student: str, nb: NotebookNode, decided: set[str]) -> bool:
         """Set points and comments as `nbgrader autograde` does; whether it was handed in late."""
@@ -175,17 +193,11 @@ class Recorder:
         Nothing of a submission but its cells gets there.
         """
         grading_run, name = self._desk, f"{self._assignment}.ipynb"
-        graded = grading_run.own_folder / "graded"
-        shutil.rmtree(graded, ignore_errors=True)
-        for path, contents in self._desk.files.items():
-            _write(graded / path, contents)
-        _write(graded / name, _as_json(nb))
-        _put(graded, grading_run.folder("autograded", submission.student))
+        graded = {**self._desk.files, name: _as_json(nb)}
+        write_folder(grading_run.folder("autograded", submission.student), graded)
         if not grading_run.keeps_submissions:
-            handed_in = grading_run.own_folder / "submitted"
-            shutil.rmtree(handed_in, ignore_errors=True)
-            _write(handed_in / name, _as_json(_handed_in(submission)))
-            _put(handed_in, grading_run.folder("submitted", submission.student))
+            handed_in = {name: _as_json(_handed_in(submission))}
+            write_folder(grading_run.folder("submitted", submission.student), handed_in)
 
     def _result(self, student: str, nb: NotebookNode) -> Result:
         ours = nb.metadata.get("lmcourse", {})
@@ -242,21 +254,14 @@ def _as_json(nb: dict) -> bytes:
     return text.encode("utf-8", "backslashreplace")  # which JSON reads as the same characters
 
 
-def _write(path: Path, contents: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(contents)
-
-
-def _put(fresh: Path, target: Path) -> None:
-    """Replace the folder `target` by `fresh`."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(target, ignore_errors=True)
-    os.replace(fresh, target)
-
-
 def save_outcome(grade: Any, outcome: dict) -> None:
     """Put a test's outcome into its row of the gradebook."""
     verdict = outcome.get("verdict", UNGRADED)
     points = {PASSED: grade.max_score * outcome.get("fraction", 0.0), UNGRADED: None}
     grade.auto_score = points.get(verdict, 0.0)
     grade.needs_manual_grade = verdict == UNGRADED or grade.manual_score is not None
+
+
+def _is_operational(error: BaseException) -> bool:
+    """Whether the database refused for now: somebody else is writing, say."""
+    return isinstance(error, OperationalError) or isinstance(error.__context__, OperationalError)

@@ -11,6 +11,7 @@ from pathlib import Path
 from lmcourse.grading.assignment.course import Course
 from lmcourse.grading.assignment.plan import Task
 from lmcourse.grading.execution.outcomes import UNGRADED
+from lmcourse.grading.gradebook.database import sqlite_url
 from lmcourse.grading.sandbox.budgets import Budgets
 
 
@@ -44,6 +45,7 @@ class Result:
     grades: list[Grade] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     problem: str = ""
+    ours: bool = False  # the problem is: what was handed in is in order, as far as anyone knows
     cells: list[dict] = field(default_factory=list)  # of the graded notebook, for the feedback
     digest: str = ""  # of the notebook that was graded
     sandbox: bool = True  # whether the code ran in it
@@ -150,8 +152,13 @@ class GradingRun:
     def db_url(self) -> str:
         """The address of the gradebook, as SQLAlchemy writes it."""
         if self.own_gradebook:
-            return f"sqlite:///{(self.output / 'gradebook.db').resolve()}"
+            return sqlite_url((self.output / "gradebook.db").resolve())
         return self.course.config.CourseDirectory.db_url
+
+    @property
+    def gradebook_file(self) -> Path | None:
+        """The file of the gradebook, if it is one in `output`."""
+        return self.output / "gradebook.db" if self.own_gradebook else None
 
     @property
     def own_folder(self) -> Path:

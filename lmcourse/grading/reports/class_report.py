@@ -3,9 +3,7 @@
 Chapter: book/instructors/index.md
 """
 
-import csv
 import dataclasses
-import io
 import json
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from rich.text import Text
 from lmcourse.files import write_file
 from lmcourse.grading.assignment.plan import Task
 from lmcourse.grading.gradebook.results import Class, Result
+from lmcourse.grading.reports import tables
 from lmcourse.grading.text import gist, plain
 
 GRADED, BY_HAND, PARTLY, NOT = "graded", "hand grading", "partly graded", "could not be graded"
@@ -110,31 +109,26 @@ def write_reports(graded: Class) -> tuple[Path, Path]:
     folder = graded.output / "grades"
     csv_path = folder / f"{graded.assignment}.csv"
     json_path = folder / f"{graded.assignment}.json"
-    write_file(csv_path, as_csv(graded))
+    write_file(csv_path, tables.for_people(as_csv(graded)))
     write_file(json_path, json.dumps(as_dict(graded), ensure_ascii=False, indent=1) + "\n")
     return csv_path, json_path
 
 
 def as_csv(graded: Class) -> str:
     """A row for each learner: points per task, total, maximum, status and reason."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
     labels = [task.label for task in graded.tasks]
-    writer.writerow(["student", *labels, "total", "maximum", "status", "reason"])
-    for result in graded.results:
-        points = [task_points(result, task) for task in graded.tasks]
-        total = "" if result.problem else f"{result.score:g}"
-        writer.writerow(
-            [
-                _inert(result.student),
-                *["" if value is None else f"{value:g}" for value in points],
-                total,
-                f"{graded.points:g}",
-                status(result),
-                _inert(reason(result, graded.tasks)),
-            ]
-        )
-    return file.getvalue()
+    rows = [
+        [
+            result.student,
+            *[task_points(result, task) for task in graded.tasks],
+            None if result.problem else result.score,
+            graded.points,
+            status(result),
+            reason(result, graded.tasks),
+        ]
+        for result in graded.results
+    ]
+    return tables.as_csv(["student", *labels, "total", "maximum", "status", "reason"], rows)
 
 
 def as_dict(graded: Class) -> dict:
@@ -161,9 +155,3 @@ def as_dict(graded: Class) -> dict:
             for result in graded.results
         ],
     }
-
-
-def _inert(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    text = plain(text, 500)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text

@@ -3,9 +3,11 @@
 Chapter: book/instructors/hand_grading.md
 """
 
+import contextlib
 from html import escape
 from pathlib import Path
 
+from lmcourse.files import write_file
 from lmcourse.grading.assignment.plan import Task
 from lmcourse.grading.execution.outcomes import FAILED, PASSED, UNGRADED
 from lmcourse.grading.gradebook.results import Grade, Result
@@ -35,15 +37,13 @@ _SHOWN = 20_000
 
 def write_feedback(folder: Path, result: Result, tasks: list[Task]) -> Path:
     """Write `folder`/<assignment>.html, for this learner's eyes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{folder.name}.html"
-    path.write_text(feedback(folder.name, result, tasks), encoding="utf-8", newline="\n")
-    return path
+    return write_file(folder / f"{folder.name}.html", feedback(folder.name, result, tasks))
 
 
 def drop_feedback(folder: Path) -> None:
     """Remove what `write_feedback` left in `folder`."""
-    (folder / f"{folder.name}.html").unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # a folder above it may be a file: then there is no page
+        (folder / f"{folder.name}.html").unlink()
 
 
 def feedback(assignment: str, result: Result, tasks: list[Task]) -> str:

@@ -1,6 +1,9 @@
 """The scores as files that Moodle, Canvas and spreadsheets import.
 
 Chapter: book/instructors/collecting.md
+
+A platform finds people by exactly what it calls them. So what would be a formula in a spreadsheet
+is not made inert there: who is called that is left out and named.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,6 +13,8 @@ from lmcourse.grading.errors import MisuseError
 from lmcourse.grading.reports import tables
 
 FORMATS = ("plain", "moodle", "canvas")
+_CANVAS = ("name", "id", "sis_user_id", "sis_login_id", "section")
+_EXACT = {"plain": (), "moodle": ("email",), "canvas": _CANVAS}
 _WANTED = {"plain": (), "moodle": ("email",), "canvas": ("name", "id", "section")}
 
 
@@ -53,6 +58,11 @@ def table(
             left_out.append(f"{student}: not in the table of ids")
         else:
             own = ids[student] if ids is not None else {}
+            said = {name: own.get(name, "") for name in _EXACT[kind]}
+            odd = [name for name, value in said.items() if tables.inert(value) != value]
+            if odd:
+                left_out.append(f"{student}: {odd[0]} in the table of ids may pass for a formula")
+                continue
             ready.append((student, own, float(row["score"])))
     makers = {"plain": _plain, "moodle": _moodle, "canvas": _canvas}
     header, body = makers[kind](assignment, points, ready)
@@ -70,7 +80,6 @@ def _moodle(assignment: str, points: float, ready: list) -> tuple[list, list]:
 
 
 def _canvas(assignment: str, points: float, ready: list) -> tuple[list, list]:
-    names = ["name", "id", "sis_user_id", "sis_login_id", "section"]
     header = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", assignment]
     first = ["    Points Possible", "", "", "", "", points]
-    return header, [first, *[[*(o.get(n, "") for n in names), score] for _, o, score in ready]]
+    return header, [first, *[[*(o.get(n, "") for n in _CANVAS), score] for _, o, score in ready]]

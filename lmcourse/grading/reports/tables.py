@@ -5,15 +5,20 @@ Chapter: book/instructors/collecting.md
 Threat: a spreadsheet takes a cell that begins with a sign for a formula, and runs it.
 """
 
+import codecs
 import csv
 import io
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lmcourse.grading.errors import MisuseError
 from lmcourse.grading.text import plain
 
-_FORMULA = ("=", "+", "-", "@", "\t", "|", "%")
+_SIGNS = ("=", "+", "-", "@", "|", "%")
+# A spreadsheet of a country that writes 1,5 takes a semicolon for the end of a cell.
+_INNER = re.compile(r"([;\t\n]\s*)(?=\S)")
 
 
 def inert(value: object, limit: int = 500) -> str:
@@ -22,8 +27,20 @@ def inert(value: object, limit: int = 500) -> str:
         return ""
     if isinstance(value, int | float):
         return f"{value:g}"
-    text = plain(str(value), limit)
-    return f"'{text}" if text.lstrip()[:1] in _FORMULA and text.strip() else text
+    first, *more = _INNER.split(plain(str(value), limit))
+    pairs = zip(more[::2], more[1::2], strict=True)
+    text = _quoted(first) + "".join(gap + _quoted(part) for gap, part in pairs)
+    return f"'{text}" if text[:1] in ("\t", "\n") and text.strip() else text
+
+
+def _quoted(text: str) -> str:
+    """Behind an apostrophe, if a formula could begin here.
+
+    Blanks and what cannot be seen count for nothing, and East Asian spreadsheets take a sign of
+    full width for the narrow one.
+    """
+    seen = (c for c in unicodedata.normalize("NFKC", text) if c.isprintable() and not c.isspace())
+    return f"'{text}" if next(seen, "") in _SIGNS else text
 
 
 def as_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -32,6 +49,11 @@ def as_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerows([[inert(cell) for cell in row] for row in (header, *rows)])
     return file.getvalue()
+
+
+def for_people(text: str) -> bytes:
+    """The table as a file for spreadsheets, which take it for UTF-8 only by a mark at its start."""
+    return codecs.BOM_UTF8 + text.encode("utf-8", "backslashreplace")
 
 
 def read_csv(path: Path, wanted: Sequence[str]) -> list[dict[str, str]]:

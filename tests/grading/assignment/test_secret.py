@@ -1,6 +1,7 @@
 """The course secret: made once, its owner's, and long enough."""
 
 import os
+import secrets
 
 import pytest
 
@@ -16,6 +17,42 @@ def test_a_secret_is_made_once_and_is_its_owner_s(tmp_path, monkeypatch):
     assert os.name == "nt" or path.stat().st_mode & 0o077 == 0
 
 
+def test_an_empty_secret_counts_as_none(tmp_path, monkeypatch):
+    """What a run leaves that is killed, or finds the disk full, while it makes the secret."""
+    monkeypatch.delenv(VARIABLE, raising=False)
+    (tmp_path / ".course_secret").touch()
+    secret = course_secret(tmp_path)
+    assert len(secret) == 64
+    assert course_secret(tmp_path) == secret
+
+
+def test_two_runs_that_begin_at_once_have_one_secret(tmp_path, monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    link, others = os.link, []
+
+    def second(*names):
+        monkeypatch.setattr(os, "link", link)
+        others.append(course_secret(tmp_path))  # the other run is faster by a moment
+        return link(*names)
+
+    monkeypatch.setattr(os, "link", second)
+    assert [course_secret(tmp_path)] == others
+
+
+def test_a_stop_while_the_secret_is_made_leaves_none(tmp_path, monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(secrets, "token_hex", stop)
+        with pytest.raises(KeyboardInterrupt):
+            course_secret(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert len(course_secret(tmp_path)) == 64
+
+
 def test_a_secret_may_come_from_a_file_or_a_variable(tmp_path, monkeypatch):
     monkeypatch.setenv(VARIABLE, "a secret of the course")
     assert course_secret(tmp_path) == b"a secret of the course"
@@ -23,7 +60,10 @@ def test_a_secret_may_come_from_a_file_or_a_variable(tmp_path, monkeypatch):
     file.write_text("another secret of it\n")
     assert course_secret(tmp_path, file) == b"another secret of it"
     file.write_text("short")
-    with pytest.raises(ValueError, match="at least 16 characters, got 5"):
+    with pytest.raises(ValueError, match=f"{file} must have at least 16 characters, got 5"):
         course_secret(tmp_path, file)
+    monkeypatch.setenv(VARIABLE, "few")
+    with pytest.raises(ValueError, match=f"variable {VARIABLE} must have at least 16 .* got 3"):
+        course_secret(tmp_path)
     with pytest.raises(ValueError, match="cannot be read"):
         course_secret(tmp_path, tmp_path / "none")

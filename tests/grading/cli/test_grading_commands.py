@@ -65,7 +65,7 @@ def course(tmp_path_factory) -> Path:
 
 
 def rows(path: Path) -> list[dict]:
-    with path.open(encoding="utf-8") as file:
+    with path.open(encoding="utf-8-sig") as file:
         return list(csv.DictReader(file))
 
 

@@ -7,8 +7,11 @@ import signal
 import socket
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from lmcourse.grading.errors import FailureError
 from lmcourse.grading.gradebook import lock
@@ -49,6 +52,45 @@ def test_who_holds_the_lock_is_named(tmp_path, other):
     said = rf"in use by process {holder.pid} on {socket.gethostname()[:24]} since 20\d\d-.*--wait"
     with pytest.raises(FailureError, match=said), lock.hold(tmp_path / "lock"):
         raise AssertionError("two hold it")
+
+
+def test_what_cannot_be_a_lock_is_named(tmp_path):
+    (tmp_path / "lock").mkdir()
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "lock", tmp_path / "file" / "lock"):
+        with pytest.raises(FailureError, match=f"{path} cannot be opened: "), lock.hold(path):
+            raise AssertionError("it is held")
+
+
+class Database(Connection):
+    """As much of a PostgreSQL connection as the lock asks for."""
+
+    def __init__(self):
+        self.answers = []
+
+    def execute(self, statement):
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return SimpleNamespace(scalar=lambda: answer)
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    "lost", [0, OperationalError("select", {}, Exception("server closed the connection"))]
+)
+def test_a_lock_that_went_with_its_connection_is_noticed(tmp_path, monkeypatch, lost):
+    database = Database()
+    database.answers = [True, 1, lost]
+    monkeypatch.setattr(lock, "_connected", lambda db_url, name: database)
+    with lock.hold(tmp_path / "lock", "postgresql://x") as require_lock:
+        require_lock()
+        with pytest.raises(FailureError, match="is gone, so another run may be at work: stopped"):
+            require_lock()
+    with lock.hold(tmp_path / "lock") as require_lock:
+        require_lock()  # a file's lock ends with its process
 
 
 def test_one_process_cannot_hold_it_twice(tmp_path):

@@ -51,7 +51,7 @@ def graded(learners, tmp_path_factory):
     done = lmcourse("grade", folder / "in", "-a", ASSIGNMENT, *options, cwd=ROOT)
     print(done.stdout)
     assert "Traceback" not in done.stdout + done.stderr, done.stderr
-    with (folder / "out" / "grades" / f"{ASSIGNMENT}.csv").open(encoding="utf-8") as file:
+    with (folder / "out" / "grades" / f"{ASSIGNMENT}.csv").open(encoding="utf-8-sig") as file:
         rows = {row["student"]: row for row in csv.DictReader(file)}
     return folder / "out", done, rows
 

@@ -234,7 +234,7 @@ def test_points_and_a_comment_reach_the_gradebook_and_the_learner(course, served
     assert "<strong>Half.</strong> &lt;img" in by_button
     lmcourse("report", "-a", "tiny", cwd=course)
     assert page.read_text("utf-8") == by_button
-    with (course / "grades/tiny.csv").open() as file:
+    with (course / "grades/tiny.csv").open(encoding="utf-8-sig") as file:
         assert next(csv.DictReader(file))["total"] == "5.5"
 
 

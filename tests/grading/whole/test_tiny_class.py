@@ -52,7 +52,7 @@ def graded(course) -> tuple[Path, subprocess.CompletedProcess]:
 
 
 def rows(course: Path) -> dict[str, dict]:
-    with (course / "grades" / "tiny.csv").open(encoding="utf-8") as file:
+    with (course / "grades" / "tiny.csv").open(encoding="utf-8-sig") as file:
         return {row["student"]: row for row in csv.DictReader(file)}
 
 

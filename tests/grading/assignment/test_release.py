@@ -1,0 +1,81 @@
+"""A release is there, the old one or the new one, wherever its making was stopped."""
+
+import os
+import warnings
+from pathlib import Path
+
+import pytest
+from tiny_course import make_course
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # nbgrader's own, while it is imported
+    from lmcourse.grading.assignment import release
+    from lmcourse.grading.assignment.course import find_course
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch):
+    """A course whose release holds one file with the text in `edition`; nbgrader is not asked."""
+    course = find_course(make_course(tmp_path / "course"))
+
+    def convert(course, slug, scratch, *, database):
+        (scratch / slug).mkdir()
+        (scratch / slug / "data.txt").write_text((course.root / "edition").read_text())
+        return scratch
+
+    monkeypatch.setattr(release, "convert", convert)
+    monkeypatch.setattr(release, "_check", lambda *_: None)
+    (course.root / "edition").write_text("first")
+    assert release.release(course, "tiny").changed
+    (course.root / "edition").write_text("second")
+    return course
+
+
+def text(course) -> str:
+    return (course.exercises / "tiny/data.txt").read_text()
+
+
+def test_a_release_takes_the_place_of_the_last_one(course):
+    assert release.release(course, "tiny", write=False).changed
+    assert text(course) == "first"
+    assert release.release(course, "tiny").changed
+    assert text(course) == "second"
+    assert not release.release(course, "tiny").changed
+    assert [path.name for path in course.exercises.iterdir()] == ["tiny"]
+
+
+@pytest.mark.parametrize("at", ["the first", "the second"])
+def test_no_stop_between_two_renames_loses_the_release(course, monkeypatch, at):
+    target, rename = course.exercises / "tiny", Path.rename
+
+    def stopping(source, goal):
+        if target in ((source, Path(goal))[at == "the second"],):
+            raise KeyboardInterrupt
+        return rename(source, goal)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", stopping)
+        patched.setattr(os, "replace", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            release.release(course, "tiny")
+    # It is there, or beside its place until the next release finds it.
+    kept = [path.read_text() for path in course.exercises.rglob("data.txt")]
+    assert "first" in kept
+    (course.root / "edition").write_text("first")
+    release.release(course, "tiny")
+    assert text(course) == "first"
+    assert [path.name for path in course.exercises.iterdir()] == ["tiny"]
+
+
+def test_a_zip_is_whole_or_the_last_one(course, monkeypatch):
+    done = release.release(course, "tiny")
+    path = release.write_zip(done, course.root)
+    before = path.read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(release.zipfile.ZipFile, "writestr", full)
+    with pytest.raises(OSError, match="No space left"):
+        release.write_zip(done, course.root)
+    assert path.read_bytes() == before

@@ -1,0 +1,111 @@
+"""What a run reads it reads while the gradebook is its own, and what it fails at it says."""
+
+import json
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+from tiny_course import make_course
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # nbgrader's own, while it is imported
+    from lmcourse.grading.assignment.course import find_course
+    from lmcourse.grading.batch.from_gradebook import class_from_gradebook
+    from lmcourse.grading.batch.grade import prepare
+    from lmcourse.grading.errors import FailureError, MisuseError
+    from lmcourse.grading.gradebook import lock
+    from lmcourse.grading.gradebook.results import Options, Result
+
+HOLDER = """
+import pathlib, sys
+from lmcourse.grading.gradebook import lock
+with lock.hold(pathlib.Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+UNPROTECTED = Options(sandbox=False)
+
+
+@pytest.fixture
+def root(tmp_path, empty_gradebook) -> Path:
+    root = make_course(tmp_path / "course")
+    (root / "gradebook.db").write_bytes(empty_gradebook)
+    hand_in(root, "ada")
+    return root
+
+
+def hand_in(root: Path, student: str) -> None:
+    path = root / "in" / student / "tiny.ipynb"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"cells": []}')
+
+
+def test_who_hands_in_while_we_wait_is_graded(root):
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    command = [sys.executable, "-c", HOLDER, str(root / ".grading/lock")]
+    with subprocess.Popen(command, **pipes) as holder:
+        assert holder.stdout.readline() == b"held\n"
+
+        def on_wait(_):
+            hand_in(root, "ben")
+            (root / "in" / "cleo.txt").touch()
+            holder.stdin.close()
+
+        options = Options(sandbox=False, wait=True)
+        with prepare(find_course(root), "tiny", root / "in", None, options, on_wait) as grader:
+            assert [entry.student for entry in grader.entries] == ["ada", "ben"]
+            assert [line.partition(":")[0] for line in grader.ignored] == ["cleo.txt"]
+
+
+def test_the_report_reads_and_writes_while_the_gradebook_is_its_own(root):
+    course = find_course(root)
+    with prepare(course, "tiny", root / "in", None, UNPROTECTED):
+        pass
+    report = root / "grades/tiny.json"
+    report.parent.mkdir(exist_ok=True)
+    report.write_text(json.dumps({"students": [], "ignored": ["x.txt: move it"]}))
+    with class_from_gradebook(course, "tiny", None) as graded:
+        assert graded.ignored == ["x.txt: move it"]
+        assert not graded.complete
+        with pytest.raises(FailureError, match=f"in use by process {os.getpid()}"):
+            lock.hold(root / ".grading/lock").__enter__()
+
+
+def test_days_that_are_damaged_are_told_before_anybody_is_graded(root, empty_gradebook):
+    path = root / "grades/tiny.late.json"
+    path.parent.mkdir()
+    path.write_text("{")
+    with (
+        pytest.raises(MisuseError, match="is damaged: run lmcourse late again"),
+        prepare(find_course(root), "tiny", root / "in", None, UNPROTECTED),
+    ):
+        raise AssertionError("it went on")
+    assert (root / "gradebook.db").read_bytes() == empty_gradebook
+
+
+def test_the_page_of_before_goes_only_when_the_hand_in_is_no_notebook(root):
+    page = root / "feedback/ada/tiny/tiny.html"
+    with prepare(find_course(root), "tiny", root / "in", None, UNPROTECTED) as grader:
+        (entry,) = grader.entries
+        for problem, stays in (
+            (grader._unwritten("ada", "the grade", OSError(28, "")), True),
+            (Result(student="ada", problem="JSON is broken"), False),
+        ):
+            page.parent.mkdir(parents=True, exist_ok=True)
+            page.write_text("before")
+            grader._finish(entry, problem, lambda result: None)
+            assert page.exists() == stays
+        assert "the disk is full" in grader._unwritten("a", "the grade", OSError(28, "")).problem
+
+
+def test_a_file_where_a_learner_s_folder_should_be_is_that_learner_s_row(root):
+    with prepare(find_course(root), "tiny", root / "in", None, UNPROTECTED) as grader:
+        (entry,) = grader.entries
+        (root / "feedback").mkdir()
+        (root / "feedback/ada").touch()
+        for result in (Result(student="ada"), Result(student="ada", problem="JSON is broken")):
+            grader._finish(entry, result, lambda result: None)
+            assert grader.done[entry].problem
