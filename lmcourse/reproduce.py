@@ -24,6 +24,7 @@ from lmcourse.applications.classification import (
 )
 from lmcourse.applications.translation import Translator, copy_nearest
 from lmcourse.evaluation import bootstrap_interval
+from lmcourse.files import write_file
 from lmcourse.metrics import bleu
 from lmcourse.recurrent import LSTM, RecurrentClassifier
 from lmcourse.tokenizers import CharTokenizer, WordTokenizer
@@ -78,7 +79,7 @@ def reproduce(name: str, folder: str | Path, seed: int = 0) -> dict[str, Any]:
         "sha256": {file: data.SUMS[file] for file in experiment.files},
     }
     text = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
-    (folder / f"{name}.json").write_text(text, encoding="utf-8")
+    write_file(folder / f"{name}.json", text)
     return result
 
 

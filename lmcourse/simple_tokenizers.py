@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from lmcourse.byte_pairs import count_words, pieces, split_words
+from lmcourse.files import write_file
 
 UNKNOWN = "<unk>"
 
@@ -197,7 +198,7 @@ def check_different(what: str, things: Sequence[Hashable]) -> None:
 def write_json(path: str | Path, content: dict[str, Any]) -> None:
     """Writes a JSON file."""
     # Escaped: so even half of a surrogate pair survives, which UTF-8 could not hold.
-    Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="ascii")
+    write_file(path, json.dumps(content, indent=1) + "\n")
 
 
 @contextmanager
