@@ -92,6 +92,7 @@ class Run:
         self.history: list[Row] = []
         self._best: dict[str, Tensor] = {}
         self._made: list[Path] | None = None  # by `start`: folders that were not there
+        self._is_stale = False  # whether the best weights are of a run that ended before it saved
         self._table: Any = None
 
     @property
@@ -107,7 +108,7 @@ class Run:
                 " one, or go on with resume=True"
             )
         if self.folder is not None and self.writes:
-            self._made = missing_folders(self.folder)
+            self._made, self._is_stale = missing_folders(self.folder), True
             self.folder.mkdir(parents=True, exist_ok=True)
         self._write_table()
 
@@ -185,8 +186,9 @@ class Run:
 
     def add(self, row: Row) -> None:
         """Appends to the table, and to the disk, so that a killed training has told its steps."""
-        if self._made is not None and not self.history:
-            (self.folder / BEST).unlink(missing_ok=True)  # of a run that ended before it saved
+        if self._is_stale:
+            (self.folder / BEST).unlink(missing_ok=True)
+            self._is_stale = False
         self.history.append(row)
         if self._table is not None:
             _write_row(self._table, row)
@@ -198,6 +200,7 @@ class Run:
             self._best = {name: x.clone() for name, x in named_weights(model).items()}
         elif self.writes:
             save(model, self.folder / BEST)
+            self._is_stale = False
 
     def load_best(self, model: nn.Module) -> None:
         """Gives the model the weights that were kept."""

@@ -145,7 +145,8 @@ def test_a_model_is_shown_the_last_ids_that_fit(n_prompt, n_tokens, context_leng
 
 def test_text_beyond_the_context_depends_on_the_last_ids_alone():
     model = make("gpt2")
-    long = torch.randint(11, (1, 30))
+    # Many texts: an untrained model may write the same whatever it was shown of one of them.
+    long = torch.randint(11, (32, 30))
     other = torch.cat([(long[:, :17] + 1) % 11, long[:, 17:]], 1)
     first, second = (generate(model, ids, 5, temperature=0) for ids in (long, other))
     # exact: ids

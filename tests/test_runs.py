@@ -61,6 +61,33 @@ def test_a_row_is_on_the_disk_before_the_next_step(tmp_path):
     run.close()
 
 
+@pytest.mark.parametrize("stale", [False, True])
+def test_the_best_weights_of_the_first_step_are_kept_and_those_of_another_run_are_not(
+    tmp_path, stale
+):
+    if stale:  # of a run that was killed before it saved all
+        (tmp_path / BEST).write_bytes(b"of another run")
+    run = Run(tmp_path, {})
+    run.start()
+    model, _ = model_and_optimizer()
+    wanted = model.weight.detach().clone()
+    run.keep_best(model)  # a validation comes before the row of its step
+    run.add(ROW)
+    nn.init.zeros_(model.weight)
+    run.load_best(model)
+    torch.testing.assert_close(model.weight.detach(), wanted, rtol=0, atol=0)
+    run.close()
+
+
+def test_the_best_weights_of_another_run_are_gone_after_the_first_step(tmp_path):
+    (tmp_path / BEST).write_bytes(b"of another run")
+    run = Run(tmp_path, {})
+    run.start()
+    run.add(ROW)
+    run.close()
+    assert not (tmp_path / BEST).exists()
+
+
 def test_model_optimizer_and_progress_come_back(tmp_path):
     model, optimizer = model_and_optimizer(n_steps=3)
     run = Run(tmp_path, {"seed": 5})

@@ -205,7 +205,9 @@ def test_pytest_runs_the_tests_in_the_order_that_was_asked_for(tmp_path):
     (tmp_path / "test_a.py").write_text("def test_1(): pass\ndef test_2(): pass\n")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"],
-        cwd=tmp_path, env=os.environ | {"LMCOURSE_TEST_ORDER": "reversed"},
+        cwd=tmp_path,
+        env=os.environ
+        | {"LMCOURSE_TEST_ORDER": "reversed", "PYTHONPATH": str(ROOT / "tests/support")},
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.splitlines()[:2] == ["test_a.py::test_2", "test_a.py::test_1"]
@@ -292,10 +294,11 @@ def test_the_inputs_of_an_assignment_come_from_the_seed():
 
 
 def test_every_assignment_has_right_variants_that_can_be_run():
-    """As the tool is started: on a path of its own."""
+    """As the tool is started: on the path of the tests."""
     code = "import right_answers as r; print([len(r.right_variants(s)) for s in r.slugs(r.ROOT)])"
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT / "tools", env=os.environ | {"PYTHONPATH": ""},
+        [sys.executable, "-c", code], cwd=ROOT / "tools",
+        env=os.environ | {"PYTHONPATH": str(ROOT / "tests")},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -20,6 +20,7 @@ from pathlib import Path
 from durations import print_longest
 from forked_tests import Ran, run_all
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
@@ -172,7 +173,8 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     for system in systems:
         verdict = verdicts[system]
         seconds = f"{verdict.seconds:.1f}" if verdict.seconds else ""
-        table.add_row(system.id, system.chapter, system.edit, seconds, verdict.problem or "noticed")
+        cells = system.id, system.chapter, system.edit, seconds, verdict.problem or "noticed"
+        table.add_row(*map(escape, cells))  # an index in brackets is no markup
     # Here, not above: nothing of the package may be there before it is broken.
     from lmcourse.grading.cli.terminal import console
 

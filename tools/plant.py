@@ -23,8 +23,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
+
+from lmcourse.grading.cli.terminal import console
 
 ROOT = Path(__file__).resolve().parent.parent
 LEFT_OUT = (".git", ".venv", "_build", "__pycache__", ".pytest_cache", ".ruff_cache", ".hypothesis")
@@ -158,7 +159,7 @@ def show(tried: list[Found]) -> None:
     for one in tried:
         words = one.by or f"MISSED: {one.missed}"
         table.add_row(one.fault.kind, one.fault.step, words, style="bold red" if one.missed else "")
-    Console(width=None if sys.stdout.isatty() else 180).print(table, markup=False)
+    console().print(table, markup=False)
 
 
 def main(arguments: list[str] | None = None, faults: list[Fault] | None = None) -> int:

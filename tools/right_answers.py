@@ -60,8 +60,6 @@ def failures(assignment: Assignment, right: list, seed: int) -> list[str]:
 
 def right_variants(slug: str) -> list:
     """Those of tests/faults/<slug>.py."""
-    if (tests := str(ROOT / "tests")) not in sys.path:
-        sys.path.insert(0, tests)
     return importlib.import_module(f"faults.{slug}").RIGHT
 
 
