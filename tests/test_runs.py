@@ -75,6 +75,7 @@ def test_the_best_weights_of_the_first_step_are_kept_and_those_of_another_run_ar
     run.add(ROW)
     nn.init.zeros_(model.weight)
     run.load_best(model)
+    # exact: numbers that were only written and read
     torch.testing.assert_close(model.weight.detach(), wanted, rtol=0, atol=0)
     run.close()
 
