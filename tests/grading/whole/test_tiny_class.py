@@ -182,6 +182,7 @@ def test_a_report_without_its_gradebook_says_what_to_do(course, graded, tmp_path
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "holds no gradebook: run lmcourse grade again" in done.stderr
     assert not (copy / "gradebook.db").exists()
+    shutil.copy(course / "gradebook.db", copy)
     (copy / "grades/tiny.json").write_text("{", "utf-8")
     done = lmcourse("report", "-a", "tiny", cwd=copy)
     assert done.returncode == 2
