@@ -336,6 +336,7 @@ TESTED_BY = {
     "bridge/student": "whole/test_bridge",
     "bridge/testing": "bridge/test_probes",
     "cli/analysis_commands": "cli/test_grading_commands",
+    "cli/options": "cli/test_grading_commands",
     "config": "whole/test_tiny_class",
     "errors": "cli/test_terminal",
     "execution/explanations": "execution/test_outcomes",

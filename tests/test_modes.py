@@ -31,8 +31,12 @@ def test_each_module_gets_its_own_mode_back():
 
 
 def test_what_is_no_module_has_no_mode():
-    with mode(lambda ids: ids, training=False):
-        pass
+    def model(ids):
+        return ids
+
+    with mode(model, training=False):
+        assert model(3) == 3
+    assert not hasattr(model, "training")
 
 
 def gpt():

@@ -11,19 +11,12 @@ from typing import Annotated
 
 import typer
 
+from lmcourse.grading.cli.options import CourseOption, OutputOption
 from lmcourse.grading.cli.terminal import tell
 from lmcourse.grading.errors import MisuseError
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="What was handed in.")]
 Assignment = Annotated[str, typer.Option("--assignment", "-a", help="Which one it is.")]
-CourseFolder = Annotated[
-    Path | None,
-    typer.Option("--course", metavar="DIR", help="The course's folder; default: found from here."),
-]
-Output = Annotated[
-    Path | None,
-    typer.Option("--output", metavar="DIR", help="Where results are; default: the course."),
-]
 
 
 def add_to(app: typer.Typer, plain_errors: Callable) -> None:
@@ -48,8 +41,8 @@ def late(
         Path | None,
         typer.Option("--times", metavar="CSV", help="student,time; default: the files' own times."),
     ] = None,
-    course: CourseFolder = None,
-    output: Output = None,
+    course: CourseOption = None,
+    output: OutputOption = None,
 ) -> None:
     """Who was late, and what your rule makes of it; reports and feedback say so from then on."""
     from lmcourse.files import write_file
@@ -110,8 +103,8 @@ def similar(
     least: Annotated[
         float, typer.Option(min=1, max=100, help="Per cent that both must share at least.")
     ] = 60,
-    course: CourseFolder = None,
-    output: Output = None,
+    course: CourseOption = None,
+    output: OutputOption = None,
 ) -> None:
     """Which answers share text that was not handed out: pairs to look at, no proof of anything."""
     from lmcourse.files import write_file
@@ -149,8 +142,8 @@ def export(
         Path | None,
         typer.Option("--ids", metavar="CSV", help="student,email or student,name,id,section,…"),
     ] = None,
-    course: CourseFolder = None,
-    output: Output = None,
+    course: CourseOption = None,
+    output: OutputOption = None,
     late: Annotated[
         bool, typer.Option("--late/--no-late", help="Take off what lmcourse late says.")
     ] = False,
@@ -196,7 +189,7 @@ def export(
     tell(f"{len(rows) - len(left_out)} of {len(rows)} exported: {path}")
 
 
-def items(assignment: Assignment, course: CourseFolder = None, output: Output = None) -> None:
+def items(assignment: Assignment, course: CourseOption = None, output: OutputOption = None) -> None:
     """How hard each task was, whether it told learners apart, and where most of them failed."""
     from lmcourse.grading.assignment.course import find_course
     from lmcourse.grading.assignment.notebooks import read_cells

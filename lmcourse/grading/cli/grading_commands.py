@@ -9,19 +9,12 @@ from typing import Annotated
 
 import typer
 
+from lmcourse.grading.cli.options import CourseOption, OutputOption
 from lmcourse.grading.cli.terminal import plain_errors, say, show_line
 from lmcourse.grading.errors import FailureError, MisuseError
 
 app = typer.Typer()
 
-CourseOption = Annotated[
-    Path | None,
-    typer.Option("--course", metavar="DIR", help="The course's folder; default: found from here."),
-]
-OutputOption = Annotated[
-    Path | None,
-    typer.Option("--output", metavar="DIR", help="Where results are; default: the course."),
-]
 SecondsOption = Annotated[
     float,
     typer.Option("--seconds", min=1, max=3600, help="A cell may work this long."),
