@@ -1,7 +1,9 @@
 """The filter, run on paper: what it lets through, and what it answers to the rest."""
 
 import errno
+import re
 import struct
+from pathlib import Path
 
 import pytest
 
@@ -36,12 +38,48 @@ def decide(machine, number, *arguments, arch=None):
 
 MACHINES = [("x86_64", 0), ("aarch64", 1)]
 
+# The kernel's own tables, as its headers give them to programs.
+INCLUDE = Path("/usr/include")
+HEADERS = {
+    "x86_64": ("*/asm/unistd_64.h", "asm/unistd_64.h"),
+    "aarch64": ("asm-generic/unistd.h", "*/asm-generic/unistd.h"),
+}
+# What an attacker would try first, from the same tables, where no headers are installed.
+KNOWN = {
+    "ptrace": (101, 117), "mount": (165, 40), "unshare": (272, 97), "setns": (308, 268),
+    "bpf": (321, 280), "keyctl": (250, 219), "io_uring_setup": (425, 425), "chroot": (161, 51),
+    "process_vm_readv": (310, 270), "perf_event_open": (298, 241), "init_module": (175, 105),
+}  # fmt: skip
+
+
+def headers(machine):
+    """Name → number of all system calls, {} without the headers."""
+    found = [path for pattern in HEADERS[machine] for path in INCLUDE.glob(pattern)]
+    if not found:
+        return {}
+    lines = re.findall(r"#define __NR(3264)?_(\w+)\s+(\d+)", found[0].read_text(encoding="utf-8"))
+    return {name: int(number) for _, name, number in lines}
+
 
 @pytest.mark.parametrize(("machine", "column"), MACHINES)
 def test_each_listed_call_is_refused(machine, column):
     for name, numbers in seccomp.DENIED.items():
         if numbers[column] is not None:
             assert decide(machine, numbers[column]) == refused(errno.EPERM), name
+
+
+@pytest.mark.parametrize(("machine", "column"), MACHINES)
+def test_the_numbers_are_those_of_the_kernel(machine, column):
+    """Another number would refuse an innocent call and leave the dangerous one open."""
+    for name, numbers in KNOWN.items():
+        assert decide(machine, numbers[column]) == refused(errno.EPERM), name
+    if table := headers(machine):
+        looked_into = {
+            "clone": seccomp._CLONE, "socket": seccomp._SOCKET, "ioctl": seccomp._IOCTL,
+        }  # fmt: skip
+        for name, numbers in (seccomp.DENIED | looked_into).items():
+            assert numbers[column] == table.get(name), name
+        assert table["clone3"] == seccomp._CLONE3
 
 
 @pytest.mark.parametrize(("machine", "column"), MACHINES)
