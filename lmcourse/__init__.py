@@ -12,7 +12,7 @@ A module imports only from those that stand before it in this list:
     corpora            generated texts
     data               real data sets, splits, batches, padding
     metrics            what a number about a model means
-    plots              figures that carry their own description
+    plots              figures that carry their own description; text as chips and in color
 
     recurrent   RNN, LSTM and GRU: cells, layers, a language model, a classifier
     attention   scaled dot-product, additive and multi-head attention

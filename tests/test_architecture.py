@@ -111,7 +111,7 @@ def test_each_library_has_one_place(path):
         "requests": {"data"},
         "urllib": {"data"},
         "nbgrader": {"grading"},
-        "lmcourse.plots": set(),
+        "lmcourse.plots": {"plots"},
     }
     used = imports(path)
     for library, layers in places.items():

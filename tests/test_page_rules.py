@@ -48,6 +48,9 @@ $$
 ## The code
 
 ```{code-cell} ipython3
+:tags: [hide-input]
+
+# The measurement
 from myst_nb import glue
 
 # ## no heading
@@ -122,6 +125,7 @@ RULES = {
     "myths": lambda page: rules.myth_boxes(page, [MYTH]),
     "pictures": rules.pictures_have_words,
     "lines": rules.code_lines_fit,
+    "folds": rules.folds_say_what_is_inside,
     "numbers": rules.no_typed_numbers,
     "glue": lambda page: rules.glue_resolves(page, BANDS),
     "citations": lambda page: rules.citations_resolve(page, {"vaswani2017"}),
@@ -165,6 +169,8 @@ BROKEN = [
     ("pictures", "print(1)", "import matplotlib.pyplot as plt"),
     ("pictures", "* One.", "```{raw} html\n<svg viewBox='0 0 1 1'></svg>\n```"),
     ("lines", "print(1)", "print(" + "1 + " * 20 + "1)"),
+    ("folds", "# The measurement\n", ""),
+    ("folds", "# The measurement", "# x"),
     ("numbers", "It is", "It is 0.53,"),
     ("numbers", "It is", "It is 12 %,"),
     ("numbers", "It is", "It is 12 percent,"),

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmcourse.attention import attention_weights, causal_mask
-from lmcourse.plots import COLORS, INK, Picture, attention_map, bar_plot, line_plot
+from lmcourse.plots import COLORS, INK, ROLES, Picture, attention_map, bar_plot, line_plot
 
 WORDS = ["the", "tired", "cat", "sat", "down"]
 
@@ -31,6 +31,14 @@ PICTURES = {
         range(30), {"loss": torch.linspace(3, 1, 30)}, "step", "loss", log_y=True
     ),
     "bars": lambda: bar_plot(["p", "q"], {"before": [1, 2], "after": [0.5, -1]}, "points"),
+    "seeds": lambda: bar_plot(
+        ["p"],
+        {"right": [[0.2], [0.4]]},
+        "share",
+        percent=True,
+        levels={"chance": 0.125},
+        caption="Two seeds, *far* apart & < 1.",
+    ),
 }
 each_picture = pytest.mark.parametrize("name", PICTURES)
 
@@ -81,13 +89,14 @@ def test_a_picture_is_the_same_each_time_whatever_the_reader_s_own_style(name):
 
 @each_picture
 def test_nothing_is_drawn_in_black_or_on_white(name):
-    """Text and axes take the page's color; all else is a color that both pages can show."""
+    """Text and axes take the page's colors; all else is a color that both pages can show."""
     _, svg = drawn(name)
     assert INK not in svg
     assert set(re.findall(r"#[0-9a-f]{6}", svg)) <= set(COLORS)
     assert not re.search(r"(fill|stroke): *(black|white|rgb)", svg)
     # The text of a formula stands in a group that has the color.
-    colored = re.findall(r'<text[^>]*currentColor|<g style="fill: currentColor"[^>]*><text>', svg)
+    words = r'<text[^>]*(?:currentColor|var\(--lm-)|<g style="fill: currentColor"[^>]*><text>'
+    colored = re.findall(words, svg)
     assert len(colored) == svg.count("<text") > 0
 
 
@@ -128,7 +137,8 @@ def test_text_keeps_its_numbers():
     """Only coordinates are rounded."""
     picture = bar_plot(["0.0625"], {"share": [0.0625]}, "share of 0.0625")
     texts = "".join(ElementTree.fromstring(picture.svg).itertext())
-    assert texts.count("0.0625") >= 3
+    assert texts.count("0.0625") >= 1
+    assert "0.06" in texts, "a bar is labelled with two decimals"
 
 
 # ---------------------------------------------------------------- attention_map
@@ -202,6 +212,13 @@ def test_a_map_refuses_what_it_cannot_show():
         attention_map(torch.full((2, 2), torch.nan), list("ab"))
 
 
+def test_maps_of_three_heads_stand_in_one_row():
+    svg = attention_map(some_weights(3, n=12), [f"{i}" for i in range(12)]).svg
+    titles = re.findall(r"translate\(([\d.]+) ([\d.]+)\)[^>]*>head \d<", svg)
+    heights = {y for _, y in titles} or set(re.findall(r'y="([\d.]+)"[^>]*>head \d<', svg))
+    assert len(heights) == 1
+
+
 # ---------------------------------------------------------------- line_plot, bar_plot
 
 
@@ -228,6 +245,83 @@ def test_each_line_has_its_name():
     svg = line_plot([1, 2], {"first": [1, 2], "second": [2, 1]}, "x", "y").svg
     assert ">first<" in svg
     assert ">second<" in svg
+
+
+def test_seeds_are_dots_and_told():
+    runs = [[0.2, 0.4], [0.4, 0.6], [0.3, 0.8]]
+    picture = line_plot([1, 2], {"right": runs}, "x", "share", percent=True)
+    assert "right: from 30% to 60%, 3 seeds end between 40% and 80%." in picture.alt
+    assert picture.svg.count("<use") > line_plot([1, 2], {"right": [1, 2]}, "x", "y").svg.count(
+        "<use"
+    )
+    bars = bar_plot(["p", "q"], {"right": runs}, "share", percent=True)
+    assert "right: p 30% (3 seeds, 20% to 40%), q 60% (3 seeds, 40% to 80%)." in bars.alt
+    assert ">30%<" in bars.svg
+
+
+def test_floors_and_ceilings_are_drawn_and_told():
+    for picture in (
+        line_plot([1, 2], {"a": [1, 2]}, "x", "y", levels={"chance": 0.5, "most": 3}),
+        bar_plot(["p"], {"a": [1]}, "y", levels={"chance": 0.5, "most": 3}),
+    ):
+        assert picture.alt.endswith("Level, chance: 0.5. Level, most: 3.")
+        assert ">chance<" in picture.svg
+        assert ">most<" in picture.svg
+
+
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        ([2.2, 25.0], ["5", "10", "20"]),
+        ([2.7, 7.5], ["3", "4", "5", "6", "7"]),
+        ([1, 9000], ["1", "10", "100", "1,000"]),
+        ([1e-30, 1], ["10⁻³⁰", "1"]),
+    ],
+)
+def test_log_axes_have_numbers_as_people_write_them(values, labels):
+    svg = line_plot([1, 2], {"a": values}, "x", "y", log_y=True).svg
+    written = re.findall(r">([^<>]+)</text>", svg)
+    assert [label for label in labels if label not in written] == []
+    assert not re.search(r"×|mathdefault", svg)
+
+
+def test_bars_are_labelled_with_two_decimals_or_as_they_are():
+    def labels(values, **options):
+        svg = bar_plot(["p", "q"], {"a": values}, "y", **options).svg
+        return re.findall(r">([^<>]+)</text>", svg)[-2:]
+
+    assert labels([0.7054, 1]) == ["0.71", "1.00"]
+    assert labels([0.0021, 0.932]) == ["0.002", "0.93"]
+    assert labels([3, -4]) == ["3", "−4"]
+    assert labels([0.123, 1], percent=True) == ["12%", "100%"]
+
+
+def test_the_legend_lies_above_the_axes():
+    figure = line_plot([1, 2], {"first": [1, 2], "second": [2, 1]}, "x", "y").figure
+    figure.draw_without_rendering()
+    legend = figure.legends[0].get_window_extent()
+    assert legend.y0 >= figure.axes[0].get_window_extent().y1
+
+
+def test_a_figure_fits_a_phone():
+    """At 358 px, which a phone has, text of 11.5 points is at least 10 px high."""
+    for name in PICTURES:
+        width = float(re.search(r'<svg[^>]* width="([\d.]+)pt"', drawn(name)[1])[1])
+        assert 11.5 * min(1.333, 358 / width) >= 10, f"{name}: {width} points"
+
+
+def test_a_caption_stands_in_the_figure():
+    html = drawn("seeds")[0]._repr_html_()
+    assert "<figcaption>Two seeds, <em>far</em> apart &amp; &lt; 1.</figcaption></figure>" in html
+    assert "<figcaption" not in drawn("bars")[0]._repr_html_()
+
+
+def test_a_role_has_its_color_whatever_its_place():
+    svg = line_plot([1, 2], {"a": [1, 2], "k": [2, 1]}, "x", "y", colors={"a": "value"}).svg
+    assert ROLES["value"] in svg
+    assert COLORS[0] not in svg
+    with pytest.raises(ValueError, match=r"colors\['a'\] must be a role, got 'keys'"):
+        line_plot([1, 2], {"a": [1, 2]}, "x", "y", colors={"a": "keys"})
 
 
 def test_plots_refuse_values_that_do_not_fit():

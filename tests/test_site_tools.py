@@ -1,6 +1,7 @@
 """The gates of the book find what they are for: each is shown something wrong in one way."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +9,11 @@ from pathlib import Path
 import pytest
 import site_check
 from accessible_pages import repaired
+from folded_cells import title_of
 from notebook_links import notebook_address
 from number_bands import Band, complaints, glued_numbers, read_bands
 from offline_assets import foreign_assets
+from page_numbering import link_figures, number_figures
 from sealed_execution import inputs_digest, seal
 from site_links import check_html
 
@@ -102,6 +105,41 @@ def test_repairs_are_made_once():
     assert 'role="complementary"' in once
     assert "exercise-content" not in once
     assert repaired(once) == once
+
+
+def test_a_folded_cell_says_what_is_inside():
+    assert title_of("# The imports.\n\nimport math\n") == ("The imports", "import math\n")
+    assert title_of("# One\n# two\nx = 1") == ("One", "# two\nx = 1")
+    for bare in ("x = 1  # one\ny = 2", "#!shell\nx = 1", "# a comment alone"):
+        assert title_of(bare) == ("The code", bare)
+
+
+FIGURES = """<figcaption>of the frame</figcaption><article><div class="cell" id="plot"><figure>
+<svg></svg><figcaption>A <em>plot</em>.</figcaption></figure></div><figure><img></figure>
+<figure id="drawing"><img><figcaption><p><span class="caption-number">Fig. 7 </span>
+<span>A drawing.</span></p></figcaption></figure></article>"""
+LINKS = """<a class="reference internal" href="#plot">Figure</a>
+<a class="reference internal" href="b.html#drawing"><span class="std std-numref">Fig. 7</span></a>
+<a class="reference internal" href="#plot">figure</a> <a class="reference internal"
+href="#plot">Figure</a> <a class="reference internal" href="#plot">the figure</a>
+<a class="reference internal" href="#nowhere">Figure</a>"""
+
+
+def test_figures_of_cells_and_of_the_page_are_counted_together():
+    page, numbers = number_figures(FIGURES)
+    assert numbers == {"plot": 1, "drawing": 2}
+    assert page.startswith("<figcaption>of the frame</figcaption>")
+    assert '<figcaption><span class="caption-number">Figure 1. </span>A <em>plot</em>.<' in page
+    assert '<figcaption><p><span class="caption-number">Figure 2. </span>' in page
+    assert "Fig. 7" not in page
+    assert number_figures("<article><p>Words.</p></article>")[1] == {}
+
+
+def test_links_to_figures_get_their_numbers():
+    numbers = {"book/a.html": {"plot": 1}, "book/b.html": {"drawing": 2}}
+    linked = link_figures(LINKS, numbers, "book/a.html")
+    words = [" ".join(text.split()) for text in re.findall(r">([^<>]*[Ff]igure[^<>]*)<", linked)]
+    assert words == ["Figure 1", "Figure 2", "figure 1", "Figure", "the figure", "Figure"]
 
 
 def test_cells_see_no_data_of_a_person_and_one_thread(tmp_path):

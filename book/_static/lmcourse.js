@@ -1,9 +1,31 @@
-// A picture that is wider than its box scrolls in it; then the keyboard must reach it too.
-function reachScrolledPictures() {
-  for (const box of document.querySelectorAll("figure.lm-picture")) {
-    if (box.scrollWidth > box.clientWidth) box.setAttribute("tabindex", "0");
-    else box.removeAttribute("tabindex");
+// What is wider than its box scrolls in it. The box fades where it goes on, and the keyboard reaches it.
+const SCROLLING = "pre, .pst-scrollable-table-container, div.math, mjx-container[display], figure";
+
+function markScrolled(box) {
+  const more = box.scrollWidth - box.clientWidth;
+  const mayScroll = /auto|scroll/.test(getComputedStyle(box).overflowX);
+  if (more > 1 && mayScroll) {
+    const left = box.scrollLeft > 1;
+    const right = box.scrollLeft < more - 1;
+    box.dataset.more = left && right ? "both" : left ? "left" : "right";
+    box.tabIndex = 0;
+  } else if (box.dataset.more) {
+    delete box.dataset.more;
+    box.removeAttribute("tabindex");
   }
 }
-addEventListener("load", reachScrolledPictures);
-addEventListener("resize", reachScrolledPictures);
+
+function markAll() {
+  document.querySelectorAll(`.bd-article :is(${SCROLLING})`).forEach(markScrolled);
+}
+
+addEventListener("load", () => {
+  markAll();
+  // Formulas are set, boxes unfolded and windows turned after the page has loaded.
+  const watch = new ResizeObserver(entries => entries.forEach(entry => markScrolled(entry.target)));
+  document.querySelectorAll(`.bd-article :is(${SCROLLING})`).forEach(box => watch.observe(box));
+  if (window.MathJax && MathJax.startup) MathJax.startup.promise.then(markAll);
+});
+document.addEventListener("scroll", event => {
+  if (event.target.dataset && event.target.dataset.more) markScrolled(event.target);
+}, true);

@@ -167,6 +167,20 @@ def code_lines_fit(page: Page) -> list[str]:
     return [f"a code line must have at most 70 characters: {x}" for x in lines if len(x) > 70]
 
 
+def folds_say_what_is_inside(page: Page) -> list[str]:
+    """The book shows the first comment of a folded cell as the line that opens it."""
+    folded = [
+        block.body
+        for block in page.blocks
+        if block.kind == "code-cell" and "hide-" in block.options.get("tags", "")
+    ]
+    return [
+        f"a folded cell must begin with a comment that says what is inside, got {body[:50]}…"
+        for body in folded
+        if not re.match(r"\s*# \w.{5,}\n", body)
+    ]
+
+
 def typed_numbers(page: Page) -> list[str]:
     return [match[0] for match in TYPED.finditer(NAMES.sub(" NAME ", page.prose))]
 

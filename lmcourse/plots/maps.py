@@ -1,0 +1,148 @@
+"""Attention maps: who looks at whom.
+
+Chapter: book/conventions.md
+"""
+
+import math
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import ListedColormap, PowerNorm, to_rgb
+from matplotlib.figure import Figure
+
+from lmcourse.plots.picture import CELL, INK, ROLES, STYLE, Numbers, Picture, as_array, finish
+
+
+@matplotlib.rc_context(STYLE)
+def attention_map(
+    weights: Numbers,
+    queries: Sequence[str],
+    keys: Sequence[str] | None = None,
+    title: str = "",
+    caption: str = "",
+) -> Picture:
+    """Who looks at whom: a row for each query, a column for each key, the stronger the more.
+
+    Args:
+        weights: between 0 and 1, (T, S), or (H, T, S) for one map a head.
+        keys: the labels of the columns; those of the rows if None.
+    """
+    maps = as_array(weights)
+    maps = maps[None] if maps.ndim == 2 else maps
+    queries, keys = list(queries), list(queries if keys is None else keys)
+    _check_map(maps, queries, keys)
+    n_heads, n_queries, n_keys = maps.shape
+    n_columns = _columns(n_heads, n_keys)
+    n_rows = -(-n_heads // n_columns)
+    with_numbers = n_columns * n_keys <= 8 and n_queries <= 10
+    cell = 0.5 if with_numbers else max(0.1, min(0.3, 3.6 / (n_columns * n_keys)))
+    width = n_columns * (n_keys * cell + 0.2) + 0.09 * max(map(len, queries)) + 0.7
+    height = n_rows * (n_queries * cell + 0.09 * max(map(len, keys)) + 0.6) + 0.3
+    height += 0 if with_numbers or n_rows == 1 else 0.5
+    figure = Figure(figsize=(width, height), layout="compressed")
+    grid = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    for index, axes in enumerate(grid):
+        if index >= n_heads:
+            axes.set_axis_off()
+            continue
+        mesh = _draw_map(axes, maps[index], with_numbers)
+        is_last_row = index + n_columns >= n_heads
+        _label_map(axes, queries, keys, cell, index % n_columns == 0, is_last_row)
+        if n_heads > 1:
+            axes.set_title(f"head {index + 1}")
+    if not with_numbers:
+        _draw_scale(figure, mesh, list(grid), n_rows)
+    return finish(figure, title, _describe_maps(maps, queries, keys), caption)
+
+
+def _columns(n_heads: int, n_keys: int) -> int:
+    """How many maps stand side by side: no more than a phone can show, and rows of equal length."""
+    most = max(1, min(n_heads, 4, 42 // n_keys if n_heads > 2 else 30 // n_keys))
+    even = [n for n in range(1, most + 1) if n_heads % n == 0]
+    return even[-1] if even[-1] > most // 2 else most
+
+
+def _draw_scale(figure: Figure, mesh: QuadMesh, grid: list[Axes], n_rows: int) -> None:
+    place = "right" if n_rows == 1 else "bottom"  # beside several rows it would be too tall
+    scale = figure.colorbar(
+        mesh, ax=grid, ticks=[0, 0.1, 0.5, 1], location=place, fraction=0.05, shrink=0.8, aspect=15
+    )
+    scale.set_label("weight")
+    scale.outline.set_alpha(0.25)
+
+
+def _check_map(maps: np.ndarray, queries: Sequence[str], keys: Sequence[str]) -> None:
+    if maps.ndim != 3 or 0 in maps.shape:
+        rule = "weights must have the shape (T, S) or (H, T, S), none of them 0"
+        raise ValueError(f"{rule}, got {maps.shape}: choose one item of the batch, weights[0]")
+    if maps.shape[1:] != (len(queries), len(keys)):
+        rule = "queries and keys must name the rows and columns of weights"
+        found = f"{len(queries)} queries and {len(keys)} keys"
+        raise ValueError(f"{rule}, got {found} for weights of shape {maps.shape[1:]}")
+    # The sum of a row of bfloat16 weights can miss 1 by as much.
+    if not -1e-6 <= maps.min() <= maps.max() <= 1.01:
+        found = f"{maps.min():.3g} to {maps.max():.3g}"
+        raise ValueError(f"weights must lie between 0 and 1, got {found}: show a softmax's output")
+
+
+def _draw_map(axes: Axes, weights: np.ndarray, with_numbers: bool) -> QuadMesh:
+    # Zero is the page itself, in light and in dark; the exponent keeps small weights visible.
+    levels = ListedColormap([(*to_rgb(CELL), 0.85 * level / 32) for level in range(33)])
+    norm = PowerNorm(0.5, vmin=0, vmax=1)
+    edges = {"edgecolor": (*to_rgb(INK), 0.25), "linewidth": 0.4, "clip_on": False}
+    mesh = axes.pcolormesh(weights, cmap=levels, norm=norm, **edges)
+    axes.set(aspect="equal")
+    axes.invert_yaxis()
+    axes.tick_params(length=0)
+    if with_numbers:
+        for (row, column), weight in np.ndenumerate(weights):
+            number = f"{weight:.2f}" if weight else "0"  # a bare 0 is exact: masked
+            axes.text(column + 0.5, row + 0.5, number, ha="center", va="center", fontsize=10.5)
+    return mesh
+
+
+def _label_map(
+    axes: Axes,
+    queries: Sequence[str],
+    keys: Sequence[str],
+    cell: float,
+    is_first: bool,
+    is_last_row: bool,
+) -> None:
+    points = 72 * cell
+    size = min(11, max(9, 0.8 * points))
+    step = math.ceil(1.15 * size / points)  # where labels would touch, every second one, or third
+    is_narrow = max(map(len, keys)) * 0.7 * size <= points * step
+    axes.set_xticks(np.arange(0, len(keys), step) + 0.5, keys[::step], size=size)
+    axes.tick_params(axis="x", length=0, rotation=0 if is_narrow else 90)
+    rows = queries[::step] if is_first else []
+    axes.set_yticks(np.arange(0, len(queries), step) + 0.5, rows, size=size)
+    axes.set_xlabel("keys" if is_last_row else "", color=ROLES["key"])
+    axes.set_ylabel("queries" if is_first else "", color=ROLES["query"])
+
+
+def _describe_maps(maps: np.ndarray, queries: Sequence[str], keys: Sequence[str]) -> str:
+    n_heads, n_queries, n_keys = maps.shape
+    heads = f"{n_heads} heads, " if n_heads > 1 else ""
+    parts = [f"Attention map, {heads}{n_queries} queries by {n_keys} keys."]
+    for index, weights in enumerate(maps):
+        head = f"Head {index + 1}: " if n_heads > 1 else ""
+        # A long list helps nobody: of many rows, those that look the hardest.
+        rows = np.argsort(-weights.max(1), kind="stable")[: max(2, 12 // n_heads)]
+        sentences = [_describe_row(queries[row], weights[row], keys) for row in sorted(rows)]
+        more = "the strongest rows: " if len(rows) < n_queries else ""
+        parts.append(f"{head}{more}{'; '.join(sentences)}.")
+    return " ".join(parts)
+
+
+def _describe_row(query: str, weights: np.ndarray, keys: Sequence[str]) -> str:
+    if weights.max() == 0:
+        return f"“{query}” looks at nothing"
+    best = int(weights.argmax())
+    seen = weights[weights > 0]
+    if seen.size > 1 and np.ptp(seen) < 0.005:  # a maximum that only rounding decides is none
+        return f"“{query}” looks equally at {seen.size} keys ({weights[best]:.2f} each)"
+    return f"“{query}” looks most at “{keys[best]}” ({weights[best]:.2f})"
