@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -212,3 +214,11 @@ def test_the_digest_sees_what_counts():
 
     assert of("x") == of("x", tags=["a"], nbgrader={"points": 3})
     assert len({of("x"), of("y"), of("x", nbgrader={"grade_id": "x"})}) == 3
+
+
+def test_what_reads_notebooks_compiles_no_grammar():
+    """jsonschema and rfc3987-syntax, in versions that constraints.txt keeps out, compile the whole
+    grammar of addresses whenever nbformat is imported: by each command, worker and nbgrader."""
+    script = "import sys, nbformat; print({'lark', 'rfc3987_syntax'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("set()\n", "")
