@@ -1,5 +1,6 @@
 """lmcourse.distributed: alone it does nothing; under torchrun two processes are as one."""
 
+import json
 import os
 import subprocess
 import sys
@@ -13,72 +14,104 @@ from lmcourse import distributed
 from lmcourse.runs import read_metrics
 
 WORKER = """
-import sys, torch
+import json, sys, torch
 from lmcourse import distributed
 from lmcourse.gpt import GPT, GPTConfig
 from lmcourse.training import TrainingConfig, evaluate, train
 
 torch.set_num_threads(1)
-folder, n_accumulate, scenario = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-torch.manual_seed(distributed.rank() if scenario == "different starts" else 0)
-model = GPT(GPTConfig(vocab_size=7, context_length=8, d_model=12, n_heads=2, n_layers=1))
-if scenario.startswith("unused"):
-    model.never = torch.nn.Linear(3, 3)
-    model.sometimes = torch.nn.Linear(12, 12)
-    forward = model.forward
 
-    def with_gaps(ids):
-        logits = forward(ids)
-        rows = ids[:, 0] == 3  # in few pieces, and so in one process of a step and not in the other
-        if rows.any():
-            more = model.sometimes(model.embedding[ids]) @ model.embedding.T
-            logits = logits + rows[:, None, None] * more
-        return logits
 
-    model.forward = with_gaps
-ids = torch.randint(7, (400,), generator=torch.Generator().manual_seed(1))
-if scenario == "examples":
-    lengths = [1 + k % 5 for k in range(30)]  # a different number of predictions in each
+def run(folder, scenario, n_accumulate):
+    torch.manual_seed(distributed.rank() if scenario == "different starts" else 0)
+    model = GPT(GPTConfig(vocab_size=7, context_length=8, d_model=12, n_heads=2, n_layers=1))
+    if scenario == "unused":
+        model.never = torch.nn.Linear(3, 3)
+        model.sometimes = torch.nn.Linear(12, 12)
+        forward = model.forward
 
-    def collate(starts):
-        rows = torch.stack([ids[k : k + 9] for k in starts])
-        targets = rows[:, 1:].clone()
-        for row, start in enumerate(starts):
-            targets[row, lengths[start] :] = -100
-        return rows[:, :-1], targets
+        def with_gaps(ids):
+            logits = forward(ids)
+            rows = ids[:, 0] == 3  # in few pieces: in one process of a step, and not in the other
+            if rows.any():
+                more = model.sometimes(model.embedding[ids]) @ model.embedding.T
+                logits = logits + rows[:, None, None] * more
+            return logits
 
-    data, held_out = list(range(30)), list(range(7))
-else:
-    collate, data, held_out = None, ids, ids[:61]
-config = TrainingConfig(
-    n_steps=12, batch_size=8, n_accumulate=n_accumulate, n_warmup=2, validate_every=4
-)
-result = train(model, data, config, validation=held_out, collate=collate, folder=folder)
-again = evaluate(model, held_out, collate=collate, batch_size=2)
-assert abs(again - result.best_loss) < 1e-5, (again, result.best_loss)
-total = sum(p.double().sum().item() for p in model.parameters())
-# One write, or the lines of two processes run into each other.
-sys.stdout.write(f"{distributed.rank()} of {distributed.n_processes()} {total:.4f}\\n")
+        model.forward = with_gaps
+    ids = torch.randint(7, (400,), generator=torch.Generator().manual_seed(1))
+    if scenario == "examples":
+        lengths = [1 + k % 5 for k in range(30)]  # a different number of predictions in each
+
+        def collate(starts):
+            rows = torch.stack([ids[k : k + 9] for k in starts])
+            targets = rows[:, 1:].clone()
+            for row, start in enumerate(starts):
+                targets[row, lengths[start] :] = -100
+            return rows[:, :-1], targets
+
+        data, held_out = list(range(30)), list(range(7))
+    else:
+        collate, data, held_out = None, ids, ids[:61]
+    config = TrainingConfig(
+        n_steps=12, batch_size=8, n_accumulate=n_accumulate, n_warmup=2, validate_every=4
+    )
+    result = train(model, data, config, validation=held_out, collate=collate, folder=folder)
+    again = evaluate(model, held_out, collate=collate, batch_size=2)
+    assert abs(again - result.best_loss) < 1e-5, (again, result.best_loss)
+    return sum(p.double().sum().item() for p in model.parameters())
+
+
+for name, scenario, n_accumulate in json.loads(sys.argv[1]):
+    total = run(name, scenario, n_accumulate)
+    # One write, or the lines of two processes run into each other.
+    sys.stdout.write(
+        f"{name}: {distributed.rank()} of {distributed.n_processes()} {total:.4f}\\n"
+    )
 """
 
 
-def run_worker(n_processes, folder, n_accumulate=1, scenario="windows"):
-    script = folder.with_suffix(".py")
-    script.write_text(WORKER)
+# (scenario, n_accumulate of two processes); alone it is always 1.
+SCENARIOS = [
+    ("windows", 1),
+    ("examples", 2),
+    ("different starts", 1),
+    ("unused", 1),
+    ("unused", 2),
+]
+
+
+def folder_of(scenario, n_accumulate):
+    return f"{scenario}, {n_accumulate} at a time"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """By number of processes: the folder of what was trained, and the lines that were printed."""
+    return {n: run_worker(n, tmp_path_factory.mktemp("trained")) for n in (1, 2)}
+
+
+def run_worker(n_processes, place):
+    """All scenarios one after the other: each start of Python and torch takes seconds."""
+    (place / "worker.py").write_text(WORKER)
+    runs = [
+        (folder_of(scenario, n), scenario, n if n_processes > 1 else 1) for scenario, n in SCENARIOS
+    ]
     start = [sys.executable]
     if n_processes > 1:
         start += ["-m", "torch.distributed.run", "--standalone"]
         start += ["--nproc-per-node", str(n_processes)]
     done = subprocess.run(
-        [*start, str(script), str(folder), str(n_accumulate), scenario],
+        [*start, "worker.py", json.dumps(runs)],
+        cwd=place,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
         env={**os.environ, "PYTHONPATH": str(Path(distributed.__file__).parents[1])},
     )
     assert done.returncode == 0, done.stderr
-    return sorted(line for line in done.stdout.splitlines() if " of " in line)
+    return place, sorted(line for line in done.stdout.splitlines() if " of " in line)
 
 
 # ---------------------------------------------------------------- alone
@@ -109,18 +142,18 @@ def test_of_several_gpus_each_process_has_its_own(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("n_accumulate", "scenario"),
-    [(1, "windows"), (2, "examples"), (1, "different starts"), (1, "unused"), (2, "unused")],
-)
-def test_two_processes_train_as_one(n_accumulate, scenario, tmp_path):
+@pytest.mark.parametrize(("scenario", "n_accumulate"), SCENARIOS)
+def test_two_processes_train_as_one(scenario, n_accumulate, trained):
     """Same losses, same weights in both, one table; also if each began with weights of its own."""
-    alone = run_worker(1, tmp_path / "one", 1, scenario)
-    both = run_worker(2, tmp_path / "two", n_accumulate, scenario)
-    assert [line.split()[:3] for line in both] == [["0", "of", "2"], ["1", "of", "2"]]
-    sums = [float(line.split()[3]) for line in alone + both]
+    name = folder_of(scenario, n_accumulate)
+    said = {
+        n: [line.removeprefix(f"{name}: ") for line in lines if line.startswith(f"{name}: ")]
+        for n, (_, lines) in trained.items()
+    }
+    assert [line.split()[:3] for line in said[2]] == [["0", "of", "2"], ["1", "of", "2"]]
+    sums = [float(line.split()[3]) for line in said[1] + said[2]]
     assert sums == pytest.approx([sums[0]] * 3, abs=1e-3)
-    rows = read_metrics(tmp_path / "one"), read_metrics(tmp_path / "two")
+    rows = [read_metrics(place / name) for place, _ in trained.values()]
     assert len(rows[0]) == len(rows[1]) == 12
     for one, two in zip(*rows, strict=True):
         assert two.loss == pytest.approx(one.loss, abs=1e-5)
