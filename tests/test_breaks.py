@@ -168,7 +168,7 @@ def test_a_test_that_never_ends_is_ended_with_what_it_started(tmp_path):
     (tmp_path / "test_endless.py").write_text(ENDLESS)
     code = (
         "from pathlib import Path\nimport forked_tests\nfolder = Path(sys.argv[1])\n"
-        "runs = [(folder, 'test_endless.py')]\nseconds = 0.5\n"
+        "runs = [(folder, ['test_endless.py'])]\nseconds = 0.5\n"
         "while not (folder / 'child').exists():\n"  # it may not have started it yet
         "    ((_, ran),) = forked_tests.run_all(runs, seconds)\n"
         "    seconds *= 2\n"
@@ -185,18 +185,18 @@ def test_libraries_are_imported_once_and_the_project_never(tmp_path):
     (tmp_path / "tests/test_colors.py").write_text(test)
     code = (
         "from pathlib import Path\nimport forked_tests\n"
-        "runs = [(Path(sys.argv[1]), 'tests/test_colors.py')]\n"
+        "runs = [(Path(sys.argv[1]), ['tests/test_colors.py'])]\n"
         "assert 'colorsys' not in sys.modules\n"
         "((_, ran),) = forked_tests.run_all(runs, 300)\n"
-        "print(ran.code, ran.passed, 'colorsys' in sys.modules, 'lmcourse' in sys.modules)"
+        "print(ran.code, [*ran.passed], 'colorsys' in sys.modules, 'lmcourse' in sys.modules)"
     )
-    assert run_tool(code, tmp_path) == "0 1 True False\n"
+    assert run_tool(code, tmp_path) == "0 ['tests/test_colors.py::test_sums'] True False\n"
 
 
 def test_a_process_that_knows_the_project_is_not_forked():
     code = (
         "import forked_tests, pathlib\nsys.modules['lmcourse'] = forked_tests\n"
-        "try:\n    list(forked_tests.run_all([(pathlib.Path(), 'test')], 1))\n"
+        "try:\n    list(forked_tests.run_all([(pathlib.Path(), ['test'])], 1))\n"
         "except RuntimeError as error:\n    print(error)"
     )
     assert "must not be forked" in run_tool(code)

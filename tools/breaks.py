@@ -5,15 +5,17 @@
 
 A row's `break` is `file: old => new`, where `old` stands exactly once in the file. It is applied to
 a copy; nothing here is changed. The test must pass in a copy that is whole, and fail in the broken
-one: pytest's exit code is then 1, and not that of a test that could not run.
+one: pytest's exit code is then 1, and not that of a test that could not run. Whole, the tests of a
+file run in one process, and each in its own if they do not all pass; broken, each has its own.
 """
 
 import argparse
 import csv
+import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,9 +34,9 @@ FAILED = 1  # pytest's exit code; others say that it could not even run the test
 
 @dataclass(frozen=True, kw_only=True)
 class Break:
-    """A test, and the text that a file of the copy has when it runs; none: nothing is broken."""
+    """Tests, and the text that a file of the copy has when they run; none: nothing is broken."""
 
-    test: str
+    tests: tuple[str, ...]
     file: str = ""
     text: str = ""
 
@@ -105,44 +107,71 @@ def judge(root: Path, systems: list[System], processes: int = 2) -> Iterator[Ver
             breaks[system] = make_break(root, system)
         except (ValueError, OSError) as error:
             yield Verdict(system, str(error))
-    whole = [Break(test=test) for test in dict.fromkeys(each.test for each in breaks)]
-    before = {whole[number].test: ran for number, ran in run(root, whole, processes)}
+    before = run_whole(root, dict.fromkeys(each.test for each in breaks), processes)
     tried = []
     for system in breaks:
         ran = before[system.test]
-        if ran.code or not ran.passed:
+        if ran.code or not took(ran, system.test):
             problem = f"must pass before anything is broken, got exit code {ran.code}"
             yield Verdict(system, f"{system.test} {problem}")
         else:
             tried.append(system)
     # The longest first: then both processes end at about the same time.
-    tried.sort(key=lambda system: -before[system.test].seconds)
+    tried.sort(key=lambda system: -took(before[system.test], system.test))
     for number, ran in run(root, [breaks[system] for system in tried], processes):
         system = tried[number]
-        yield Verdict(system, _problem(system, ran), before[system.test].seconds + ran.seconds)
+        seconds = took(before[system.test], system.test) + ran.seconds
+        yield Verdict(system, _problem(system, ran), seconds)
+
+
+def run_whole(root: Path, tests: Iterable[str], processes: int) -> dict[str, Ran]:
+    """How each test ends where nothing is broken, those of a file at once if they all pass."""
+    by_file: dict[str, list[str]] = {}
+    for test in tests:
+        by_file.setdefault(test.partition("::")[0], []).append(test)
+    ended, alone = {}, []
+    files = [Break(tests=tuple(group)) for group in by_file.values()]
+    for number, ran in run(root, files, processes):
+        group = files[number].tests
+        well = not ran.code and all(took(ran, test) for test in group)
+        if well or len(group) == 1:
+            ended |= dict.fromkeys(group, ran)
+        else:
+            alone += [Break(tests=(test,)) for test in group]
+    ended |= {alone[number].tests[0]: ran for number, ran in run(root, alone, processes)}
+    return ended
+
+
+def took(ran: Ran, test: str) -> float:
+    """The seconds of a test in a run; 0 if it did not pass there."""
+    # pytest gives the path from the folder that it takes for the project's.
+    return sum(seconds for name, seconds in ran.passed.items() if test.endswith(name))
 
 
 def make_break(root: Path, system: System) -> Break:
     """The test of a row and the file as it is when the system is broken."""
     file = system.parts()[0]
     text = broken(system, (root / file).read_text(encoding="utf-8"))
-    return Break(test=system.test, file=file, text=text)
+    return Break(tests=(system.test,), file=file, text=text)
 
 
 def run(root: Path, breaks: list[Break], processes: int) -> Iterator[tuple[int, Ran]]:
-    """(number, how its test ended) as they come, each in a copy of its own."""
+    """(number, how its tests ended) as they come, each in a copy of its own."""
     with tempfile.TemporaryDirectory(prefix="lmcourse-break-") as folder:
         yield from run_all(_copies(root, Path(folder).resolve(), breaks), SECONDS, processes)
 
 
-def _copies(root: Path, folder: Path, breaks: list[Break]) -> Iterator[tuple[Path, str]]:
+def _copies(root: Path, folder: Path, breaks: list[Break]) -> Iterator[tuple[Path, Sequence[str]]]:
+    whole = folder / "whole"
+    whole.mkdir()
+    copy(root, whole)
     for number, each in enumerate(breaks):
-        target = folder / str(number)
-        target.mkdir()
-        copy(root, target)
+        # Links to the files of one copy; the file that is broken becomes a new one.
+        target = shutil.copytree(whole, folder / str(number), copy_function=os.link)
         if each.file:
+            (target / each.file).unlink()
             (target / each.file).write_text(each.text, encoding="utf-8")
-        yield target, each.test
+        yield target, each.tests
 
 
 def _problem(system: System, ran: Ran) -> str:

@@ -1,4 +1,4 @@
-"""Runs single tests of a copy of the project, each in a process forked from this one.
+"""Runs tests of a copy of the project, one or a few in each process forked from this one.
 
 This process imports nothing of the project, so that a test meets no module, import hook or bytecode
 of an earlier one. But what a test has imported of other libraries (torch, transformers …) is
@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,18 +31,18 @@ COULD_NOT_RUN = -1
 
 @dataclass(frozen=True)
 class Ran:
-    """How a run of pytest ended: its exit code, and how many tests ran and passed."""
+    """How a run of pytest ended: its exit code, and the tests that ran and passed."""
 
     code: int
-    passed: int = 0
+    passed: dict[str, float] = field(default_factory=dict)  # and the seconds of each, as below
     seconds: float = 0.0  # of processor time, without that of processes which it started
     libraries: list[str] = field(default_factory=list, repr=False)  # the modules it imported
 
 
 def run_all(
-    runs: Iterable[tuple[Path, str]], seconds: float, processes: int = 2
+    runs: Iterable[tuple[Path, Sequence[str]]], seconds: float, processes: int = 2
 ) -> Iterator[tuple[int, Ran]]:
-    """(number of the run, how it ended) as they end, for each (folder, test).
+    """(number of the run, how it ended) as they end, for each (folder, tests).
 
     Args:
         seconds: after these, a run is ended with all that it started.
@@ -56,8 +56,8 @@ def run_all(
     try:
         while True:
             while len(running) < processes and (following := next(waiting, None)):
-                number, (folder, test) = following
-                process = _Forked(folder, test)
+                number, (folder, tests) = following
+                process = _Forked(folder, tests)
                 running[process.pipe] = number, process, time.monotonic() + seconds
             if not running:
                 return
@@ -86,9 +86,9 @@ def _import(modules: list[str]) -> None:
 
 
 class _Forked:
-    """A running process that runs one test and tells over a pipe how it went."""
+    """A running process that runs tests and tells over a pipe how it went."""
 
-    def __init__(self, folder: Path, test: str):
+    def __init__(self, folder: Path, tests: Sequence[str]):
         self.pipe, far_end = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -97,7 +97,7 @@ class _Forked:
             self.pid = os.fork()
         if self.pid == 0:
             os.close(self.pipe)
-            _work(folder, test, far_end)
+            _work(folder, tests, far_end)
         os.close(far_end)
 
     def end(self, *, in_time: bool) -> Ran:
@@ -114,17 +114,22 @@ class _Forked:
         return ran
 
 
-class _Counter:
-    """A plugin of pytest that counts the tests which pass."""
+class _Passed:
+    """A plugin of pytest that notes the tests which pass, all parameters of one as one."""
 
-    passed = 0
+    def __init__(self):
+        self.seconds: dict[str, float] = {}
+        self._last = 0.0
 
     def pytest_runtest_logreport(self, report) -> None:
-        self.passed += report.when == "call" and report.passed and not hasattr(report, "wasxfail")
+        if report.when == "call" and report.passed and not hasattr(report, "wasxfail"):
+            name, now = report.nodeid.partition("[")[0], time.process_time()
+            self.seconds[name] = self.seconds.get(name, 0.0) + now - self._last
+        self._last = time.process_time()
 
 
-def _work(folder: Path, test: str, pipe: int) -> None:
-    """Runs the test and ends this process; says nothing if it could not run."""
+def _work(folder: Path, tests: Sequence[str], pipe: int) -> None:
+    """Runs the tests and ends this process; says nothing if they could not run."""
     status = 1
     try:
         os.setsid()
@@ -134,12 +139,12 @@ def _work(folder: Path, test: str, pipe: int) -> None:
         os.chdir(folder)
         os.environ["PYTHONPATH"] = str(folder)  # for the processes that the test starts
         sys.path[:] = [str(folder), *sys.path[1:]]  # not the folder of the tool
-        counter = _Counter()
-        code = pytest.main(["-q", "-x", "-p", "no:cacheprovider", test], plugins=[counter])
+        passed = _Passed()
+        code = pytest.main(["-q", "-x", "-p", "no:cacheprovider", *tests], plugins=[passed])
         libraries = _libraries(folder)
         if any(name.partition(".")[0] == "lmcourse" for name in libraries):
             code, libraries = COULD_NOT_RUN, []  # what it has tested is not the copy
-        ran = Ran(int(code), counter.passed, time.process_time(), libraries)
+        ran = Ran(int(code), passed.seconds, time.process_time(), libraries)
         with os.fdopen(pipe, "wb") as end:
             pickle.dump(ran, end)
         status = 0
