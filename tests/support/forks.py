@@ -54,8 +54,13 @@ while True:
 def lmcourse(
     *arguments, cwd: Path, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess:
-    """The command with these arguments, when it has ended."""
+    """The command with these arguments, when it has ended; `grade` has one worker if none is told.
+
+    Each worker is a Python with two sandboxes, and each of these loads PyTorch.
+    """
     call = [*map(str, arguments)]
+    if call[0] == "grade" and not {"-n", "--workers"} & {*call}:
+        call += ["-n", "1"]
     request = {
         "arguments": call,
         "folder": str(cwd),

@@ -12,6 +12,7 @@ import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
+import forks
 from attacks import pages
 from notebook_edits import answer
 from site_check import FLAGS, find_chromium
@@ -45,9 +46,9 @@ SETTLED = """async () => {
 }"""
 
 
-def lmcourse(*arguments, cwd: Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "lmcourse", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=True)
+def lmcourse(*arguments, cwd: Path) -> None:
+    done = forks.lmcourse(*arguments, cwd=cwd)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def hostile_class(root: Path) -> Path:
@@ -70,11 +71,7 @@ def hostile_class(root: Path) -> Path:
         path = root.parent / "in" / student / "tiny.ipynb"
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps(nb), "utf-8")
-    done = subprocess.run(
-        [sys.executable, "-m", "lmcourse", "grade", root.parent / "in", "-a", "tiny"],
-        cwd=root, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+    lmcourse("grade", root.parent / "in", "-a", "tiny", cwd=root)
     plant(root)
     return root
 

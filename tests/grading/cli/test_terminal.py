@@ -37,7 +37,7 @@ CALLS = {
         *["--context-length", "8", "--d-model", "4", "--n-heads", "1", "--n-layers", "1"],
     ],
     "reproduce": ["reproduce", "tatoeba-cmn-eng"],
-    "grade": ["grade", "in", "-a", "tiny", "--seconds", "5"],
+    "grade": ["grade", "in", "-a", "tiny", "--seconds", "5", "-n", "1"],
     "report": ["report", "-a", "tiny"],
     "late": ["late", "in", "-a", "tiny", "--times", "times.csv"],
     "similar": ["similar", "in", "-a", "tiny"],

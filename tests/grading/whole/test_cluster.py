@@ -2,27 +2,13 @@
 
 import os
 import shutil
-from pathlib import Path
 
 import pytest
-from class_small import CLASS, grade, gradebook, graded_by, make_class, report
+from class_small import CLASS, grade, gradebook, graded_by, report
 from dask_and_postgres import DASK, DRIVER, POSTGRES, dask_cluster, postgres
 
 from lmcourse.grading.errors import FailureError
 from lmcourse.grading.gradebook import lock
-
-
-@pytest.fixture(scope="module")
-def course(tmp_path_factory) -> Path:
-    return make_class(tmp_path_factory.mktemp("course"))
-
-
-@pytest.fixture(scope="module")
-def alone(course, tmp_path_factory) -> Path:
-    """The class graded by one worker, into SQLite."""
-    out = tmp_path_factory.mktemp("alone")
-    assert grade(course, out, "-n", 1).returncode == 1
-    return out
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +25,14 @@ def database(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.skipif(DASK is None, reason="distributed is not installed")
-def test_a_cluster_gives_the_scores_of_one_machine(course, alone, cluster, tmp_path):
+def test_a_cluster_gives_the_scores_of_one_machine(small_class, whole, cluster, tmp_path):
     out = tmp_path / "out"
-    done = grade(course, out, "--backend", "dask", "--scheduler", cluster)
+    done = grade(small_class, out, "--backend", "dask", "--scheduler", cluster)
     assert done.returncode == 1, done.stderr
     assert graded_by(out) == CLASS
-    assert gradebook(out) == gradebook(alone)
+    assert gradebook(out) == gradebook(whole[0])
     # What a cluster has graded this machine need not grade again: the environment is the same.
-    assert f"{len(CLASS)} of them were graded by an earlier run" in grade(course, out).stdout
+    assert f"{len(CLASS)} of them were graded by an earlier run" in grade(small_class, out).stdout
 
 
 needs_postgres = pytest.mark.skipif(
@@ -56,17 +42,17 @@ needs_postgres = pytest.mark.skipif(
 
 @pytest.mark.slow
 @needs_postgres
-def test_a_postgresql_gradebook_holds_the_same(course, alone, database, tmp_path):
+def test_a_postgresql_gradebook_holds_the_same(small_class, whole, database, tmp_path):
     root, out = tmp_path / "course", tmp_path / "out"
-    shutil.copytree(course, root)
+    shutil.copytree(small_class, root)
     with (root / "nbgrader_config.py").open("a") as config:
         config.write(f"\nc.CourseDirectory.db_url = {database!r}\n")
-    done = grade(root, out, "-n", 2)
+    done = grade(root, out)
     assert done.returncode == 1, done.stderr
     assert graded_by(out) == CLASS
     assert not (out / "gradebook.db").exists()
-    assert gradebook(out, database) == gradebook(alone)
-    same = {name: row["score"] for name, row in report(alone).items()}
+    assert gradebook(out, database) == gradebook(whole[0])
+    same = {name: row["score"] for name, row in report(whole[0]).items()}
     assert {name: row["score"] for name, row in report(out).items()} == same
     # From another folder, where the file's lock is another one, the database's own holds.
     with lock.hold(tmp_path / "elsewhere", database):

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-from pathlib import Path
 
 import psutil
 import pytest
@@ -18,7 +17,6 @@ from class_small import (
     held_class,
     let_go,
     let_in,
-    make_class,
     pages,
     report,
     start,
@@ -28,20 +26,8 @@ from waiting import has_ended, wait_until
 from lmcourse.grading.gradebook import lock
 
 
-@pytest.fixture(scope="module")
-def course(tmp_path_factory) -> Path:
-    return make_class(tmp_path_factory.mktemp("course"))
-
-
-@pytest.fixture(scope="module")
-def whole(course, tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
-    """The class graded in one go by one worker."""
-    out = tmp_path_factory.mktemp("whole")
-    return out, grade(course, out, "--workers", 1)
-
-
 @pytest.mark.slow
-def test_one_worker_grades_all(course, whole):
+def test_one_worker_grades_all(small_class, whole):
     out, done = whole
     assert done.returncode == 1, done.stderr  # s03 needs a person, s99 handed in nothing
     assert {n: row["score"] for n, row in report(out).items()} == {
@@ -54,12 +40,12 @@ def test_one_worker_grades_all(course, whole):
 
 
 @pytest.mark.slow
-def test_a_second_run_keeps_all_and_says_so(course, whole, tmp_path):
+def test_a_second_run_keeps_all_and_says_so(small_class, whole, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(whole[0], out)
     before = gradebook(out)
     (out / "gradebook.db").unlink()  # what is kept is enough to write it anew
-    done = grade(course, out)
+    done = grade(small_class, out)
     assert f"{len(CLASS)} of them were graded by an earlier run and kept" in done.stdout
     assert (graded_by(out), gradebook(out)) == ([], before)
     assert [row["kept"] for row in report(out).values()] == [True] * len(CLASS) + [False]
@@ -68,16 +54,16 @@ def test_a_second_run_keeps_all_and_says_so(course, whole, tmp_path):
     damaged = kept / "s02.json"
     damaged.write_bytes(damaged.read_bytes()[:-20])
     (kept / "s04.json").unlink()
-    done = grade(course, out)
+    done = grade(small_class, out)
     assert f"{len(CLASS) - 2} of them were graded by an earlier run and kept" in done.stdout
     assert (graded_by(out), gradebook(out)) == (["s02", "s04"], before)
-    assert grade(course, out, "--regrade", "-n", 2).returncode == 1
+    assert grade(small_class, out, "--regrade").returncode == 1
     assert (graded_by(out), gradebook(out)) == (CLASS, before)
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_goes_on_and_grades_nobody_twice(course, whole, tmp_path):
-    root, out = held_class(course, tmp_path, "s04"), tmp_path / "out"
+def test_a_run_that_is_killed_goes_on_and_grades_nobody_twice(small_class, whole, tmp_path):
+    root, out = held_class(small_class, tmp_path, "s04"), tmp_path / "out"
     with (tmp_path / "said").open("wb") as said:
         running = start(root, out, stdout=said, stderr=said)
         wait_until(lambda: (pages(out) >= 2 and held(running)) or running.poll() is not None)
@@ -87,8 +73,8 @@ def test_a_run_that_is_killed_goes_on_and_grades_nobody_twice(course, whole, tmp
     wait_until(lambda: all(has_ended(process.pid) for process in below))
     first = graded_by(out)
     assert 2 <= len(first) < len(CLASS)
-    let_in(course, root)
-    done = grade(root, out, "-n", 2, *PATIENT)
+    let_in(small_class, root)
+    done = grade(root, out, *PATIENT)
     assert done.returncode == 1, done.stderr
     second = graded_by(out)
     # What was killed between being kept and being logged counts as kept.
@@ -103,8 +89,8 @@ def test_a_run_that_is_killed_goes_on_and_grades_nobody_twice(course, whole, tmp
 
 
 @pytest.mark.slow
-def test_ctrl_c_shows_what_is_graded_and_the_next_run_goes_on(course, whole, tmp_path):
-    root, out = held_class(course, tmp_path, "s04"), tmp_path / "out"
+def test_ctrl_c_shows_what_is_graded_and_the_next_run_goes_on(small_class, whole, tmp_path):
+    root, out = held_class(small_class, tmp_path, "s04"), tmp_path / "out"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     running = start(root, out, **pipes, start_new_session=True)
     wait_until(lambda: (pages(out) >= 2 and held(running)) or running.poll() is not None)
@@ -118,15 +104,15 @@ def test_ctrl_c_shows_what_is_graded_and_the_next_run_goes_on(course, whole, tmp
     statuses = [row["status"] for row in report(out).values()]
     assert 0 < statuses.count("not yet") <= len(CLASS) - 2
     first = graded_by(out)
-    let_in(course, root)
+    let_in(small_class, root)
     assert grade(root, out, *PATIENT).returncode == 1
     assert not {*first} & {*graded_by(out)}
     assert gradebook(out) == gradebook(whole[0])
 
 
-def test_a_second_run_at_once_says_who_is_at_work(course, tmp_path):
+def test_a_second_run_at_once_says_who_is_at_work(small_class, tmp_path):
     with lock.hold(tmp_path / "out/.grading/lock"):
-        done = grade(course, tmp_path / "out")
+        done = grade(small_class, tmp_path / "out")
     assert done.returncode == 1
     assert f"the gradebook is in use by process {os.getpid()} on " in done.stderr
     assert "--wait" in done.stderr
@@ -134,9 +120,9 @@ def test_a_second_run_at_once_says_who_is_at_work(course, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_killed_costs_nobody_anything(course, whole, tmp_path):
+def test_a_worker_that_is_killed_costs_nobody_anything(small_class, whole, tmp_path):
     few, out = ("s00", "s01", "s02"), tmp_path / "out"
-    root, log = held_class(course, tmp_path, "s00", only=few), tmp_path / "said"
+    root, log = held_class(small_class, tmp_path, "s00", only=few), tmp_path / "said"
     with log.open("w") as said:
         running = start(root, out, stdout=subprocess.DEVNULL, stderr=said)
         wait_until(lambda: held(running) or running.poll() is not None)
@@ -155,10 +141,10 @@ def test_a_worker_that_is_killed_costs_nobody_anything(course, whole, tmp_path):
 
 
 @pytest.mark.slow
-def test_what_the_machine_could_not_grade_is_tried_again(course, whole, tmp_path, monkeypatch):
+def test_what_the_machine_could_not_grade_is_tried_again(small_class, tmp_path):
     """A test that is broken here, by another library say, is nobody's result for ever."""
     root = tmp_path / "course"
-    shutil.copytree(course, root)
+    shutil.copytree(small_class, root)
     for path in (root / "in").glob("*"):
         if path.name not in ("s00", "s03"):
             shutil.rmtree(path)
@@ -171,8 +157,8 @@ def test_what_the_machine_could_not_grade_is_tried_again(course, whole, tmp_path
         assert graded_by(tmp_path / "out") == ["s00", "s03"]
 
 
-def test_a_cluster_needs_an_address(course, tmp_path):
+def test_a_cluster_needs_an_address(small_class, tmp_path):
     for call in (("--backend", "dask"), ("--scheduler", "tcp://127.0.0.1:8786")):
-        done = grade(course, tmp_path / "out", *call)
+        done = grade(small_class, tmp_path / "out", *call)
         assert done.returncode == 2
         assert "--backend dask and --scheduler ADDRESS must be given together" in done.stderr
