@@ -31,6 +31,7 @@ A module imports only from those that stand before it in this list:
     surroundings  random numbers, mode, Ctrl-C
     training      one loop for every model
     generation    from logits to text
+    live_figures  figures that one can touch
     pretrained    a language model in a folder
     pretraining   a GPT from a text to a folder
 

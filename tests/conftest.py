@@ -138,3 +138,26 @@ def _skip_without_gpu(items):
         return
     for item in on_gpu:
         item.add_marker(pytest.mark.skip(reason="no GPU here"))
+
+
+@pytest.fixture(scope="module")
+def live_browser():
+    from live_page import live_browser
+
+    with live_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def live_stage(live_browser):
+    """For a test of its own about a page: see live_page.py."""
+    from live_page import stage
+
+    with stage(live_browser) as made:
+        yield made
+
+
+@pytest.fixture
+def live_page(live_stage):
+    """Opens live figures on a page in a real browser: see live_page.py."""
+    return live_stage.open

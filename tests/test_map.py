@@ -19,8 +19,8 @@ MODULES_OF = {
     "outlook": set(),
 }
 WITHOUT_CHAPTER = {
-    "checkpoints", "config_options", "devices", "doctor", "files", "grading", "metrics", "plots",
-    "reproduce",
+    "checkpoints", "config_options", "devices", "doctor", "files", "grading", "live_figures",
+    "metrics", "plots", "reproduce",
 }  # fmt: skip
 GATHERING = {"understanding", "text_to_text"}  # assignments that serve several chapters
 # Tests that belong to no module: what they hold.

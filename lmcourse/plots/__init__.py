@@ -4,15 +4,17 @@ Chapter: book/conventions.md
 
 `line_plot`, `bar_plot` and `attention_map` draw; `tokens` and `surprise` show text as chips and in
 color. All take a `caption`, which the book numbers. `ROLES` has the colors that mean something:
-query, key, value, state, stream and gradient look the same in each figure of the book.
+query, key, value, state, stream and gradient look the same in each figure of the book. `live`
+gives a picture its numbers, for the book's pages to bring to life.
 """
 
 from lmcourse.plots.charts import bar_plot, line_plot
+from lmcourse.plots.live import LivePicture, live
 from lmcourse.plots.maps import attention_map
 from lmcourse.plots.picture import COLORS, INK, ROLES, Picture
 from lmcourse.plots.text import Chips, surprise, tokens
 
 __all__ = [
-    "COLORS", "INK", "ROLES", "Chips", "Picture", "attention_map", "bar_plot", "line_plot",
-    "surprise", "tokens",
+    "COLORS", "INK", "ROLES", "Chips", "LivePicture", "Picture", "attention_map", "bar_plot",
+    "line_plot", "live", "surprise", "tokens",
 ]  # fmt: skip

@@ -1,0 +1,77 @@
+"""The live figures of the book: what each shows, as Python computes it, and its picture.
+
+Chapter: book/conventions.md
+
+A function here makes the figure of its name, for the module of its name in `book/_static/live/`.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from lmcourse import attention as attention_module
+from lmcourse import neurons, plots
+from lmcourse.plots import LivePicture
+
+
+def softmax(
+    words: Sequence[str], logits: Float[Tensor, "V"] | Sequence[float], caption: str = ""
+) -> LivePicture:
+    """The odds of a few words, for temperature, top-k and top-p to play with.
+
+    Args:
+        words: as many as there are logits.
+    """
+    logits = torch.as_tensor(logits, dtype=torch.float64)
+    probs = neurons.softmax(logits)
+    picture = plots.bar_plot(words, {"probability": probs}, "probability", caption=caption)
+    return plots.live("softmax", {"words": words, "logits": logits, "probs": probs}, picture)
+
+
+def attention_row(
+    query: Float[Tensor, "T D"],
+    key: Float[Tensor, "S D"],
+    value: Float[Tensor, "S E"],
+    queries: Sequence[str],
+    keys: Sequence[str] | None = None,
+    mask: Bool[Tensor, "T S"] | None = None,
+    caption: str = "",
+) -> LivePicture:
+    """One query at a time: its scores, scaled, masked, as weights, and what they mix.
+
+    Args:
+        queries: a name for each query.
+        keys: a name for each key; those of the queries if None.
+        mask: True where a query may look; every query may look at every key if None.
+    """
+    keys = queries if keys is None else keys
+    n_queries, n_keys, d_head = len(query), len(key), query.shape[-1]
+    everywhere = torch.ones(n_queries, n_keys, dtype=torch.bool)
+    mask = everywhere if mask is None else mask
+    results = {}
+    for name, factor, allowed in (
+        ("plain", math.sqrt(d_head), everywhere),  # takes the scale back
+        ("scaled", 1.0, everywhere),
+        ("masked", math.sqrt(d_head), mask),
+        ("scaled_masked", 1.0, mask),
+    ):
+        mixed, weights = attention_module.attention(factor * query, key, value, allowed)
+        results[name] = {"weights": weights, "mixed": mixed}
+    picture = plots.attention_map(
+        results["scaled_masked"]["weights"], queries, keys, caption=caption
+    )
+    scores = query @ key.mT
+    data = {
+        "queries": queries,
+        "keys": keys,
+        "d_head": d_head,
+        "scores": scores,
+        "scaled": scores / math.sqrt(d_head),
+        "mask": mask,
+        "values": value,
+        "results": results,
+    }
+    return plots.live("attention_row", data, picture)
