@@ -28,7 +28,7 @@ def tree(path):
 
 
 def layer(name):
-    """`lmcourse.grading.text` stands in the layer `grading`; the package itself in none."""
+    """`lmcourse.grading.safe_text` stands in the layer `grading`; the package itself in none."""
     return name.split(".")[1] if name.startswith("lmcourse.") else ""
 
 
@@ -261,7 +261,7 @@ def test_the_doctor_needs_no_torch():
 GRADING = PACKAGE / "grading"
 GRADERS = sorted(GRADING.rglob("*.py"))
 # The lines of the map in grading/__init__.py: names that stand in one line do not import each other
-# (`errors`, `text` and the doors are files).
+# (`errors`, `safe_text` and the doors are files).
 FLOORS = [
     set(names.split(", "))
     for names in re.findall(
@@ -274,7 +274,7 @@ FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 KNOW_NBGRADER = {
     "gradebook/database.py",
     "assignment/author.py", "assignment/course.py", "assignment/release.py",
-    "batch/from_gradebook.py", "formgrader", "gradebook/records.py", "nbgrader_steps",
+    "batch/graded_class.py", "formgrader", "gradebook/recorder.py", "nbgrader_steps",
 }  # fmt: skip
 
 each_grader = pytest.mark.parametrize(
@@ -331,10 +331,10 @@ def test_check_loads_nothing_of_the_sandbox_but_its_budgets():
 # Modules without a test file of their name, and the file that tests them.
 TESTED_BY = {
     "assignment/course": "cli/test_grading_commands",
-    "batch/from_gradebook": "whole/test_tiny_class",
+    "batch/graded_class": "whole/test_tiny_class",
     "bridge/shell": "whole/test_bridge",
-    "bridge/student": "whole/test_bridge",
-    "bridge/testing": "bridge/test_probes",
+    "bridge/learner_side": "whole/test_bridge",
+    "bridge/assertions": "bridge/test_probes",
     "cli/analysis_commands": "cli/test_grading_commands",
     "cli/options": "cli/test_grading_commands",
     "config": "whole/test_tiny_class",
@@ -343,7 +343,7 @@ TESTED_BY = {
     "execution/kernel": "execution/test_unprotected",
     "execution/settings": "whole/test_tiny_class",
     "execution/submission": "whole/test_tiny_class",
-    "execution/spec": "gradebook/test_cache",
+    "execution/assignment_spec": "gradebook/test_cache",
     "formgrader/launch": "whole/test_formgrader_browser",
     "formgrader/rendering": "whole/test_formgrader_browser",
     "formgrader/server": "whole/test_formgrader_browser",
@@ -353,7 +353,7 @@ TESTED_BY = {
     "nbgrader_steps/feedback_exporter": "whole/test_tiny_class",
     "nbgrader_steps/preprocessors": "whole/test_tiny_class",
     "reports/feedback": "reports/test_class_report",
-    "reports/inert": "reports/test_sanitize",
+    "reports/safe_notebook": "reports/test_sanitize",
     "reports/tables": "reports/test_lms_files",
     "sandbox/forkserver": "sandbox/test_bubblewrap",
     "sandbox/meter": "sandbox/test_budgets",

@@ -180,9 +180,9 @@ WRITERS = {
     "lock.py": "the lock itself, which others read while it is held",
     "namespaces.py": "settings of the kernel in /proc",
     "runs.py": "a table that grows line by line, and its repair",
-    "student.py": "in the sandbox, whose folders end with it",
+    "learner_side.py": "in the sandbox, whose folders end with it",
     "submission.py": "in a folder for one submission that nobody else sees",
-    "withhold.py": "in a copy of the package that nobody else sees",
+    "withheld_functions.py": "in a copy of the package that nobody else sees",
 }
 RENAMES = {"os.replace", "os.rename", "os.link", "shutil.move"}
 OPENS = ("open", "os.fdopen", "fdopen")

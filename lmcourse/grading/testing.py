@@ -3,6 +3,6 @@
 Chapter: book/instructors/writing_tests.md
 """
 
-from lmcourse.grading.bridge.testing import award, close, probe, raises, take_award
+from lmcourse.grading.bridge.assertions import award, close, probe, raises, take_award
 
 __all__ = ["award", "close", "probe", "raises", "take_award"]

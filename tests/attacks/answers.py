@@ -116,19 +116,19 @@ ANSWERS = {
     """,
     "the service replaced": """
         FALSE
-        from lmcourse.grading.bridge import student
+        from lmcourse.grading.bridge import learner_side
         def do(self, head, reader):
             return (reader.unpack(head['args']) or [1])[0] if 'args' in head else True
-        student.Service._do = do
+        learner_side.Service._do = do
     """,
     "answers that echo": """
         FALSE
-        from lmcourse.grading.bridge import student
+        from lmcourse.grading.bridge import learner_side
         from lmcourse.grading.sandbox import frames
         def answer(self, head, block):
             value = (head.get('args') or [True])[0]
             frames.send(self._link, {'seq': head['seq'], 'value': value}, [block])
-        student.Service.answer = answer
+        learner_side.Service.answer = answer
     """,
     "a verdict forged on every socket": """
         FALSE

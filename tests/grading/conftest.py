@@ -4,16 +4,16 @@ import pytest
 from sandbox_processes import SETUP, SMALL, WANTED, descendants
 from waiting import wait_until
 
-from lmcourse.grading.bridge import JUDGE, STUDENT
+from lmcourse.grading.bridge import JUDGE, LEARNER
 from lmcourse.grading.execution.sandboxed import SubmissionRun
 from lmcourse.grading.sandbox import bubblewrap
 from lmcourse.grading.sandbox.processes import ForkServer
 
 
 @pytest.fixture(scope="session")
-def students():
+def learners():
     bubblewrap.require()  # where there is no sandbox these tests fail: they are never skipped
-    with ForkServer(STUDENT) as server:
+    with ForkServer(LEARNER) as server:
         yield server
 
 
@@ -25,21 +25,21 @@ def judges():
 
 
 @pytest.fixture
-def make_run(students, judges):
+def make_run(learners, judges):
     """Benches of the small budgets; after each test nothing that they started is left."""
     made = []
 
     def make(budgets=SMALL, **options):
-        submission_run = SubmissionRun(students, judges, budgets, **{"wanted": WANTED, **options})
+        submission_run = SubmissionRun(learners, judges, budgets, **{"wanted": WANTED, **options})
         made.append(submission_run)
         return submission_run
 
-    students.wait_until_warm()
+    learners.wait_until_warm()
     judges.wait_until_warm()
-    before = {*descendants(students), *descendants(judges)}
+    before = {*descendants(learners), *descendants(judges)}
 
     def left():
-        return {*descendants(students), *descendants(judges)} - before
+        return {*descendants(learners), *descendants(judges)} - before
 
     yield make
     for submission_run in made:

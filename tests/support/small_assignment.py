@@ -2,7 +2,7 @@
 
 from lmcourse.grading.assignment.notebooks import Cell
 from lmcourse.grading.assignment.plan import CodeCell, Planned
-from lmcourse.grading.execution.spec import AssignmentSpec
+from lmcourse.grading.execution.assignment_spec import AssignmentSpec
 
 CELLS = [Cell(kind="code", source="def f(): return 1", claims={"grade_id": "f"})]
 SPEC = AssignmentSpec(

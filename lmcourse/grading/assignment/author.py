@@ -13,7 +13,7 @@ from nbgrader.coursedir import CourseDirectory
 
 from lmcourse.grading.assignment.notebooks import NotebookError, read_cells, read_plain_file
 from lmcourse.grading.assignment.plan import CodeCell, Planned
-from lmcourse.grading.sandbox.withhold import Withheld, stated
+from lmcourse.grading.sandbox.withheld_functions import Withheld, stated
 
 
 def recorded_plan(resources: dict[str, Any], order: list[str]) -> list[Planned]:
@@ -77,9 +77,9 @@ def reference_cells(notebook: Path | None, plan: Sequence[Planned]) -> list[Code
 
 
 def kind_of(planned: Planned | None) -> str:
-    """What the sandbox is to make of a code cell: `test`, `setup` or `student`."""
+    """What the sandbox is to make of a code cell: `test`, `setup` or `learner`."""
     if planned is None or not planned.locked:
-        return "student"
+        return "learner"
     return "test" if planned.is_test else "setup"
 
 

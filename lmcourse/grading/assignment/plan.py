@@ -16,7 +16,7 @@ _SECTION = re.compile(r"^\*Chapter section:\s*(.+?)\*", re.M)
 
 @dataclass(frozen=True, kw_only=True)
 class CodeCell:
-    """A code cell and what it is: `student`, `setup` (locked, no test) or `test`."""
+    """A code cell and what it is: `learner`, `setup` (locked, no test) or `test`."""
 
     kind: str
     source: str

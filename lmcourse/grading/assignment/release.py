@@ -23,7 +23,7 @@ from lmcourse.grading.assignment.notebooks import essential, read_cells
 from lmcourse.grading.assignment.plan import HIDDEN, HIDDEN_END, Task, stated_plan, tasks
 from lmcourse.grading.errors import FailureError
 from lmcourse.grading.sandbox.bubblewrap import PACKAGE
-from lmcourse.grading.sandbox.withhold import require
+from lmcourse.grading.sandbox.withheld_functions import require
 
 _MARKERS = f"BEGIN SOLUTION|END SOLUTION|{HIDDEN}|{HIDDEN_END}"
 _REGION = re.compile(rf"### (?:BEGIN SOLUTION|{HIDDEN})\n(.*?)### END", re.S)

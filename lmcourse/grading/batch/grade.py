@@ -19,16 +19,16 @@ from lmcourse.grading.assignment.course import (
     quiet_log,
     writable_folder,
 )
+from lmcourse.grading.assignment.handed_in import STUDENT_ID, Entry, Submission, entries, ignored
 from lmcourse.grading.assignment.notebooks import read_cells
 from lmcourse.grading.assignment.plan import Task, stated_plan, tasks
 from lmcourse.grading.assignment.release import convert
-from lmcourse.grading.assignment.secret import course_secret
-from lmcourse.grading.assignment.submissions import STUDENT, Entry, Submission, entries, ignored
+from lmcourse.grading.assignment.seed_secret import course_secret
 from lmcourse.grading.batch import workers
 from lmcourse.grading.batch.workers import Workers
 from lmcourse.grading.errors import FailureError, MisuseError
+from lmcourse.grading.execution.assignment_spec import AssignmentSpec
 from lmcourse.grading.execution.settings import ExecutionSettings
-from lmcourse.grading.execution.spec import AssignmentSpec
 from lmcourse.grading.execution.submission import UNSAFE, GradedNotebook
 from lmcourse.grading.gradebook.cache import Cache
 from lmcourse.grading.gradebook.database import (
@@ -39,9 +39,9 @@ from lmcourse.grading.gradebook.database import (
     reason,
     require_usable,
 )
-from lmcourse.grading.gradebook.records import Recorder, locked
+from lmcourse.grading.gradebook.recorder import Recorder, locked
 from lmcourse.grading.gradebook.results import Class, GradingRun, Options, Result
-from lmcourse.grading.reports import lateness
+from lmcourse.grading.lateness import days_late
 from lmcourse.grading.reports.feedback import drop_feedback, write_feedback
 from lmcourse.grading.sandbox import bubblewrap
 
@@ -141,7 +141,7 @@ class Grader:
         return Result(student=student, problem=why, ours=True)
 
     def _finish(self, entry: Entry, result: Result, on_done: Callable[[Result], None]) -> None:
-        result = lateness.noted(result, self.grading_run.output, self.grading_run.assignment)
+        result = days_late.noted(result, self.grading_run.output, self.grading_run.assignment)
         if not result.problem:
             try:
                 write_feedback(
@@ -149,7 +149,7 @@ class Grader:
                 )
             except OSError as error:
                 result = self._unwritten(result.student, "the feedback", error)
-        if result.problem and not result.ours and STUDENT.fullmatch(result.student):
+        if result.problem and not result.ours and STUDENT_ID.fullmatch(result.student):
             # A page of an earlier hand-in would pass for this one's.
             drop_feedback(self.grading_run.folder("feedback", result.student))
         self.done[entry] = replace(result, cells=[])  # a class of notebooks need not be in memory
@@ -196,7 +196,7 @@ def prepare(
     with locked(grading_run, on_wait) as require_lock, contextlib.ExitStack() as opened:
         # Only now: whoever had the gradebook until now may have waited for this, too.
         handed_in, left_over = entries(folder, assignment), ignored(folder)
-        lateness.read_days(lateness.file_of(output, assignment))  # damaged, it would stop the run
+        days_late.read_days(days_late.file_of(output, assignment))  # damaged, it would stop the run
         log = opened.enter_context(closing_log(quiet_log(logs / f"{assignment}.log")))
         grading_run = replace(grading_run, log=log)
         _tell_gradebook(grading_run)

@@ -20,10 +20,10 @@ from typing import Protocol, runtime_checkable
 
 from joblib import Parallel, delayed, parallel_config
 
-from lmcourse.grading.assignment.submissions import Entry, Submission
+from lmcourse.grading.assignment.handed_in import Entry, Submission
 from lmcourse.grading.errors import FailureError
 from lmcourse.grading.execution import warm_servers
-from lmcourse.grading.execution.spec import AssignmentSpec
+from lmcourse.grading.execution.assignment_spec import AssignmentSpec
 from lmcourse.grading.execution.submission import GradedNotebook, grade
 from lmcourse.grading.gradebook import environment
 from lmcourse.grading.sandbox import bubblewrap

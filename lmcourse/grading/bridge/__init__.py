@@ -4,5 +4,5 @@ Chapter: book/instructors/sandbox.md
 """
 
 # The two ends, as names of modules: who only names them must not load PyTorch.
-STUDENT = "lmcourse.grading.bridge.student"
+LEARNER = "lmcourse.grading.bridge.learner_side"
 JUDGE = "lmcourse.grading.bridge.judge"

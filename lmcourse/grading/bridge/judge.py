@@ -22,12 +22,12 @@ from typing import Any
 
 import torch
 
-from lmcourse.grading.bridge import probes, testing
-from lmcourse.grading.bridge.proxies import BridgeFault, Gone, Link, StudentError
+from lmcourse.grading.bridge import assertions, probes
+from lmcourse.grading.bridge.proxies import BridgeFault, Gone, LearnerError, Link
+from lmcourse.grading.safe_text import scrub
 from lmcourse.grading.sandbox import frames
 from lmcourse.grading.sandbox.meter import Meter
 from lmcourse.grading.sandbox.seeds import reseed
-from lmcourse.grading.text import scrub
 
 _GRACE_SECONDS = 0.5
 _FILE = "<test>"
@@ -45,7 +45,7 @@ class Judge:
         self._names: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins}
         self._bound: dict[str, Any] = {}
         self._mentioned: set[str] = set()
-        testing.carry_probes_with(self._carry)
+        assertions.carry_probes_with(self._carry)
 
     def setup(self, source: str) -> dict:
         """Run a locked cell that is no test; the learner's names are not bound for it."""
@@ -58,7 +58,7 @@ class Judge:
     def _run(self, source: str, seconds: float, *, bind: bool) -> dict:
         linecache.cache[_FILE] = (len(source), None, source.splitlines(keepends=True), _FILE)
         self.link.open_test(seconds)
-        testing.take_award()
+        assertions.take_award()
         signal.signal(signal.SIGALRM, self._out_of_time)
         signal.setitimer(signal.ITIMER_REAL, seconds + _GRACE_SECONDS)
         try:
@@ -67,7 +67,7 @@ class Judge:
             if bind:
                 self._bind()
             exec(compile(tree, _FILE, "exec"), self._names)
-            award = testing.take_award()
+            award = assertions.take_award()
             return {"outcome": "passed", "fraction": 1.0 if award is None else award}
         except BaseException as error:
             return {**_verdict(error, self._wanted), "died": self.link.dead}
@@ -126,7 +126,7 @@ def _verdict(error: BaseException, wanted: frozenset[str]) -> dict:
         "line": _line(error),
         "trace": getattr(error, "trace", ""),
     }
-    if isinstance(error, (StudentError, AssertionError)):
+    if isinstance(error, (LearnerError, AssertionError)):
         return verdict
     if isinstance(error, Gone):
         return {**verdict, "message": f"your code did not answer: {error}"}

@@ -15,17 +15,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from lmcourse.grading.bridge.wire import Packer, Unpacker
+from lmcourse.grading.safe_text import scrub
 from lmcourse.grading.sandbox import frames
 from lmcourse.grading.sandbox.budgets import OUT_OF_TIME, Deadline, SharedDeadline
 from lmcourse.grading.sandbox.frames import ClosedError, WireError
-from lmcourse.grading.text import scrub
 
 _Seconds = tuple[float, float]  # the processor's, and the clock's
 _ITEMS = 1_000_000
 _LENGTH = 1 << 40
 
 
-class StudentError(Exception):
+class LearnerError(Exception):
     """An exception of the learner's code, or an answer of it that is no data.
 
     What arrives derives from this class and from the builtin that the learner raised, so that
@@ -121,7 +121,7 @@ class Link:
             packed: values that cross as data; the rest is sent as it is.
 
         Raises:
-            StudentError: the learner's code raised, or answered with what is no data.
+            LearnerError: the learner's code raised, or answered with what is no data.
             Gone: it does not answer.
             BridgeFault: the test sends what cannot be sent.
         """
@@ -178,7 +178,7 @@ class Link:
         try:
             return Unpacker(block, None if data_only else self._meaning).unpack(form)
         except WireError as error:
-            raise StudentError(f"your code returned {error}") from None
+            raise LearnerError(f"your code returned {error}") from None
         except Exception as error:  # what is wrong with an answer is a WireError: this is ours
             raise BridgeFault(f"{type(error).__name__}: {error}") from error
 
@@ -226,7 +226,7 @@ def _now() -> _Seconds:
     return time.process_time(), time.monotonic()
 
 
-def _error(said: Any) -> StudentError:
+def _error(said: Any) -> LearnerError:
     """The learner's exception, rebuilt from names and text."""
     said = said if type(said) is dict else {}
     kinds = said.get("kinds") if type(said.get("kinds")) is list else []
@@ -235,10 +235,10 @@ def _error(said: Any) -> StudentError:
     name = scrub(names[0], 60) if names else ""
     bases = (kind for name in names if (kind := getattr(builtins, name, None)) in _BUILTIN_ERRORS)
     try:
-        kind = type(name if name.isidentifier() else "Exception", (StudentError, next(bases)), {})
+        kind = type(name if name.isidentifier() else "Exception", (LearnerError, next(bases)), {})
         error = kind(message)
     except (StopIteration, TypeError):  # UnicodeDecodeError, say, wants five arguments
-        error = StudentError(f"{name}: {message}")
+        error = LearnerError(f"{name}: {message}")
     error.trace = scrub(said.get("trace"), 6000)
     return error
 
@@ -284,7 +284,7 @@ class Remote:
     def __len__(self) -> int:
         length = _plain(_ask(self, "len"), int, "len()")
         if not 0 <= length < _LENGTH:
-            raise StudentError(f"len() of your {_kind(self)} is {length}")
+            raise LearnerError(f"len() of your {_kind(self)} is {length}")
         return length
 
     def __iter__(self) -> Iterator[Any]:
@@ -300,7 +300,7 @@ class Remote:
         return f"<your {_kind(self)}>"
 
     def _refuse(self, *_: Any) -> Any:
-        raise StudentError(
+        raise LearnerError(
             f"your code gave an object of type {_kind(self)} where plain data is expected"
         )
 
@@ -330,5 +330,5 @@ def _ask(remote: Remote, op: str, packed: dict[str, Any] | None = None, **plain:
 
 def _plain(value: Any, kind: type, what: str) -> Any:
     if type(value) is not kind:
-        raise StudentError(f"{what} of your object gave no {kind.__name__}")
+        raise LearnerError(f"{what} of your object gave no {kind.__name__}")
     return value

@@ -46,28 +46,29 @@ def late(
 ) -> None:
     """Who was late, and what your rule makes of it; reports and feedback say so from then on."""
     from lmcourse.files import write_file
-    from lmcourse.grading.assignment import submissions
+    from lmcourse.grading.assignment import handed_in
     from lmcourse.grading.assignment.course import find_course
-    from lmcourse.grading.reports import lateness, tables
-    from lmcourse.grading.text import plain
+    from lmcourse.grading.lateness import days_late, hand_in_times, policy
+    from lmcourse.grading.reports import tables
+    from lmcourse.grading.safe_text import plain
 
     here = find_course(course)
     here.solution(assignment)
-    rule = lateness.policy(dict(here.config.get("Lateness", {})), assignment)
-    left_over = submissions.ignored(folder)
+    rule = policy.policy_for(dict(here.config.get("Lateness", {})), assignment)
+    left_over = handed_in.ignored(folder)
     if times:
-        found = lateness.with_notebooks(
-            lateness.times_from_csv(times, rule.zone), folder, assignment
+        found = hand_in_times.with_notebooks(
+            hand_in_times.times_from_csv(times, rule.zone), folder, assignment
         )
     else:
-        exchange = lateness.zone_of_exchange(here.config)
-        found = lateness.times_from_files(folder, assignment, rule.zone, exchange)
-    judged = lateness.judge(rule, found)
+        exchange = policy.zone_of_exchange(here.config)
+        found = hand_in_times.times_from_files(folder, assignment, rule.zone, exchange)
+    judged = days_late.count_days(rule, found)
     out = (output or here.root).resolve()
-    path = lateness.save(lateness.file_of(out, assignment), rule, judged)
+    path = days_late.save(days_late.file_of(out, assignment), rule, judged)
     report = _graded(out, assignment, required=False)
     graded = {row["student"]: (row["score"], row.get("notebook", "")) for row in report}
-    table = tables.as_csv(lateness.HEADER, lateness.rows(rule, judged, graded))
+    table = tables.as_csv(days_late.HEADER, days_late.rows(rule, judged, graded))
     written = write_file(path.with_suffix(".csv"), tables.for_people(table))
     for student, one in judged.items():
         if one.problem:
@@ -76,7 +77,7 @@ def late(
             tell(plain(f"{student}: {one.days} days late ({one.handed_in})", 400))
     for source, names in _by_source(judged, times).items():
         tell(plain(f"from {source}: {', '.join(names)}", 20_000))
-    known = {entry.student for entry in submissions.entries(folder, assignment)}
+    known = {entry.student for entry in handed_in.entries(folder, assignment)}
     missing = sorted({*graded, *known} - set(judged))
     if missing:
         tell(plain(f"no time is known of {', '.join(missing)}", 20_000))
@@ -109,10 +110,10 @@ def similar(
     """Which answers share text that was not handed out: pairs to look at, no proof of anything."""
     from lmcourse.files import write_file
     from lmcourse.grading.assignment.course import find_course
+    from lmcourse.grading.assignment.handed_in import collect
     from lmcourse.grading.assignment.notebooks import NotebookError, read_cells
-    from lmcourse.grading.assignment.submissions import collect
     from lmcourse.grading.reports import similarity
-    from lmcourse.grading.text import plain
+    from lmcourse.grading.safe_text import plain
 
     here = find_course(course)
     here.solution(assignment)
@@ -151,8 +152,9 @@ def export(
     """The scores as a file for Moodle, Canvas or a spreadsheet; only what is decided."""
     from lmcourse.files import write_file
     from lmcourse.grading.assignment.course import find_course
-    from lmcourse.grading.reports import lateness, lms_files, tables
-    from lmcourse.grading.text import plain
+    from lmcourse.grading.lateness import days_late
+    from lmcourse.grading.reports import lms_files, tables
+    from lmcourse.grading.safe_text import plain
 
     if to not in lms_files.FORMATS:
         raise MisuseError(f"--to must be one of {', '.join(lms_files.FORMATS)}, got {to!r}")
@@ -169,7 +171,7 @@ def export(
         }
         for row in graded
     ]
-    kept = lateness.read_days(lateness.file_of(out, assignment)) if late else None
+    kept = days_late.read_days(days_late.file_of(out, assignment)) if late else None
     if late and kept is None:
         raise MisuseError("--late needs the days: run lmcourse late first")
     for row in rows:
@@ -195,7 +197,7 @@ def items(assignment: Assignment, course: CourseOption = None, output: OutputOpt
     from lmcourse.grading.assignment.notebooks import read_cells
     from lmcourse.grading.assignment.plan import stated_plan, tasks
     from lmcourse.grading.reports import item_analysis as statistics
-    from lmcourse.grading.text import plain
+    from lmcourse.grading.safe_text import plain
 
     here = find_course(course)
     found = [t for t in tasks(stated_plan(read_cells(here.solution(assignment)))) if t.graded]

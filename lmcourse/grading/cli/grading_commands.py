@@ -143,7 +143,7 @@ def report(
     """Write the table, the feedback, CSV and JSON anew from the gradebook; runs no code."""
     with plain_errors():
         from lmcourse.grading.assignment.course import find_course
-        from lmcourse.grading.batch.from_gradebook import class_from_gradebook
+        from lmcourse.grading.batch.graded_class import class_from_gradebook
 
         here = find_course(course)
         with class_from_gradebook(here, assignment, output) as graded:

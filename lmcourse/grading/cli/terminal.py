@@ -13,7 +13,7 @@ import typer
 
 from lmcourse.files import is_full
 from lmcourse.grading.errors import FailureError, MisuseError
-from lmcourse.grading.text import plain
+from lmcourse.grading.safe_text import plain
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -17,9 +17,9 @@ import psutil
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import KernelManager
 
-from lmcourse.grading.execution.replies import CellResult
+from lmcourse.grading.execution.cell_results import CellResult
+from lmcourse.grading.safe_text import plain
 from lmcourse.grading.sandbox.budgets import Limits
-from lmcourse.grading.text import plain
 
 _KEPT = ("text/plain", "image/png", "image/jpeg")
 _SOCKET_NAME = 100  # characters; systems allow 103 to 107

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lmcourse.grading.assignment.plan import hidden_from
 from lmcourse.grading.execution import explanations
-from lmcourse.grading.execution.replies import CellResult
+from lmcourse.grading.execution.cell_results import CellResult
 from lmcourse.grading.sandbox.budgets import Limits
 
 PASSED, FAILED, UNGRADED = "passed", "failed", "ungraded"

@@ -13,13 +13,13 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 
+from lmcourse.grading.execution.cell_results import CellResult, Reader
 from lmcourse.grading.execution.outcomes import Verdict
-from lmcourse.grading.execution.replies import CellResult, Reader
+from lmcourse.grading.safe_text import scrub
 from lmcourse.grading.sandbox.bubblewrap import SandboxError
 from lmcourse.grading.sandbox.budgets import MIB, OUT_OF_TIME, Budgets, Deadline
 from lmcourse.grading.sandbox.frames import ClosedError, WireError
 from lmcourse.grading.sandbox.processes import ForkServer, Process
-from lmcourse.grading.text import scrub
 
 _GRACE_SECONDS = 2.0
 _ANSWER_SECONDS = 60.0
@@ -45,7 +45,7 @@ class SubmissionRun:
 
     def __init__(
         self,
-        students: ForkServer,
+        learners: ForkServer,
         judges: ForkServer,
         budgets: Budgets,
         *,
@@ -55,12 +55,12 @@ class SubmissionRun:
         proven: frozenset[str] = frozenset(),
         broken: frozenset[str] = frozenset(),
     ):
-        self._students, self._judges, self._budgets = students, judges, budgets
+        self._learners, self._judges, self._budgets = learners, judges, budgets
         self._wanted, self._proven, self._broken = wanted, proven, broken
         self._seed = seed or (lambda name: secrets.randbits(63))
         self._files = dict(files or {})
         self._worked = 0.0  # by processes that have been replaced
-        self._student: Process | None = None
+        self._learner: Process | None = None
         self._judge: Process | None = None
         self._deadline = Deadline(budgets.submission_seconds, processor=self._work)
         self._reader = Reader(budgets.output_bytes)
@@ -77,19 +77,19 @@ class SubmissionRun:
 
     def close(self) -> None:
         """End both processes, with all that they started."""
-        for process in (self._student, self._judge):
+        for process in (self._learner, self._judge):
             if process is not None:
                 process.end()
-        self._student = self._judge = None
+        self._learner = self._judge = None
         self._drop_link()
 
     def _work(self) -> float:
         """The seconds that the processor has worked for this submission."""
-        running = [p.worked() for p in (self._student, self._judge) if p is not None]
+        running = [p.worked() for p in (self._learner, self._judge) if p is not None]
         return self._worked + sum(running)
 
     def run(self, kind: str, source: str, name: str = "") -> CellResult | Verdict:
-        """Run a cell of any kind: `test`, `setup` (locked, but no test) or `student`."""
+        """Run a cell of any kind: `test`, `setup` (locked, but no test) or `learner`."""
         if kind == "test":
             return self.run_test(name, source)
         return self.run_setup(source) if kind == "setup" else self.run_cell(source)
@@ -137,7 +137,7 @@ class SubmissionRun:
         except (SandboxError, *_LOST) as error:
             verdict = self._stopped(error)
         if verdict.died:
-            self._end_student()
+            self._end_learner()
         if verdict.outcome == "ungraded":  # whatever was wrong, the next test has another judge
             self._end_judge()
         verdict.seed, verdict.seconds = seed, time.monotonic() - started
@@ -183,29 +183,29 @@ class SubmissionRun:
         if self._judge is not None and not self._judge.alive:
             self._end_judge()
         while not self._deadline.passed:
-            if self._student is not None and self._student.alive:
+            if self._learner is not None and self._learner.alive:
                 return True
-            self._start_student()
+            self._start_learner()
             for index, source in enumerate(self._cells):
                 if index in self._harmful:
                     continue
                 if self._execute(source, again=True).status in ("died", "timeout"):
                     self._harmful.add(index)
-                    self._end_student()
+                    self._end_learner()
                     break
         return False
 
-    def _start_student(self) -> None:
-        self._end_student()
+    def _start_learner(self) -> None:
+        self._end_learner()
         ours, theirs = socket.socketpair()
         with theirs:
             self._link = ours
             seed = self._seed("the learner's own")
-            self._student = self._students.process(self._budgets, seed, [theirs])
+            self._learner = self._learners.process(self._budgets, seed, [theirs])
         try:
             for name, contents in self._files.items():
                 deadline = Deadline(_ANSWER_SECONDS)
-                self._student.ask({"op": "file", "name": name}, deadline, contents)
+                self._learner.ask({"op": "file", "name": name}, deadline, contents)
         except _LOST as error:
             raise SandboxError(f"the files could not be placed: {type(error).__name__}") from None
 
@@ -227,7 +227,7 @@ class SubmissionRun:
             "call_seconds": self._budgets.call_seconds,
             "frames": self._budgets.frames,
         }
-        self._judge.hand_over(head, self._link, self._student, Deadline(_ANSWER_SECONDS))
+        self._judge.hand_over(head, self._link, self._learner, Deadline(_ANSWER_SECONDS))
         self._drop_link()
 
     def _setup_judge(self, source: str) -> None:
@@ -244,11 +244,11 @@ class SubmissionRun:
             self._link.close()
         self._link = None
 
-    def _end_student(self) -> None:
-        if self._student is not None:
-            self._student.end()
-            self._worked += self._student.worked()
-        self._student = None
+    def _end_learner(self) -> None:
+        if self._learner is not None:
+            self._learner.end()
+            self._worked += self._learner.worked()
+        self._learner = None
         self._drop_link()
 
     def _end_judge(self) -> None:
@@ -260,22 +260,22 @@ class SubmissionRun:
         if self._link is None:
             # The judge held the other end: without it the learner's process ends too, and the cell
             # that happens to run then would be blamed.
-            self._end_student()
+            self._end_learner()
 
     def _execute(self, source: str, *, again: bool = False) -> CellResult:
         reader = Reader(self._reader.room) if again else self._reader
         head = {"op": "cell", "source": source, "limit": reader.room, "store": True}
-        seconds, worked = self._budgets.cell_seconds, self._student.worked
+        seconds, worked = self._budgets.cell_seconds, self._learner.worked
         try:
             limit = Deadline(seconds, within=self._deadline, processor=worked)
-            said = self._student.ask(head, limit)
+            said = self._learner.ask(head, limit)
         except TimeoutError:
             return self._stop(reader)
         except (ClosedError, WireError):
             said = {"status": "died"}
         if said.get("status") not in ("died", "memory"):
             return reader.ran(said)
-        self._end_student()
+        self._end_learner()
         memory = _MEMORY.format(self._budgets.memory_bytes / MIB)
         return CellResult(status="died", message=memory if said["status"] == "memory" else _DIED)
 
@@ -285,12 +285,12 @@ class SubmissionRun:
         ran = CellResult(
             status="timeout", message=self._used_up() if self._deadline.used_up else why
         )
-        self._student.interrupt()
+        self._learner.interrupt()
         try:
-            grace = Deadline(_GRACE_SECONDS, processor=self._student.worked)
-            ran.outputs = reader.ran(self._student.answer(grace)).outputs
+            grace = Deadline(_GRACE_SECONDS, processor=self._learner.worked)
+            ran.outputs = reader.ran(self._learner.answer(grace)).outputs
         except _LOST:
-            self._end_student()
+            self._end_learner()
         return ran
 
 

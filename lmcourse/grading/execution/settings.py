@@ -11,9 +11,9 @@ from traitlets.config import Configurable
 
 from lmcourse.grading.assignment.author import authors_files, reference_cells, withheld_from
 from lmcourse.grading.assignment.plan import Planned
-from lmcourse.grading.assignment.secret import course_secret
-from lmcourse.grading.execution.reference import defined
-from lmcourse.grading.execution.spec import AssignmentSpec
+from lmcourse.grading.assignment.seed_secret import course_secret
+from lmcourse.grading.execution.assignment_spec import AssignmentSpec
+from lmcourse.grading.execution.reference_solution import defined
 from lmcourse.grading.sandbox.budgets import Budgets
 
 

@@ -22,9 +22,9 @@ from lmcourse.grading.assignment.notebooks import digest
 from lmcourse.grading.assignment.plan import CodeCell, Planned
 from lmcourse.grading.assignment.repair import Placed, Repaired, repair
 from lmcourse.grading.execution import explanations, warm_servers
+from lmcourse.grading.execution.assignment_spec import AssignmentSpec
+from lmcourse.grading.execution.cell_results import CellResult
 from lmcourse.grading.execution.outcomes import PASSED, UNGRADED, Outcome, decide, judged
-from lmcourse.grading.execution.replies import CellResult
-from lmcourse.grading.execution.spec import AssignmentSpec
 from lmcourse.grading.execution.unprotected import Step, execute
 from lmcourse.grading.sandbox.bubblewrap import SandboxError
 from lmcourse.grading.sandbox.budgets import Limits
@@ -202,10 +202,10 @@ def is_test(cell: NotebookNode) -> bool:
 
 
 def _kind(cell) -> str:
-    """What a code cell is, by the metadata that `Repair` wrote: `test`, `setup` or `student`."""
+    """What a code cell is, by the metadata that `Repair` wrote: `test`, `setup` or `learner`."""
     if is_test(cell):
         return "test"
-    return "setup" if cell.metadata.get("nbgrader", {}).get("locked", False) else "student"
+    return "setup" if cell.metadata.get("nbgrader", {}).get("locked", False) else "learner"
 
 
 def _name(cell) -> str:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lmcourse.grading.execution.cell_results import CellResult
 from lmcourse.grading.execution.kernel import Session, SessionError
-from lmcourse.grading.execution.replies import CellResult
 from lmcourse.grading.sandbox.budgets import Limits
 
 

@@ -14,16 +14,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lmcourse.grading.assignment.plan import CodeCell
-from lmcourse.grading.bridge import JUDGE, STUDENT
+from lmcourse.grading.bridge import JUDGE, LEARNER
+from lmcourse.grading.execution.assignment_spec import AssignmentSpec
+from lmcourse.grading.execution.cell_results import CellResult
 from lmcourse.grading.execution.outcomes import Verdict
-from lmcourse.grading.execution.reference import prove
-from lmcourse.grading.execution.replies import CellResult
+from lmcourse.grading.execution.reference_solution import prove
 from lmcourse.grading.execution.sandboxed import SubmissionRun
-from lmcourse.grading.execution.spec import AssignmentSpec
 from lmcourse.grading.sandbox import bubblewrap
 from lmcourse.grading.sandbox.processes import ForkServer
 from lmcourse.grading.sandbox.seeds import seed_for
-from lmcourse.grading.sandbox.withhold import stub_tree
+from lmcourse.grading.sandbox.withheld_functions import stub_tree
 
 
 class WarmServers:
@@ -68,10 +68,10 @@ class WarmServers:
         Raises:
             SandboxError: there is no sandbox here, with what to do about it.
         """
-        students, judges = self._ready()
+        learners, judges = self._ready()
         results: list[CellResult | Verdict] = []
         with SubmissionRun(
-            students,
+            learners,
             judges,
             self._spec.budgets,
             wanted=self._spec.wanted,
@@ -94,10 +94,10 @@ class WarmServers:
             return self._servers
         for server in self._servers:
             server.close()
-        student = ForkServer(
-            STUDENT, package=self._package, withheld=self._spec.withheld, hidden=self._spec.hidden
+        learner = ForkServer(
+            LEARNER, package=self._package, withheld=self._spec.withheld, hidden=self._spec.hidden
         )
-        self._servers = [student, ForkServer(JUDGE, hidden=self._spec.hidden)]
+        self._servers = [learner, ForkServer(JUDGE, hidden=self._spec.hidden)]
         self.proof = prove(
             *self._servers, self._spec.budgets, self._spec.reference, self._spec.wanted
         )

@@ -25,7 +25,7 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.web import OutputTransform
 from traitlets import default
 
-from lmcourse.grading.reports.inert import inert
+from lmcourse.grading.reports.safe_notebook import safe_notebook
 from lmcourse.grading.reports.sanitize import clean, markdown
 
 PAGES = Path(__file__).parent / "pages"
@@ -171,7 +171,7 @@ class SubmissionExporter(HTMLExporter):
     ) -> tuple[str, dict]:
         """The page of a notebook whose active parts are gone."""
         resources = {**(resources or {}), "formulas": self._formulas}
-        return super().from_notebook_node(inert(nb), resources, **options)
+        return super().from_notebook_node(safe_notebook(nb), resources, **options)
 
     def _create_environment(self) -> Environment:
         environment = super()._create_environment()

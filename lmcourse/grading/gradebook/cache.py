@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lmcourse.files import write_file
 from lmcourse.grading.assignment.notebooks import Cell, digest
-from lmcourse.grading.execution.spec import AssignmentSpec
+from lmcourse.grading.execution.assignment_spec import AssignmentSpec
 from lmcourse.grading.gradebook import environment
 
 _FORMAT = "1"

@@ -15,8 +15,8 @@ from lmcourse.grading.assignment.notebooks import Cell, NotebookError, essential
 from lmcourse.grading.assignment.plan import Planned, Task, is_test, stated_plan, tasks
 from lmcourse.grading.errors import MisuseError
 from lmcourse.grading.execution import explanations
+from lmcourse.grading.execution.cell_results import CellResult
 from lmcourse.grading.execution.outcomes import PASSED, UNGRADED, decide
-from lmcourse.grading.execution.replies import CellResult
 from lmcourse.grading.execution.unprotected import Step, execute
 from lmcourse.grading.sandbox.budgets import Limits
 

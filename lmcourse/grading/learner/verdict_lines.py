@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from rich.markup import escape
 
 from lmcourse.grading.learner.check import BY_HAND, FAILS, HOLDS, OPEN, TaskVerdict, Verdict
-from lmcourse.grading.text import gist, plain
+from lmcourse.grading.safe_text import gist, plain
 
 _MARKS = {
     HOLDS: "[green]✓[/green]",

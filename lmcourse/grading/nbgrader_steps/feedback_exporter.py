@@ -11,9 +11,9 @@ from nbformat import NotebookNode
 from lmcourse.grading.assignment.author import authors_notebook, recorded_plan, released_order
 from lmcourse.grading.assignment.course import Course
 from lmcourse.grading.assignment.plan import tasks
-from lmcourse.grading.gradebook.records import Recorder
+from lmcourse.grading.gradebook.recorder import Recorder
 from lmcourse.grading.gradebook.results import GradingRun, Options
-from lmcourse.grading.reports import lateness
+from lmcourse.grading.lateness import days_late
 from lmcourse.grading.reports.feedback import feedback
 
 
@@ -46,7 +46,7 @@ class FeedbackExporter(TemplateExporter):
             result = recorder.read_back(ids["student"], Path(where))
         page = feedback(
             ids["assignment"],
-            lateness.noted(result, grading_run.output, grading_run.assignment),
+            days_late.noted(result, grading_run.output, grading_run.assignment),
             tasks(plan),
         )
         return page, {**resources, "output_extension": ".html"}

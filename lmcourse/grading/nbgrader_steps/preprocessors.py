@@ -21,8 +21,8 @@ from lmcourse.grading.assignment.author import (
 )
 from lmcourse.grading.execution.settings import ExecutionSettings
 from lmcourse.grading.execution.submission import is_test, repaired_notebook, run_notebook
-from lmcourse.grading.gradebook.records import save_outcome
-from lmcourse.grading.nbgrader_steps.guard import guard
+from lmcourse.grading.gradebook.recorder import save_outcome
+from lmcourse.grading.nbgrader_steps.submission_folders import guard
 
 _NEW = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}
 

@@ -14,7 +14,7 @@ from lmcourse.files import write_file
 from lmcourse.grading.assignment.plan import Task
 from lmcourse.grading.gradebook.results import Class, Result
 from lmcourse.grading.reports import tables
-from lmcourse.grading.text import gist, plain
+from lmcourse.grading.safe_text import gist, plain
 
 GRADED, BY_HAND, PARTLY, NOT = "graded", "hand grading", "partly graded", "could not be graded"
 PENDING = "not yet"

@@ -11,9 +11,9 @@ from lmcourse.files import write_file
 from lmcourse.grading.assignment.plan import Task
 from lmcourse.grading.execution.outcomes import FAILED, PASSED, UNGRADED
 from lmcourse.grading.gradebook.results import Grade, Result
-from lmcourse.grading.reports.inert import inert_output
+from lmcourse.grading.reports.safe_notebook import safe_output
 from lmcourse.grading.reports.sanitize import markdown
-from lmcourse.grading.text import plain
+from lmcourse.grading.safe_text import plain
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -125,7 +125,7 @@ def _output(output: dict) -> str:
     if output["output_type"] == "error":
         said = f"{output['ename']}: {output['evalue']}"
         return f"<pre>{_text(said)}</pre>"
-    shown = inert_output(output)
+    shown = safe_output(output)
     if shown.output_type == "stream":
         return f"<pre>{_text(shown.text)}</pre>"
     ((kind, picture),) = shown.data.items()

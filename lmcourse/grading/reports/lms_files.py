@@ -59,7 +59,7 @@ def table(
         else:
             own = ids[student] if ids is not None else {}
             said = {name: own.get(name, "") for name in _EXACT[kind]}
-            odd = [name for name, value in said.items() if tables.inert(value) != value]
+            odd = [name for name, value in said.items() if tables.spreadsheet_safe(value) != value]
             if odd:
                 left_out.append(f"{student}: {odd[0]} in the table of ids may pass for a formula")
                 continue

@@ -15,8 +15,8 @@ import nh3
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.token import STANDARD_TYPES
 
+from lmcourse.grading.safe_text import plain
 from lmcourse.grading.sandbox.budgets import CELL_CHARS
-from lmcourse.grading.text import plain
 
 _BLOCKS = "p div pre blockquote details summary hr br h1 h2 h3 h4 h5 h6 ul ol li dl dt dd"
 _TABLES = "table caption thead tbody tfoot tr th td"

@@ -14,14 +14,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lmcourse.grading.errors import MisuseError
-from lmcourse.grading.text import plain
+from lmcourse.grading.safe_text import plain
 
 _SIGNS = ("=", "+", "-", "@", "|", "%")
 # A spreadsheet of a country that writes 1,5 takes a semicolon for the end of a cell.
 _INNER = re.compile(r"([;\t\n]\s*)(?=\S)")
 
 
-def inert(value: object, limit: int = 500) -> str:
+def spreadsheet_safe(value: object, limit: int = 500) -> str:
     """A cell's text that no spreadsheet takes for a formula; numbers stay what they are."""
     if value is None:
         return ""
@@ -47,7 +47,7 @@ def as_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """The table as text; every cell is inert."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerows([[inert(cell) for cell in row] for row in (header, *rows)])
+    writer.writerows([[spreadsheet_safe(cell) for cell in row] for row in (header, *rows)])
     return file.getvalue()
 
 

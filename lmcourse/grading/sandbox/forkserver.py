@@ -183,7 +183,7 @@ def main(module: str, descriptor: int, withheld: dict) -> None:
 
     Args:
         module: the name of the side; its `prepare(withheld)` gives what a fork does.
-        withheld: see `withhold.apply`; from the learner's side only.
+        withheld: see `withheld_functions.apply`; from the learner's side only.
     """
     control = socket.socket(fileno=descriptor)
     warm()

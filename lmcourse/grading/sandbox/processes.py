@@ -26,7 +26,7 @@ from lmcourse.grading.sandbox.bubblewrap import SandboxError
 from lmcourse.grading.sandbox.budgets import Budgets, Deadline
 from lmcourse.grading.sandbox.frames import ClosedError, WireError
 from lmcourse.grading.sandbox.meter import Meter
-from lmcourse.grading.sandbox.withhold import Withheld
+from lmcourse.grading.sandbox.withheld_functions import Withheld
 
 _START_SECONDS = 300.0
 _FORK_SECONDS = 60.0

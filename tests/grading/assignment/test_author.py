@@ -30,9 +30,9 @@ def test_the_reference_has_the_author_s_answers_and_the_recorded_tests(notebook)
     kinds = {name: cell.kind for name, cell in cells.items()}
     assert kinds == {
         "setup": "setup",
-        "double": "student",
+        "double": "learner",
         "test_double": "test",
-        "square": "student",
+        "square": "learner",
         "test_square": "test",
     }
     assert "double(2) == 4" in cells["test_double"].source

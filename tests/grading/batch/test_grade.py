@@ -13,8 +13,8 @@ from tiny_course import make_course
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # nbgrader's own, while it is imported
     from lmcourse.grading.assignment.course import find_course
-    from lmcourse.grading.batch.from_gradebook import class_from_gradebook
     from lmcourse.grading.batch.grade import prepare
+    from lmcourse.grading.batch.graded_class import class_from_gradebook
     from lmcourse.grading.errors import FailureError, MisuseError
     from lmcourse.grading.gradebook import lock
     from lmcourse.grading.gradebook.results import Options, Result

@@ -7,7 +7,7 @@ import pytest
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    from lmcourse.grading.assignment.submissions import Entry, Submission
+    from lmcourse.grading.assignment.handed_in import Entry, Submission
     from lmcourse.grading.batch import workers
     from lmcourse.grading.batch.workers import WORKER_ENDED, Workers
     from lmcourse.grading.errors import FailureError

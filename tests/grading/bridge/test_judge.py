@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from lmcourse.grading.bridge import testing
+from lmcourse.grading.bridge import assertions
 from lmcourse.grading.bridge.judge import Judge
 from lmcourse.grading.bridge.proxies import Link
 
@@ -82,7 +82,7 @@ def judged(times):
 
     yield judge
     signal.signal(signal.SIGALRM, before)
-    testing.carry_probes_with(None)  # a judge is made for a process of its own
+    assertions.carry_probes_with(None)  # a judge is made for a process of its own
     for learner in learners:
         learner.close()
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lmcourse.grading.bridge import probes, testing
+from lmcourse.grading.bridge import assertions, probes
 from lmcourse.grading.sandbox.frames import WireError
 from lmcourse.grading.testing import award, close, probe, raises
 
@@ -130,7 +130,7 @@ def test_what_a_probe_takes_from_outside_is_known():
         (torch, "torch"),
         (torch.nn.functional, "torch.nn.functional"),
         (torch.nn.Linear, "torch.nn.modules.linear:Linear"),
-        (close, "lmcourse.grading.bridge.testing:close"),
+        (close, "lmcourse.grading.bridge.assertions:close"),
         (lambda x: x, None),
         (3, None),
     ],
@@ -164,6 +164,6 @@ def test_raises_wants_the_kind_and_the_words():
 def test_an_award_is_a_share_and_is_taken_once():
     award(0.5)
     # exact: copies
-    assert (testing.take_award(), testing.take_award()) == (0.5, None)
+    assert (assertions.take_award(), assertions.take_award()) == (0.5, None)
     with pytest.raises(ValueError, match="fraction must lie between 0 and 1, got fraction=2"):
         award(2.0)

@@ -3,8 +3,8 @@
 import pytest
 
 from lmcourse.grading.execution import explanations
+from lmcourse.grading.execution.cell_results import CellResult
 from lmcourse.grading.execution.outcomes import FAILED, PASSED, UNGRADED, decide
-from lmcourse.grading.execution.replies import CellResult
 from lmcourse.grading.sandbox.budgets import Limits
 
 SOURCE = "assert a\n### BEGIN HIDDEN TESTS\nassert b\n### END HIDDEN TESTS"

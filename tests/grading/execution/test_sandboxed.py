@@ -70,7 +70,7 @@ def test_the_learners_exceptions_arrive_as_what_they_are(submission_run, raised,
     submission_run.run_cell(f"def f(x): raise {raised}")
     got = verdict(submission_run, test)
     assert got.outcome == "passed", got
-    assert submission_run._student.alive
+    assert submission_run._learner.alive
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_an_error_of_the_learners_comes_with_its_own_trace(submission_run):
     got = verdict(submission_run, "f([1])")
     assert got.kind == "IndexError"
     assert "in g" in got.trace
-    assert "student.py" not in got.trace
+    assert "learner_side.py" not in got.trace
 
 
 def test_a_test_that_stumbles_over_odd_data_asks_for_a_person_unless_the_reference_passed(
@@ -193,13 +193,13 @@ def held_up(submission_run, seconds):
     Not before it has worked for a while: on a machine that is slow in earnest it would count as
     asleep.
     """
-    student = submission_run._student
-    already = student.worked()
+    learner = submission_run._learner
+    already = learner.worked()
     with meanwhile(
-        lambda: wait_until(lambda: student.worked() - already >= WORK_SECONDS - 0.3),
-        lambda: signal.pidfd_send_signal(student._pidfd, signal.SIGSTOP),
+        lambda: wait_until(lambda: learner.worked() - already >= WORK_SECONDS - 0.3),
+        lambda: signal.pidfd_send_signal(learner._pidfd, signal.SIGSTOP),
         lambda: time.sleep(seconds),
-        lambda: signal.pidfd_send_signal(student._pidfd, signal.SIGCONT),
+        lambda: signal.pidfd_send_signal(learner._pidfd, signal.SIGCONT),
     ):
         yield
 
@@ -228,14 +228,14 @@ def test_a_busy_machine_costs_a_test_nothing(submission_run):
 def test_a_death_that_an_earlier_cell_left_behind_is_given_a_second_chance(submission_run):
     """The process is ended in the middle of a call; the call does not do that by itself."""
     submission_run.run_cell(f"def f(x):\n    {HOLD}\n    return 2 * x")
-    first = submission_run._student
+    first = submission_run._learner
     with meanwhile(
         lambda: wait_until(lambda: is_held(first)),
         lambda: signal.pidfd_send_signal(first._pidfd, signal.SIGKILL),
         lambda: wait_until(
-            lambda: submission_run._student is not first and is_held(submission_run._student)
+            lambda: submission_run._learner is not first and is_held(submission_run._learner)
         ),
-        lambda: let_go(submission_run._student),
+        lambda: let_go(submission_run._learner),
     ):
         got = verdict(submission_run, TEST)
     assert (got.outcome, got.died) == ("passed", ""), got

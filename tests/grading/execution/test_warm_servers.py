@@ -4,10 +4,10 @@ import pytest
 from sandbox_processes import SETUP, SMALL
 
 from lmcourse.grading.assignment.plan import CodeCell
+from lmcourse.grading.execution.assignment_spec import AssignmentSpec
 from lmcourse.grading.execution.outcomes import Verdict
-from lmcourse.grading.execution.spec import AssignmentSpec
 from lmcourse.grading.execution.warm_servers import WarmServers
-from lmcourse.grading.sandbox.withhold import Withheld
+from lmcourse.grading.sandbox.withheld_functions import Withheld
 
 TEST = "close(f(torch.ones(2, 3)), torch.ones(2, 3).softmax(-1))"
 
@@ -15,7 +15,7 @@ TEST = "close(f(torch.ones(2, 3)), torch.ones(2, 3).softmax(-1))"
 def cells(answer):
     return [
         CodeCell(kind="setup", source=SETUP),
-        CodeCell(kind="student", source=answer),
+        CodeCell(kind="learner", source=answer),
         CodeCell(kind="test", name="test_f", source=TEST),
         CodeCell(kind="test", name="test_data", source="assert f(open('given.txt').read()) == 1"),
     ]
@@ -51,7 +51,7 @@ def test_the_proof_says_what_can_be_graded(warm_servers):
 
 def test_the_files_lie_beside_the_learners_code(warm_servers):
     got = warm_servers.grade(
-        "ada/softmax", [CodeCell(kind="student", source="print(open('given.txt').read())")]
+        "ada/softmax", [CodeCell(kind="learner", source="print(open('given.txt').read())")]
     )
     assert got[0].outputs[0]["text"] == "1\n"
 

@@ -10,7 +10,7 @@ from lmcourse.grading.assignment.notebooks import Cell
 from lmcourse.grading.gradebook import environment
 from lmcourse.grading.gradebook.cache import Cache
 from lmcourse.grading.sandbox.budgets import Budgets
-from lmcourse.grading.sandbox.withhold import Withheld
+from lmcourse.grading.sandbox.withheld_functions import Withheld
 
 
 def key(spec=SPEC, student="ada", cells=CELLS):

@@ -17,8 +17,8 @@ with warnings.catch_warnings():
     from nbgrader.api import Gradebook
 
     from lmcourse.grading.assignment.course import find_course
-    from lmcourse.grading.batch.from_gradebook import class_from_gradebook
     from lmcourse.grading.batch.grade import prepare
+    from lmcourse.grading.batch.graded_class import class_from_gradebook
     from lmcourse.grading.errors import FailureError
     from lmcourse.grading.formgrader.launch import open_formgrader
     from lmcourse.grading.gradebook import database

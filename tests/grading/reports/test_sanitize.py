@@ -7,7 +7,7 @@ import pytest
 from attacks import pages
 from bs4 import BeautifulSoup
 
-from lmcourse.grading.reports.inert import inert
+from lmcourse.grading.reports.safe_notebook import safe_notebook
 from lmcourse.grading.reports.sanitize import clean, is_picture, markdown
 
 
@@ -58,7 +58,7 @@ def test_a_picture_is_what_begins_as_one():
     assert not is_picture("", "image/png")
 
 
-def test_an_inert_notebook_has_text_pictures_and_roles_only():
+def test_a_safe_notebook_has_text_pictures_and_roles_only():
     own = {"grade_id": "why", "grade": True, "solution": "yes", "points": "<b>", "extra": 1}
     cells = [
         {"cell_type": "code", "source": ["a", "b"], "metadata": {}, "outputs": pages.OUTPUTS},
@@ -67,7 +67,7 @@ def test_an_inert_notebook_has_text_pictures_and_roles_only():
     ]
     nb = nbformat.from_dict({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
     pages.hostile_metadata(nb)
-    code, raw, text = inert(nb).cells
+    code, raw, text = safe_notebook(nb).cells
     roles = {"grade": True, "solution": False, "task": False, "locked": False}
     assert raw.metadata == {"nbgrader": {"grade_id": "why", "points": 0.0, **roles}}
     assert text.metadata == {}

@@ -209,8 +209,8 @@ def test_the_old_half_of_the_system_calls_is_closed(submission_run):
     assert ran.status == "died"
 
 
-def test_a_fork_bomb_stays_small_and_ends(submission_run, students):
-    before, bomb = {*descendants(students)}, submission_run._student
+def test_a_fork_bomb_stays_small_and_ends(submission_run, learners):
+    before, bomb = {*descendants(learners)}, submission_run._learner
     ran = submission_run.run_cell(
         "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"
     )
@@ -218,14 +218,14 @@ def test_a_fork_bomb_stays_small_and_ends(submission_run, students):
     # What it forks is counted as its own work. Between two looks all cores may work for it.
     cores = len(os.sched_getaffinity(0))
     assert SMALL.cell_seconds <= bomb.worked() < 3 * SMALL.cell_seconds * cores
-    assert len({*descendants(students)} - before) <= SMALL.processes + 1  # and the keeper
+    assert len({*descendants(learners)} - before) <= SMALL.processes + 1  # and the keeper
     assert submission_run.run_cell("1").status == "ok"
 
 
 def test_the_work_of_living_children_is_counted(submission_run):
     """The first process waits, and has not waited for them: they work, and go on living."""
-    student = submission_run._student
-    before = student.worked()
+    learner = submission_run._learner
+    before = learner.worked()
     ran = submission_run.run_cell(
         "import os, time\nread, write = os.pipe()\n"
         "for _ in range(2):\n"
@@ -235,7 +235,7 @@ def test_the_work_of_living_children_is_counted(submission_run):
         "seen = os.read(read, 1) + os.read(read, 1)"
     )
     assert ran.status == "ok"
-    wait_until(lambda: student.worked() - before >= 0.9, 60.0)
+    wait_until(lambda: learner.worked() - before >= 0.9, 60.0)
 
 
 @pytest.mark.parametrize(
@@ -277,8 +277,8 @@ def test_the_disk_cannot_be_filled(submission_run, folder):
     assert shown(ran) == "No space left on device 2\n" or "No space" in shown(ran)
 
 
-def test_a_daemon_ends_with_its_submission(submission_run, students):
-    before = {*descendants(students)}
+def test_a_daemon_ends_with_its_submission(submission_run, learners):
+    before = {*descendants(learners)}
     ran = submission_run.run_cell(
         "import os, time, signal\n"
         "if os.fork() == 0:\n"
@@ -292,10 +292,10 @@ def test_a_daemon_ends_with_its_submission(submission_run, students):
         "os.wait()\nprint('left')"
     )
     assert shown(ran) == "left\n"
-    daemon = {*descendants(students)} - before
+    daemon = {*descendants(learners)} - before
     assert daemon
     submission_run.close()  # the kernel ends it first of all: when this returns it has gone
-    assert not daemon & {*descendants(students)}
+    assert not daemon & {*descendants(learners)}
 
 
 def test_output_without_end_is_cut(submission_run):
@@ -368,10 +368,10 @@ def test_what_python_s_own_folders_hold_can_be_hidden(tmp_path):
     assert str(tmp_path) not in line
 
 
-def test_a_limit_that_fails_stops_the_process_before_it_starts(students, monkeypatch):
+def test_a_limit_that_fails_stops_the_process_before_it_starts(learners, monkeypatch):
     monkeypatch.setattr(bubblewrap, "below_tmp", lambda: ["/tmp/nowhere"])
     with socket.socket() as other, pytest.raises(SandboxError, match="could not be enclosed"):
-        students.process(SMALL, 1, [other])
+        learners.process(SMALL, 1, [other])
 
 
 def test_the_launcher_s_users_lie_within_what_this_machine_has():

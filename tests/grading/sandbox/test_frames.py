@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lmcourse.grading.safe_text import scrub
 from lmcourse.grading.sandbox import frames
 from lmcourse.grading.sandbox.budgets import Budgets, Deadline
 from lmcourse.grading.sandbox.frames import ClosedError, WireError, receive, send
-from lmcourse.grading.text import scrub
 
 
 @pytest.fixture

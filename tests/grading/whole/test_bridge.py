@@ -16,7 +16,7 @@ from waiting import wait_until
 
 from lmcourse.grading.assignment.plan import CodeCell
 from lmcourse.grading.bridge import JUDGE
-from lmcourse.grading.execution.reference import prove
+from lmcourse.grading.execution.reference_solution import prove
 from lmcourse.grading.execution.sandboxed import SubmissionRun
 from lmcourse.grading.sandbox import bubblewrap
 from lmcourse.grading.sandbox.processes import ForkServer
@@ -25,7 +25,7 @@ TEST = "x = torch.randn(3)\nclose(f(x), x * 2)"
 RIGHT, WRONG = "def f(x): return x * 2", "def f(x): return x"
 REFERENCE = [
     CodeCell(kind="setup", source=SETUP),
-    CodeCell(kind="student", source=RIGHT),
+    CodeCell(kind="learner", source=RIGHT),
     CodeCell(kind="test", source=TEST, name="t"),
 ]
 UNPACK = "    def unpack(self, form: Any) -> Any:"
@@ -52,26 +52,26 @@ def broken_judges(request, tmp_path):
         yield request.param, server
 
 
-def verdicts(students, judges, **options):
+def verdicts(learners, judges, **options):
     """What a right and a wrong answer come to."""
     found = []
     for answer in (RIGHT, WRONG):
-        with SubmissionRun(students, judges, SMALL, wanted=WANTED, **options) as submission_run:
+        with SubmissionRun(learners, judges, SMALL, wanted=WANTED, **options) as submission_run:
             submission_run.run_setup(SETUP)
             submission_run.run_cell(answer)
             found.append(submission_run.run_test("t", TEST))
     return found
 
 
-def test_a_bug_in_the_bridge_is_never_a_zero_and_never_full(students, broken_judges):
+def test_a_bug_in_the_bridge_is_never_a_zero_and_never_full(learners, broken_judges):
     bug, judges = broken_judges
-    proof = prove(students, judges, SMALL, REFERENCE, WANTED)
+    proof = prove(learners, judges, SMALL, REFERENCE, WANTED)
     assert proof["t"].outcome != "passed"
-    for got in verdicts(students, judges, broken=frozenset(proof)):
+    for got in verdicts(learners, judges, broken=frozenset(proof)):
         assert (got.outcome, got.fraction) == ("ungraded", 0.0), got
     if bug != "an answer is read as another":
         # Nor when it comes only after the author's own answer has passed.
-        for got in verdicts(students, judges, proven=frozenset({"t"})):
+        for got in verdicts(learners, judges, proven=frozenset({"t"})):
             assert (got.outcome, got.fraction) == ("ungraded", 0.0), got
 
 
@@ -84,7 +84,7 @@ def test_what_the_author_cannot_pass_here_nobody_fails(make_run):
     assert got.message.startswith("the author's own answer does not pass this test here; it said")
     # The judge of that test has ended. The learner's process would soon end as well, and the cell
     # that happens to run then would be blamed: it has ended with its judge.
-    assert submission_run._student is None
+    assert submission_run._learner is None
     assert submission_run.run_cell(RIGHT).status == "ok"
     got = submission_run.run_test("t", TEST)
     assert got.outcome == "passed", got  # what passes is passed

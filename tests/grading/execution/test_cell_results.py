@@ -6,7 +6,7 @@ import nbformat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lmcourse.grading.execution.replies import Reader
+from lmcourse.grading.execution.cell_results import Reader
 
 jsons = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),

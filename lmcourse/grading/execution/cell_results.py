@@ -10,7 +10,7 @@ What reaches a browser must still be made inert; that is the feedback's part.
 from dataclasses import dataclass, field
 from typing import Any
 
-from lmcourse.grading.text import scrub
+from lmcourse.grading.safe_text import scrub
 
 _KINDS = ("stream", "display_data", "execute_result")
 _FORMS = ("text", "text/plain", "image/png", "image/jpeg")  # nothing that a browser would run

@@ -17,7 +17,7 @@ from typing import Any
 from lmcourse.grading.bridge import shell
 from lmcourse.grading.bridge.probes import imported
 from lmcourse.grading.bridge.wire import Packer, Unpacker
-from lmcourse.grading.sandbox import frames, withhold
+from lmcourse.grading.sandbox import frames, withheld_functions
 from lmcourse.grading.sandbox.frames import WireError
 
 _TRACE_CHARS = 4000
@@ -159,7 +159,7 @@ def _described(error: BaseException) -> dict:
 
 def prepare(withheld: dict) -> Callable[[list[socket.socket], dict], None]:
     """What a fork of the learner's side does; called once, before the first fork."""
-    withhold.apply(withheld)
+    withheld_functions.apply(withheld)
     ready = shell.ready_shell()
 
     def body(sockets: list[socket.socket], request: dict) -> None:

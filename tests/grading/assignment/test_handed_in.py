@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmcourse.grading.assignment.submissions import collect, entries, ignored, shown
+from lmcourse.grading.assignment.handed_in import collect, entries, ignored, shown
 from lmcourse.grading.errors import MisuseError
 
 NOTEBOOK = json.dumps({"cells": [{"cell_type": "code", "source": "x"}], "nbformat": 4})

@@ -1,6 +1,6 @@
 """Text of others, made harmless."""
 
-from lmcourse.grading import text as texts
+from lmcourse.grading import safe_text as texts
 
 
 def test_terminal_codes_and_controls_are_removed():

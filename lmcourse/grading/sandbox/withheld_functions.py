@@ -82,7 +82,7 @@ def require(withheld: Withheld, package: Path) -> None:
         stub_tree(package, Path(folder) / package.name, withheld)
     if not (withheld.operators or withheld.attributes):
         return
-    script = "import json, sys\nfrom lmcourse.grading.sandbox.withhold import apply\n"
+    script = "import json, sys\nfrom lmcourse.grading.sandbox.withheld_functions import apply\n"
     script += (
         "try: apply(json.loads(sys.argv[1]))\nexcept ValueError as error: sys.exit(str(error))"
     )

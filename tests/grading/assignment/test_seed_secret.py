@@ -5,7 +5,7 @@ import secrets
 
 import pytest
 
-from lmcourse.grading.assignment.secret import VARIABLE, course_secret
+from lmcourse.grading.assignment.seed_secret import VARIABLE, course_secret
 
 
 def test_a_secret_is_made_once_and_is_its_owner_s(tmp_path, monkeypatch):

@@ -4,8 +4,8 @@ import pytest
 from sandbox_processes import SETUP, SMALL
 
 from lmcourse.grading.assignment.plan import CodeCell
-from lmcourse.grading.execution import reference
-from lmcourse.grading.execution.reference import defined
+from lmcourse.grading.execution import reference_solution
+from lmcourse.grading.execution.reference_solution import defined
 from lmcourse.grading.execution.sandboxed import SubmissionRun
 from lmcourse.grading.sandbox.seeds import seed_for
 
@@ -28,7 +28,7 @@ def test_a_release_that_is_no_python_is_refused():
         defined(["def f():\nreturn 1"])
 
 
-def test_what_the_reference_does_not_pass_nobody_fails(students, judges):
+def test_what_the_reference_does_not_pass_nobody_fails(learners, judges):
     right, odd = "def f(x): return x * 2", "def f(x): return None"
     tests = [
         CodeCell(kind="test", name="good", source="assert f(torch.ones(2)).sum() == 4"),
@@ -37,17 +37,17 @@ def test_what_the_reference_does_not_pass_nobody_fails(students, judges):
     setup = CodeCell(kind="setup", source=SETUP)
 
     def cells(source):
-        return [setup, CodeCell(kind="student", source=source), *tests]
+        return [setup, CodeCell(kind="learner", source=source), *tests]
 
     wanted = defined([right])
-    verdicts = reference.prove(students, judges, SMALL, cells(right), wanted)
+    verdicts = reference_solution.prove(learners, judges, SMALL, cells(right), wanted)
     assert {name: v.outcome for name, v in verdicts.items()} == {
         "good": "passed",
         "broken": "ungraded",
     }
     proven = frozenset(name for name, v in verdicts.items() if v.outcome == "passed")
-    with SubmissionRun(students, judges, SMALL, wanted=wanted, proven=proven) as submission_run:
-        got = reference.run(submission_run, cells(odd))
+    with SubmissionRun(learners, judges, SMALL, wanted=wanted, proven=proven) as submission_run:
+        got = reference_solution.run(submission_run, cells(odd))
     assert {name: v.outcome for name, v in got.items()} == {"good": "failed", "broken": "ungraded"}
 
 

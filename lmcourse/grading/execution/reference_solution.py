@@ -53,12 +53,12 @@ def run(submission_run: SubmissionRun, cells: Sequence[CodeCell]) -> dict[str, V
 
 
 def prove(
-    students: ForkServer,
+    learners: ForkServer,
     judges: ForkServer,
     budgets: Budgets,
     reference: Sequence[CodeCell],
     wanted: frozenset[str],
 ) -> dict[str, Verdict]:
     """The reference solution's verdicts; the tests among them that passed may fail a learner."""
-    with SubmissionRun(students, judges, budgets, wanted=wanted) as submission_run:
+    with SubmissionRun(learners, judges, budgets, wanted=wanted) as submission_run:
         return run(submission_run, reference)

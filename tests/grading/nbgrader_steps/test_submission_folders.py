@@ -8,7 +8,7 @@ import pytest
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # nbgrader's own, while it is imported
-    from lmcourse.grading.nbgrader_steps.guard import guard, refuse_oddities
+    from lmcourse.grading.nbgrader_steps.submission_folders import guard, refuse_oddities
 
 from lmcourse.grading.assignment.notebooks import NotebookError
 

@@ -12,11 +12,11 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from lmcourse.grading.reports.sanitize import is_picture
+from lmcourse.grading.safe_text import plain
 from lmcourse.grading.sandbox.budgets import CELL_CHARS
-from lmcourse.grading.text import plain
 
 
-def inert(nb: NotebookNode) -> NotebookNode:
+def safe_notebook(nb: NotebookNode) -> NotebookNode:
     """The same cells, with text, pictures and roles, and nothing else."""
     cells = [_cell(cell, index) for index, cell in enumerate(nb.get("cells", []))]
     return new_notebook(cells=cells, metadata={"language_info": {"name": "python"}})
@@ -27,7 +27,7 @@ def _cell(cell: NotebookNode, index: int) -> NotebookNode:
     own = {"id": f"cell-{index}", "metadata": _roles(cell), "source": source}
     if cell.get("cell_type") == "markdown":
         return new_markdown_cell(**own)
-    outputs = [inert_output(output) for output in cell.get("outputs", [])]
+    outputs = [safe_output(output) for output in cell.get("outputs", [])]
     return new_code_cell(**own, outputs=outputs)
 
 
@@ -42,7 +42,7 @@ def _roles(cell: NotebookNode) -> dict:
     return {"nbgrader": {"grade_id": _text(claims.get("grade_id")), "points": points, **roles}}
 
 
-def inert_output(output: Mapping) -> NotebookNode:
+def safe_output(output: Mapping) -> NotebookNode:
     """The output as text, or as one picture."""
     kind = output.get("output_type")
     if kind == "stream":

@@ -16,9 +16,9 @@ from lmcourse.grading.assignment.notebooks import read_cells
 from lmcourse.grading.assignment.plan import Task, stated_plan, tasks
 from lmcourse.grading.errors import MisuseError
 from lmcourse.grading.gradebook.database import require_usable
-from lmcourse.grading.gradebook.records import Recorder, locked
+from lmcourse.grading.gradebook.recorder import Recorder, locked
 from lmcourse.grading.gradebook.results import Class, GradingRun, Options, Result
-from lmcourse.grading.reports import lateness
+from lmcourse.grading.lateness import days_late
 from lmcourse.grading.reports.feedback import write_feedback
 
 
@@ -59,7 +59,7 @@ def _row(row: dict, grading_run: GradingRun, found: list[Task], recorder: Record
     if problem:
         return Result(student=student, problem=problem, pending=row.get("pending", False))
     try:
-        result = lateness.noted(
+        result = days_late.noted(
             recorder.read_back(student), grading_run.output, grading_run.assignment
         )
     except (FileNotFoundError, MissingEntry):

@@ -16,7 +16,7 @@ from pathlib import Path
 from lmcourse.grading.assignment.notebooks import Cell, NotebookError, read_cells
 from lmcourse.grading.errors import MisuseError
 
-STUDENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
+STUDENT_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 # What systems and editors leave behind.
 _RUBBISH = re.compile(
     r"\.|~\$|.*~$|__MACOSX$|__pycache__$|\$RECYCLE\.BIN$|System Volume Information$"
@@ -62,7 +62,7 @@ class Entry:
         name = self.path.name
         if not _is_entry(self.path):
             raise NotebookError(f"it is {shown(name)}: {_advice(name, self.student)}")
-        if not STUDENT.fullmatch(_raw_student(self.path)):
+        if not STUDENT_ID.fullmatch(_raw_student(self.path)):
             raise NotebookError(
                 "the name is no student id (letters, digits, . _ -, at most 64): rename it"
             )

@@ -19,11 +19,11 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # nbgrader's own, while it is imported
     from lmcourse.grading.assignment.author import recorded_plan, released_order
     from lmcourse.grading.assignment.course import find_course, quiet_log
+    from lmcourse.grading.assignment.handed_in import Submission
     from lmcourse.grading.assignment.notebooks import parse_cells
     from lmcourse.grading.assignment.release import convert
-    from lmcourse.grading.assignment.submissions import Submission
     from lmcourse.grading.execution.submission import repaired_notebook
-    from lmcourse.grading.gradebook.records import Recorder
+    from lmcourse.grading.gradebook.recorder import Recorder
     from lmcourse.grading.gradebook.results import GradingRun, Options
 
 PASSED = {"verdict": "passed", "message": "", "hidden": False, "fraction": 1.0, "seed": ""}

@@ -26,7 +26,7 @@ from traitlets.config import Config
 from traitlets.utils.importstring import import_item
 
 from lmcourse.files import restore_folder, write_folder
-from lmcourse.grading.assignment.submissions import Submission
+from lmcourse.grading.assignment.handed_in import Submission
 from lmcourse.grading.execution.outcomes import PASSED, UNGRADED
 from lmcourse.grading.execution.submission import is_test
 from lmcourse.grading.gradebook import lock

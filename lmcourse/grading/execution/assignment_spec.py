@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lmcourse.grading.assignment.plan import CodeCell, Planned
 from lmcourse.grading.sandbox.budgets import Budgets
-from lmcourse.grading.sandbox.withhold import Withheld
+from lmcourse.grading.sandbox.withheld_functions import Withheld
 
 
 @dataclass(frozen=True, kw_only=True)

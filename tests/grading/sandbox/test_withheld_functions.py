@@ -8,11 +8,11 @@ from sandbox_processes import SETUP, SMALL, shown
 from tiny_course import make_course, solution
 
 import lmcourse
-from lmcourse.grading.bridge import STUDENT
+from lmcourse.grading.bridge import LEARNER
 from lmcourse.grading.execution.sandboxed import SubmissionRun
 from lmcourse.grading.sandbox.bubblewrap import PACKAGE
 from lmcourse.grading.sandbox.processes import ForkServer
-from lmcourse.grading.sandbox.withhold import Withheld, require, stated, stub_tree
+from lmcourse.grading.sandbox.withheld_functions import Withheld, require, stated, stub_tree
 
 ATTENTION = Withheld(
     names=("lmcourse.attention.attention", "lmcourse.attention.MultiHeadAttention.forward"),
@@ -77,8 +77,8 @@ def test_a_name_that_is_not_there_is_refused(package, tmp_path):
 def withheld_run(tmp_path_factory, judges):
     stub = stub_tree(PACKAGE, tmp_path_factory.mktemp("stub") / "lmcourse", ATTENTION)
     with (
-        ForkServer(STUDENT, package=stub, withheld=ATTENTION) as students,
-        SubmissionRun(students, judges, SMALL, wanted=frozenset({"f"})) as submission_run,
+        ForkServer(LEARNER, package=stub, withheld=ATTENTION) as learners,
+        SubmissionRun(learners, judges, SMALL, wanted=frozenset({"f"})) as submission_run,
     ):
         submission_run.run_setup(SETUP)
         yield submission_run
