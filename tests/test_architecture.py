@@ -261,7 +261,7 @@ def test_the_doctor_needs_no_torch():
 GRADING = PACKAGE / "grading"
 GRADERS = sorted(GRADING.rglob("*.py"))
 # The lines of the map in grading/__init__.py: names that stand in one line do not import each other
-# (`errors`, `safe_text` and the doors are files).
+# (`errors`, `outcomes`, `safe_text` and the doors are files).
 FLOORS = [
     set(names.split(", "))
     for names in re.findall(
@@ -339,10 +339,8 @@ TESTED_BY = {
     "cli/options": "cli/test_grading_commands",
     "config": "whole/test_tiny_class",
     "errors": "cli/test_terminal",
-    "execution/explanations": "execution/test_outcomes",
     "execution/kernel": "execution/test_unprotected",
     "execution/settings": "whole/test_tiny_class",
-    "execution/submission": "whole/test_tiny_class",
     "execution/assignment_spec": "gradebook/test_cache",
     "formgrader/launch": "whole/test_formgrader_browser",
     "formgrader/rendering": "whole/test_formgrader_browser",

@@ -4,7 +4,8 @@ Chapter: book/instructors/index.md
 
 A folder imports only from those above it; those of one line are at one height.
 
-    errors, safe_text      refusals of a command; text of others made harmless
+    errors, outcomes, safe_text
+                           refusals of a command; what a test comes to; harmless text of others
     sandbox                a process that can do no harm; knows nothing of notebooks
     bridge                 a test on this side, the learner's objects on the other
     assignment             what was set and what was handed in, as data; runs nothing
@@ -27,7 +28,7 @@ The way of a submission:
     6.  `execution.warm_servers`            keeps two processes warm: learner's side and judge's
     7.  `execution.sandboxed`               gives each cell to one of them, and watches the time
     8.  `bridge.judge`, `bridge.learner_side` run test and answer, over `bridge.proxies`
-    9.  `execution.outcomes`                passed, failed or ungraded, and what the learner is told
+    9.  `outcomes`, `execution.explanations` passed, failed or ungraded; what the learner is told
     10. `gradebook.recorder`, `reports`     write gradebook, feedback and the table of the class
 
 A *learner* is the person, and whatever runs or was written for them. A *student* is the name under

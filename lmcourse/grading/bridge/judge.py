@@ -18,12 +18,14 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable, Iterable
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
 
 from lmcourse.grading.bridge import assertions, probes
 from lmcourse.grading.bridge.proxies import BridgeFault, Gone, LearnerError, Link
+from lmcourse.grading.outcomes import FAILED, PASSED, STUMBLED, UNGRADED, TestOutcome
 from lmcourse.grading.safe_text import scrub
 from lmcourse.grading.sandbox import frames
 from lmcourse.grading.sandbox.meter import Meter
@@ -47,15 +49,15 @@ class Judge:
         self._mentioned: set[str] = set()
         assertions.carry_probes_with(self._carry)
 
-    def setup(self, source: str) -> dict:
+    def setup(self, source: str) -> TestOutcome:
         """Run a locked cell that is no test; the learner's names are not bound for it."""
         return self._run(source, 30.0, bind=False)
 
-    def test(self, source: str, seconds: float) -> dict:
-        """The verdict on one test cell."""
+    def test(self, source: str, seconds: float) -> TestOutcome:
+        """What became of one test cell."""
         return self._run(source, seconds, bind=True)
 
-    def _run(self, source: str, seconds: float, *, bind: bool) -> dict:
+    def _run(self, source: str, seconds: float, *, bind: bool) -> TestOutcome:
         linecache.cache[_FILE] = (len(source), None, source.splitlines(keepends=True), _FILE)
         self.link.open_test(seconds)
         assertions.take_award()
@@ -68,9 +70,9 @@ class Judge:
                 self._bind()
             exec(compile(tree, _FILE, "exec"), self._names)
             award = assertions.take_award()
-            return {"outcome": "passed", "fraction": 1.0 if award is None else award}
+            return TestOutcome(verdict=PASSED, fraction=1.0 if award is None else award)
         except BaseException as error:
-            return {**_verdict(error, self._wanted), "died": self.link.dead}
+            return replace(_outcome(error, self._wanted), died=self.link.dead)
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
@@ -115,29 +117,25 @@ class Judge:
         return self.link.ask("probe", packed, data_only=True, **head)
 
 
-def _verdict(error: BaseException, wanted: frozenset[str]) -> dict:
+def _outcome(error: BaseException, wanted: frozenset[str]) -> TestOutcome:
     """What an exception that ended a test says of the learner, of the test, or of us."""
-    kind = type(error).__name__
-    verdict = {
-        "outcome": "failed",
-        "fraction": 0.0,
-        "kind": kind,
-        "message": scrub(str(error)),
-        "line": _line(error),
-        "trace": getattr(error, "trace", ""),
-    }
+    outcome = TestOutcome(
+        verdict=FAILED,
+        kind=type(error).__name__,
+        said=scrub(str(error)),
+        line=_line(error),
+        trace=getattr(error, "trace", ""),
+    )
     if isinstance(error, (LearnerError, AssertionError)):
-        return verdict
+        return outcome
     if isinstance(error, Gone):
-        return {**verdict, "message": f"your code did not answer: {error}"}
+        return replace(outcome, said=f"your code did not answer: {error}")
     if isinstance(error, NameError) and error.name in wanted:
         why = f"`{error.name}` is not defined: its cell is missing or raised an error"
-        return {**verdict, "message": why}
-    if isinstance(error, Exception):
-        # The test stumbled: over odd data of the learner's, or over its own mistake? Whether the
-        # reference solution passes this test tells the two apart, and the grader knows that.
-        return {**verdict, "outcome": "stumbled"}
-    return {**verdict, "outcome": "ungraded"}
+        return replace(outcome, said=why)
+    # The test stumbled: over odd data of the learner's, or over its own mistake? Whether the
+    # reference solution passes this test tells the two apart, and the grader knows that.
+    return replace(outcome, verdict=STUMBLED if isinstance(error, Exception) else UNGRADED)
 
 
 def _line(error: BaseException) -> int | None:
@@ -172,7 +170,7 @@ def serve(channel: socket.socket, request: dict) -> None:
             head, _ = frames.receive(channel)
         except frames.ClosedError:
             return
-        answer: dict = {"outcome": "passed"}
+        outcome = TestOutcome(verdict=PASSED)
         if head["op"] == "link":
             _, [fd, *meters], *_ = socket.recv_fds(channel, 1, 3)
             learners = Meter(*meters).seconds if meters else None
@@ -183,5 +181,5 @@ def serve(channel: socket.socket, request: dict) -> None:
         else:
             reseed(head["seed"])
             run = judge.test if head["op"] == "test" else judge.setup
-            answer = run(head["source"], *([head["seconds"]] if head["op"] == "test" else []))
-        frames.send(channel, answer)
+            outcome = run(head["source"], *([head["seconds"]] if head["op"] == "test" else []))
+        frames.send(channel, asdict(outcome))

@@ -196,6 +196,7 @@ def items(assignment: Assignment, course: CourseOption = None, output: OutputOpt
     from lmcourse.grading.assignment.course import find_course
     from lmcourse.grading.assignment.notebooks import read_cells
     from lmcourse.grading.assignment.plan import stated_plan, tasks
+    from lmcourse.grading.outcomes import FAILED
     from lmcourse.grading.reports import item_analysis as statistics
     from lmcourse.grading.safe_text import plain
 
@@ -219,7 +220,7 @@ def items(assignment: Assignment, course: CourseOption = None, output: OutputOpt
             grades[name]["message"]
             for grades in students
             for name in own
-            if name in grades and grades[name]["verdict"] == "failed"
+            if name in grades and grades[name]["verdict"] == FAILED
         ]
         for message, times in statistics.commonest(failed):
             tell(f"    {times} × {plain(message, 160)}")

@@ -25,18 +25,17 @@ class CellResult:
     message: str = ""
     trace: list[str] = field(default_factory=list)
     outputs: list[dict] = field(default_factory=list)
-    seconds: float = 0.0
     award: float | None = None  # what a test gave by `award`, where it ran in this process too
 
 
-class Reader:
-    """Reads answers, up to a number of characters of output in all."""
+class ResultReader:
+    """Reads what a process says of its cells, up to a number of characters of output in all."""
 
     def __init__(self, room: int):
         self.room = room
 
-    def ran(self, said: dict) -> CellResult:
-        """The answer about one cell."""
+    def read(self, said: dict) -> CellResult:
+        """What became of one cell."""
         trace = said.get("trace") if type(said.get("trace")) is list else []
         outputs = said.get("outputs") if type(said.get("outputs")) is list else []
         read = (self._output(output) for output in outputs[:1000])

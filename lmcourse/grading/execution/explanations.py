@@ -1,11 +1,15 @@
-"""What went wrong, in words: from a kernel's report to a line that helps.
+"""What a learner is told when something went wrong: an exception, an endless loop, an end.
 
 Chapter: book/instructors/index.md
 """
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
+
+from lmcourse.grading.assignment.plan import hidden_from
+from lmcourse.grading.outcomes import PASSED, TestOutcome
 
 _PLACE = re.compile(r"Cell In\s?\[(\d*)\], line (\d+)(?:, in ([\w.<>]+))?")
 _INNER = re.compile(r"\.?<\w+>")  # of a name such as `f.<locals>.<lambda>`
@@ -68,24 +72,30 @@ def _noticing_none(said: str) -> str:
     return f"{said}\nThere is None where an answer should be. Is a `return` missing?"
 
 
-def judged(kind: str, message: str, trace: str) -> str:
-    """What ended a test in the judge, as a learner can use it.
+def explained(outcome: TestOutcome, source: str) -> TestOutcome:
+    """What the judge found of the test cell `source`, with a message for the learner."""
+    begin = hidden_from(source)
+    hidden = begin is not None and outcome.line is not None and outcome.line > begin
+    message = "" if outcome.verdict == PASSED else _of_judge(outcome)
+    return replace(outcome, message=message, hidden=hidden)
 
-    Args:
-        trace: of the learner's own code, where that raised.
-    """
-    message = message.strip()
-    if kind in _SPEAKING or (kind == "NameError" and message.startswith("`")):
-        return message[:1].upper() + message[1:]
-    places = _PLAIN_PLACE.findall(trace)
+
+def _of_judge(outcome: TestOutcome) -> str:
+    """What ended a test in the judge, as a learner can use it."""
+    kind, said = outcome.kind, outcome.said.strip()
+    if kind in _SPEAKING or (kind == "NameError" and said.startswith("`")):
+        return said[:1].upper() + said[1:]
+    places = _PLAIN_PLACE.findall(outcome.trace)
     where = ""
     if places:
-        line = _quoted([*_PLAIN_LINE.finditer(trace)][-1])
+        line = _quoted([*_PLAIN_LINE.finditer(outcome.trace)][-1])
         where = f"\n(in {places[-1][2]}, line {places[-1][1]} of its cell{line})"
     if kind == "NotImplementedError" and len({cell for cell, _, _ in places}) > 1:
         return _unwritten(places[-1][2])
-    said = explain(kind, message)
-    return said if kind in ("AssertionError", "NotImplementedError", *SYNTAX) else said + where
+    message = explain(kind, said)
+    return (
+        message if kind in ("AssertionError", "NotImplementedError", *SYNTAX) else message + where
+    )
 
 
 def timeout(seconds: float, trace: Sequence[str] = ()) -> str:
@@ -103,6 +113,16 @@ def _quoted(line: re.Match | None) -> str:
 
 
 DIED = "It ended the Python process (exit, os._exit, a crash, or too little memory)."
+
+
+def too_much_memory(mib: float) -> str:
+    """What to say of a cell that took more memory than it may."""
+    return f"It ended the Python process: it took more than {mib:g} MiB of memory."
+
+
+def used_up(seconds: float) -> str:
+    """Why a cell or test did not run, or not to its end: earlier ones had taken all the time."""
+    return f"the notebook used up its {seconds:g} seconds"
 
 
 def failing_line(trace: Sequence[str]) -> int | None:

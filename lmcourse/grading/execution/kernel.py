@@ -128,7 +128,7 @@ class Session:
             ran = self._stop(request, outputs)
         else:
             ran = CellResult(status="died")
-        ran.outputs, ran.seconds = outputs.kept, clock.passed()
+        ran.outputs = outputs.kept
         if ran.status == "error" and self.alive:  # after an error nothing was read
             self._answer = None
             self._reply(self._client.execute("", silent=True, user_expressions={"award": _AWARD}))

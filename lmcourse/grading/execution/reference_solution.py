@@ -12,8 +12,8 @@ import ast
 from collections.abc import Iterable, Sequence
 
 from lmcourse.grading.assignment.plan import CodeCell
-from lmcourse.grading.execution.outcomes import Verdict
 from lmcourse.grading.execution.sandboxed import SubmissionRun
+from lmcourse.grading.outcomes import TestOutcome
 from lmcourse.grading.sandbox.budgets import Budgets
 from lmcourse.grading.sandbox.processes import ForkServer
 
@@ -45,20 +45,14 @@ def _names(statement: ast.stmt) -> set[str]:
     return set()
 
 
-def run(submission_run: SubmissionRun, cells: Sequence[CodeCell]) -> dict[str, Verdict]:
-    """The verdicts of all tests, the cells run in their order."""
-    results = [submission_run.run(cell.kind, cell.source, cell.name) for cell in cells]
-    pairs = zip(cells, results, strict=True)
-    return {cell.name: result for cell, result in pairs if isinstance(result, Verdict)}
-
-
 def prove(
     learners: ForkServer,
     judges: ForkServer,
     budgets: Budgets,
     reference: Sequence[CodeCell],
     wanted: frozenset[str],
-) -> dict[str, Verdict]:
-    """The reference solution's verdicts; the tests among them that passed may fail a learner."""
+) -> dict[str, TestOutcome]:
+    """The reference solution's outcomes; the tests among them that passed may fail a learner."""
     with SubmissionRun(learners, judges, budgets, wanted=wanted) as submission_run:
-        return run(submission_run, reference)
+        results = [(cell.name, submission_run.run(cell)) for cell in reference]
+    return {name: result for name, result in results if isinstance(result, TestOutcome)}

@@ -10,11 +10,13 @@ that end a process, and no limit adds to another. Whatever goes wrong on the gra
 
 import secrets
 import socket
-import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from lmcourse.grading.execution.cell_results import CellResult, Reader
-from lmcourse.grading.execution.outcomes import Verdict
+from lmcourse.grading.assignment.plan import CodeCell
+from lmcourse.grading.execution import explanations
+from lmcourse.grading.execution.cell_results import CellResult, ResultReader
+from lmcourse.grading.outcomes import FAILED, PASSED, STUMBLED, UNGRADED, TestOutcome
 from lmcourse.grading.safe_text import scrub
 from lmcourse.grading.sandbox.bubblewrap import SandboxError
 from lmcourse.grading.sandbox.budgets import MIB, OUT_OF_TIME, Budgets, Deadline
@@ -25,10 +27,7 @@ _GRACE_SECONDS = 2.0
 _ANSWER_SECONDS = 60.0
 _SETUP_SECONDS = 40.0
 _LOST = (ClosedError, TimeoutError, WireError)
-_TIMED_OUT = "it was stopped after {:g} seconds: an endless loop, or far too slow"
-_DIED = "it ended the Python process: exit, a crash, or too much memory at once"
 _BROKEN = "the author's own answer does not pass this test here; it said: "
-_MEMORY = "it ended the Python process: it took more than {:g} MiB of memory"
 
 
 class SubmissionRun:
@@ -63,7 +62,7 @@ class SubmissionRun:
         self._learner: Process | None = None
         self._judge: Process | None = None
         self._deadline = Deadline(budgets.submission_seconds, processor=self._work)
-        self._reader = Reader(budgets.output_bytes)
+        self._reader = ResultReader(budgets.output_bytes)
         self._link: socket.socket | None = None  # made with the learner's process, for the judge
         self._cells: list[str] = []
         self._setups: list[str] = []
@@ -88,15 +87,14 @@ class SubmissionRun:
         running = [p.worked() for p in (self._learner, self._judge) if p is not None]
         return self._worked + sum(running)
 
-    def run(self, kind: str, source: str, name: str = "") -> CellResult | Verdict:
-        """Run a cell of any kind: `test`, `setup` (locked, but no test) or `learner`."""
-        if kind == "test":
-            return self.run_test(name, source)
-        return self.run_setup(source) if kind == "setup" else self.run_cell(source)
+    def run(self, cell: CodeCell) -> CellResult | TestOutcome:
+        """Run a cell of any kind."""
+        if cell.kind == "test":
+            return self.run_test(cell.name, cell.source)
+        return self.run_setup(cell.source) if cell.kind == "setup" else self.run_cell(cell.source)
 
     def run_cell(self, source: str) -> CellResult:
         """Run a cell of the learner's."""
-        started = time.monotonic()
         try:
             ran = self._execute(source) if self._ready() else _unrun(self._used_up())
         except SandboxError as error:
@@ -104,7 +102,6 @@ class SubmissionRun:
         if ran.status in ("died", "timeout"):
             self._harmful.add(len(self._cells))
         self._cells.append(source)
-        ran.seconds = time.monotonic() - started
         return ran
 
     def run_setup(self, source: str) -> CellResult:
@@ -118,37 +115,36 @@ class SubmissionRun:
                 self._end_judge()
         return ran
 
-    def run_test(self, name: str, source: str) -> Verdict:
-        """The verdict on one test cell."""
-        verdict = self._attempt(name, source)
-        if verdict.died not in ("", OUT_OF_TIME):
+    def run_test(self, name: str, source: str) -> TestOutcome:
+        """What became of one test cell."""
+        outcome = self._attempt(name, source)
+        if outcome.died not in ("", OUT_OF_TIME):
             # An earlier cell may have left something behind that ended the process just now.
-            verdict = self._attempt(name, source)
-        return verdict
+            outcome = self._attempt(name, source)
+        return outcome
 
-    def _attempt(self, name: str, source: str) -> Verdict:
-        started, seed = time.monotonic(), self._seed(name)
+    def _attempt(self, name: str, source: str) -> TestOutcome:
+        seed = self._seed(name)
         try:
             if self._ready():
                 self._link_up()
-                verdict = self._verdict(name, self._ask_judge(source, seed))
+                outcome = self._believed(name, self._ask_judge(source, seed))
             else:
-                verdict = Verdict(outcome="ungraded", message=self._used_up())
+                outcome = TestOutcome(verdict=UNGRADED, said=self._used_up())
         except (SandboxError, *_LOST) as error:
-            verdict = self._stopped(error)
-        if verdict.died:
+            outcome = self._stopped(error)
+        if outcome.died:
             self._end_learner()
-        if verdict.outcome == "ungraded":  # whatever was wrong, the next test has another judge
+        if outcome.verdict == UNGRADED:  # whatever was wrong, the next test has another judge
             self._end_judge()
-        verdict.seed, verdict.seconds = seed, time.monotonic() - started
-        return verdict
+        return explanations.explained(replace(outcome, seed=f"{seed:x}"), source)
 
-    def _stopped(self, error: Exception) -> Verdict:
+    def _stopped(self, error: Exception) -> TestOutcome:
         """Of a test that was cut short; if by the submission's own limit, nobody failed it."""
         if isinstance(error, TimeoutError) and self._deadline.used_up:
-            return Verdict(outcome="ungraded", message=self._used_up())
+            return TestOutcome(verdict=UNGRADED, said=self._used_up())
         why = f"the judge stopped: {type(error).__name__} {error}".strip()
-        return Verdict(outcome="ungraded", kind="judge", message=why)
+        return TestOutcome(verdict=UNGRADED, kind="judge", said=why)
 
     def _ask_judge(self, source: str, seed: int) -> dict:
         seconds = self._budgets.test_seconds
@@ -156,27 +152,27 @@ class SubmissionRun:
         limit = seconds + _GRACE_SECONDS
         return self._judge.ask(head, Deadline(limit, within=self._deadline, processor=self._work))
 
-    def _verdict(self, name: str, said: dict) -> Verdict:
-        """The judge's answer, in which no more is believed than can be checked."""
-        outcome, line, fraction = (said.get(key) for key in ("outcome", "line", "fraction"))
-        if outcome == "stumbled":
-            outcome = "failed" if name in self._proven else "ungraded"
-        message = scrub(said.get("message"), 4000)
-        if outcome == "failed" and name in self._broken:
-            outcome, message = "ungraded", _BROKEN + message
-        passed = outcome == "passed" and type(fraction) is float and 0 <= fraction <= 1
-        return Verdict(
-            outcome="passed" if passed else "failed" if outcome == "failed" else "ungraded",
+    def _believed(self, name: str, reply: dict) -> TestOutcome:
+        """The judge's reply, in which no more is believed than can be checked."""
+        verdict, line, fraction = (reply.get(key) for key in ("verdict", "line", "fraction"))
+        if verdict == STUMBLED:
+            verdict = FAILED if name in self._proven else UNGRADED
+        said = scrub(reply.get("said"), 4000)
+        if verdict == FAILED and name in self._broken:
+            verdict, said = UNGRADED, _BROKEN + said
+        passed = verdict == PASSED and type(fraction) is float and 0 <= fraction <= 1
+        return TestOutcome(
+            verdict=PASSED if passed else FAILED if verdict == FAILED else UNGRADED,
             fraction=fraction if passed else 0.0,
-            kind=scrub(said.get("kind"), 100),
-            message=message,
+            kind=scrub(reply.get("kind"), 100),
+            said=said,
             line=line if type(line) is int else None,
-            trace=scrub(said.get("trace"), 6000),
-            died=scrub(said.get("died"), 200),
+            trace=scrub(reply.get("trace"), 6000),
+            died=scrub(reply.get("died"), 200),
         )
 
     def _used_up(self) -> str:
-        return f"the notebook used up its {self._budgets.submission_seconds:g} seconds"
+        return explanations.used_up(self._budgets.submission_seconds)
 
     def _ready(self) -> bool:
         """A learner's process in which the cells so far have run; False if time is up."""
@@ -233,11 +229,11 @@ class SubmissionRun:
     def _setup_judge(self, source: str) -> None:
         head = {"op": "setup", "source": source, "seed": self._seed("setup")}
         try:
-            said = self._judge.ask(head, Deadline(_SETUP_SECONDS, processor=self._judge.worked))
+            reply = self._judge.ask(head, Deadline(_SETUP_SECONDS, processor=self._judge.worked))
         except _LOST as error:
-            said = {"message": type(error).__name__}
-        if said.get("outcome") != "passed":
-            raise SandboxError(f"a locked cell does not run in the judge: {said.get('message')}")
+            reply = {"said": type(error).__name__}
+        if reply.get("verdict") != PASSED:
+            raise SandboxError(f"a locked cell does not run in the judge: {reply.get('said')}")
 
     def _drop_link(self) -> None:
         if self._link is not None:
@@ -263,7 +259,7 @@ class SubmissionRun:
             self._end_learner()
 
     def _execute(self, source: str, *, again: bool = False) -> CellResult:
-        reader = Reader(self._reader.room) if again else self._reader
+        reader = ResultReader(self._reader.room) if again else self._reader
         head = {"op": "cell", "source": source, "limit": reader.room, "store": True}
         seconds, worked = self._budgets.cell_seconds, self._learner.worked
         try:
@@ -274,21 +270,20 @@ class SubmissionRun:
         except (ClosedError, WireError):
             said = {"status": "died"}
         if said.get("status") not in ("died", "memory"):
-            return reader.ran(said)
+            return reader.read(said)
         self._end_learner()
-        memory = _MEMORY.format(self._budgets.memory_bytes / MIB)
-        return CellResult(status="died", message=memory if said["status"] == "memory" else _DIED)
+        memory = explanations.too_much_memory(self._budgets.memory_bytes / MIB)
+        return CellResult(status="died", message=memory if said["status"] == "memory" else "")
 
-    def _stop(self, reader: Reader) -> CellResult:
+    def _stop(self, reader: ResultReader) -> CellResult:
         """Interrupt a cell, and end the process if it does not listen."""
-        why = _TIMED_OUT.format(self._budgets.cell_seconds)
         ran = CellResult(
-            status="timeout", message=self._used_up() if self._deadline.used_up else why
+            status="timeout", message=self._used_up() if self._deadline.used_up else ""
         )
         self._learner.interrupt()
         try:
             grace = Deadline(_GRACE_SECONDS, processor=self._learner.worked)
-            ran.outputs = reader.ran(self._learner.answer(grace)).outputs
+            ran.outputs = reader.read(self._learner.answer(grace)).outputs
         except _LOST:
             self._end_learner()
         return ran

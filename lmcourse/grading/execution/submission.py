@@ -7,7 +7,6 @@ same function serves this process, a worker beside it, and one on another machin
 depends on nothing but the spec and the cells: it can be kept, and drawn again.
 """
 
-import dataclasses
 import json
 import tempfile
 import traceback
@@ -17,15 +16,14 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from lmcourse.grading.assignment.notebooks import Cell as HandedIn
-from lmcourse.grading.assignment.notebooks import digest
+from lmcourse.grading.assignment.notebooks import Cell, digest
 from lmcourse.grading.assignment.plan import CodeCell, Planned
 from lmcourse.grading.assignment.repair import Placed, Repaired, repair
 from lmcourse.grading.execution import explanations, warm_servers
 from lmcourse.grading.execution.assignment_spec import AssignmentSpec
 from lmcourse.grading.execution.cell_results import CellResult
-from lmcourse.grading.execution.outcomes import PASSED, UNGRADED, Outcome, decide, judged
-from lmcourse.grading.execution.unprotected import Step, execute
+from lmcourse.grading.execution.unprotected import Step, execute, outcome_of
+from lmcourse.grading.outcomes import PASSED, UNGRADED, TestOutcome
 from lmcourse.grading.sandbox.bubblewrap import SandboxError
 from lmcourse.grading.sandbox.budgets import Limits
 
@@ -51,7 +49,7 @@ class GradedNotebook:
     log: str = ""
 
 
-def grade(spec: AssignmentSpec, student: str, cells: Sequence[HandedIn]) -> GradedNotebook:
+def grade(spec: AssignmentSpec, student: str, cells: Sequence[Cell]) -> GradedNotebook:
     """The graded notebook of one submission; what goes wrong becomes its problem."""
     try:
         nb = repaired_notebook(cells, spec.plan)
@@ -74,7 +72,7 @@ def _lasting(nb: NotebookNode) -> bool:
     )
 
 
-def repaired_notebook(cells: Sequence[HandedIn], plan: Sequence[Planned]) -> NotebookNode:
+def repaired_notebook(cells: Sequence[Cell], plan: Sequence[Planned]) -> NotebookNode:
     """The cells under the author's plan, as a notebook whose every claim is ours."""
     repaired = repair(cells, plan)
     nb = _to_notebook(repaired)
@@ -97,41 +95,49 @@ def run_notebook(nb: NotebookNode, submission: str, spec: AssignmentSpec) -> Non
     code = [cell for cell in nb.cells if cell.cell_type == "code"]
     ours = nb.metadata.setdefault("lmcourse", NotebookNode())
     ours["sandbox"] = spec.sandbox
-    run = _in_sandbox if spec.sandbox else _unprotected
+    if spec.sandbox:
+        results = _in_sandbox(code, f"{submission}/{ours.get('digest', '')}", spec)
+    else:
+        results = _unprotected(code, spec)
     outcomes = NotebookNode()
-    for cell, (ran, outcome) in zip(code, run(code, ours, submission, spec), strict=True):
+    for cell, (ran, outcome) in zip(code, results, strict=True):
         if ran is not None:
             cell.outputs = [NotebookNode(output) for output in ran.outputs]
         if outcome is None:
             cell.outputs += _error(ran, spec.budgets.cell_seconds)
             continue
-        outcomes[_name(cell)] = dataclasses.asdict(outcome)
+        outcome = _doubted(outcome, ours.get("doubtful", {}).get(_name(cell), ""))
+        outcomes[_name(cell)] = outcome.kept()
         if outcome.verdict != PASSED:
             cell.outputs.append(_note(outcome.verdict, outcome.message))
     ours["outcomes"] = outcomes
 
 
-def _in_sandbox(
-    code: list[NotebookNode], ours: NotebookNode, submission: str, spec: AssignmentSpec
-) -> list[tuple[CellResult | None, Outcome | None]]:
+def _doubted(outcome: TestOutcome, doubt: str) -> TestOutcome:
+    """The outcome, unless a person must decide for a reason that lies in the notebook."""
+    if not doubt or outcome.verdict == UNGRADED:
+        return outcome
+    message = f"{doubt}; run once, it {outcome.verdict}"
+    return TestOutcome(verdict=UNGRADED, message=message, seed=outcome.seed)
+
+
+_Result = tuple[
+    CellResult | None, TestOutcome | None
+]  # of a cell: what it showed, how it was judged
+
+
+def _in_sandbox(code: list[NotebookNode], submission: str, spec: AssignmentSpec) -> list[_Result]:
     cells = [CodeCell(kind=_kind(cell), source=cell.source, name=_name(cell)) for cell in code]
     try:
-        results = warm_servers.grade(spec, f"{submission}/{ours.get('digest', '')}", cells)
+        results = warm_servers.kept_for(spec).grade(submission, cells)
     except SandboxError as error:
         raise SandboxError(f"{error}. {UNSAFE}") from None
-    found = []
-    for cell, result in zip(code, results, strict=True):
-        if isinstance(result, CellResult):
-            found.append((result, None))
-        else:
-            doubt = ours.get("doubtful", {}).get(_name(cell), "")
-            found.append((None, judged(result, cell.source, doubt)))
-    return found
+    return [
+        (None, result) if isinstance(result, TestOutcome) else (result, None) for result in results
+    ]
 
 
-def _unprotected(
-    code: list[NotebookNode], ours: NotebookNode, submission: str, spec: AssignmentSpec
-) -> list[tuple[CellResult | None, Outcome | None]]:
+def _unprotected(code: list[NotebookNode], spec: AssignmentSpec) -> list[_Result]:
     budgets = spec.budgets
     limits = Limits(
         cell_seconds=budgets.cell_seconds,
@@ -149,12 +155,10 @@ def _unprotected(
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(contents)
         results = execute(steps, limits, Path(folder))
-    found = []
-    for cell, kind, ran in zip(code, kinds, results, strict=True):
-        doubt = ours.get("doubtful", {}).get(_name(cell), "")
-        outcome = decide(ran, cell.source, limits, doubt) if kind == "test" else None
-        found.append((ran, outcome))
-    return found
+    return [
+        (ran, outcome_of(ran, step.source, limits) if step.test else None)
+        for step, ran in zip(steps, results, strict=True)
+    ]
 
 
 def _to_notebook(repaired: Repaired) -> NotebookNode:

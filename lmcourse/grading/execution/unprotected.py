@@ -10,8 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lmcourse.grading.assignment.plan import hidden_from
+from lmcourse.grading.execution import explanations
 from lmcourse.grading.execution.cell_results import CellResult
 from lmcourse.grading.execution.kernel import Session, SessionError
+from lmcourse.grading.outcomes import FAILED, PASSED, UNGRADED, TestOutcome
 from lmcourse.grading.sandbox.budgets import Limits
 
 
@@ -59,6 +62,25 @@ def execute(
             return results
         finally:
             run.close()
+
+
+def outcome_of(ran: CellResult, source: str, limits: Limits) -> TestOutcome:
+    """The outcome of the test cell `source` that ran so; warnings and prints change nothing."""
+    if ran.status == "ok":
+        return TestOutcome(verdict=PASSED, fraction=1.0 if ran.award is None else ran.award)
+    if ran.status == "unrun":
+        return TestOutcome(verdict=UNGRADED, message=ran.message)
+    if ran.status == "timeout":
+        why = explanations.timeout(limits.test_seconds, ran.trace)
+        return TestOutcome(verdict=FAILED, message=why)
+    if ran.status == "died":
+        return TestOutcome(verdict=FAILED, message=explanations.DIED)
+    begin, line = hidden_from(source), explanations.failing_line(ran.trace)
+    return TestOutcome(
+        verdict=FAILED,
+        message=explanations.explain(ran.name, ran.message, ran.trace),
+        hidden=begin is not None and line is not None and line > begin,
+    )
 
 
 class _Run:
@@ -117,7 +139,7 @@ class _Run:
         return ran
 
     def _used_up(self) -> str:
-        return f"the notebook used up its {self._limits.total_seconds:g} seconds"
+        return explanations.used_up(self._limits.total_seconds)
 
     def _left(self) -> float:
         return self._started + self._limits.total_seconds - time.monotonic()

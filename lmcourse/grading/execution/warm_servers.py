@@ -10,16 +10,16 @@ more. Servers belong to one thread: the sandbox ends with the thread that starte
 import atexit
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from lmcourse.grading.assignment.plan import CodeCell
 from lmcourse.grading.bridge import JUDGE, LEARNER
 from lmcourse.grading.execution.assignment_spec import AssignmentSpec
 from lmcourse.grading.execution.cell_results import CellResult
-from lmcourse.grading.execution.outcomes import Verdict
 from lmcourse.grading.execution.reference_solution import prove
 from lmcourse.grading.execution.sandboxed import SubmissionRun
+from lmcourse.grading.outcomes import PASSED, TestOutcome
 from lmcourse.grading.sandbox import bubblewrap
 from lmcourse.grading.sandbox.processes import ForkServer
 from lmcourse.grading.sandbox.seeds import seed_for
@@ -39,7 +39,7 @@ class WarmServers:
         package = Path(self._folder.name) / bubblewrap.PACKAGE.name
         self._package = stub_tree(bubblewrap.PACKAGE, package, self._spec.withheld)
         self._servers: list[ForkServer] = []
-        self.proof: dict[str, Verdict] = {}
+        self.proof: dict[str, TestOutcome] = {}
 
     def __enter__(self) -> "WarmServers":
         return self
@@ -54,13 +54,8 @@ class WarmServers:
         self._servers = []
         self._folder.cleanup()
 
-    def grade(
-        self,
-        submission: str,
-        cells: Sequence[CodeCell],
-        on_cell: Callable[[int], None] = lambda index: None,
-    ) -> list[CellResult | Verdict]:
-        """What became of each cell, in order: of a test a verdict, of others what they showed.
+    def grade(self, submission: str, cells: Sequence[CodeCell]) -> list[CellResult | TestOutcome]:
+        """What became of each cell, in order: of a test its outcome, of others what they showed.
 
         Args:
             submission: who handed in what; the inputs of tests depend on it.
@@ -69,7 +64,6 @@ class WarmServers:
             SandboxError: there is no sandbox here, with what to do about it.
         """
         learners, judges = self._ready()
-        results: list[CellResult | Verdict] = []
         with SubmissionRun(
             learners,
             judges,
@@ -80,14 +74,11 @@ class WarmServers:
             proven=self._proven,
             broken=frozenset(self.proof) - self._proven,
         ) as submission_run:
-            for index, cell in enumerate(cells):
-                on_cell(index)
-                results.append(submission_run.run(cell.kind, cell.source, cell.name))
-        return results
+            return [submission_run.run(cell) for cell in cells]
 
     @property
     def _proven(self) -> frozenset[str]:
-        return frozenset(n for n, verdict in self.proof.items() if verdict.outcome == "passed")
+        return frozenset(n for n, outcome in self.proof.items() if outcome.verdict == PASSED)
 
     def _ready(self) -> list[ForkServer]:
         if self._servers and all(server.alive for server in self._servers):
@@ -109,11 +100,15 @@ class WarmServers:
 _kept: dict[int, tuple[AssignmentSpec, WarmServers]] = {}
 
 
-def grade(
-    spec: AssignmentSpec, submission: str, cells: Sequence[CodeCell]
-) -> list[CellResult | Verdict]:
-    """What became of each cell, on the warm servers of this spec; raises as they do."""
-    return _warm_servers(spec).grade(submission, cells)
+def kept_for(spec: AssignmentSpec) -> WarmServers:
+    """Those of this thread and assignment, started once and kept until another one is graded."""
+    thread = threading.get_ident()
+    if thread not in _kept or _kept[thread][0] != spec:
+        _close(thread)
+        atexit.unregister(close)
+        atexit.register(close)
+        _kept[thread] = spec, WarmServers(spec)
+    return _kept[thread][1]
 
 
 def close() -> None:
@@ -125,13 +120,3 @@ def close() -> None:
 def _close(thread: int) -> None:
     if thread in _kept:
         _kept.pop(thread)[1].close()
-
-
-def _warm_servers(spec: AssignmentSpec) -> WarmServers:
-    thread = threading.get_ident()
-    if thread not in _kept or _kept[thread][0] != spec:
-        _close(thread)
-        atexit.unregister(close)
-        atexit.register(close)
-        _kept[thread] = spec, WarmServers(spec)
-    return _kept[thread][1]

@@ -27,11 +27,11 @@ from traitlets.utils.importstring import import_item
 
 from lmcourse.files import restore_folder, write_folder
 from lmcourse.grading.assignment.handed_in import Submission
-from lmcourse.grading.execution.outcomes import PASSED, UNGRADED
 from lmcourse.grading.execution.submission import is_test
 from lmcourse.grading.gradebook import lock
 from lmcourse.grading.gradebook.database import nbgraders_words_in
 from lmcourse.grading.gradebook.results import Grade, GradingRun, Result
+from lmcourse.grading.outcomes import PASSED, UNGRADED, TestOutcome
 
 _TRIES = 3  # SQLite: the formgrader may just be writing
 _DONE_HERE = ("Execute", "SaveOutcomes", "AssignLatePenalties", "CheckCellMetadata")
@@ -51,7 +51,7 @@ class Recorder:
     """An open gradebook; use it in a `with`."""
 
     def __init__(self, grading_run: GradingRun):
-        self._desk, self._assignment = grading_run, grading_run.assignment
+        self._run, self._assignment = grading_run, grading_run.assignment
         course = grading_run.course.config.CourseDirectory.get("course_id") or "default_course"
         self._steps = _steps(grading_run.course.config)
         self._quiet = contextlib.ExitStack()
@@ -81,7 +81,7 @@ class Recorder:
                 "student": submission.student,
                 "assignment": self._assignment,
                 "notebook": self._assignment,
-                "db_url": self._desk.db_url,
+                "db_url": self._run.db_url,
             }
         }
         for step in self._steps:
@@ -101,7 +101,7 @@ class Recorder:
             FileNotFoundError, MissingEntry: one of them does not know the learner.
         """
         if folder is None:
-            folder = self._desk.folder("autograded", student)
+            folder = self._run.folder("autograded", student)
             restore_folder(folder)
         path = folder / f"{self._assignment}.ipynb"
         return self._result(student, nbformat.read(path, as_version=4))
@@ -112,7 +112,7 @@ class Recorder:
 
     def _decided(self, student: str, digest: str) -> set[str]:
         """The cells that a person has graded in exactly this notebook, and that wait for nobody."""
-        folder = self._desk.folder("autograded", student)
+        folder = self._run.folder("autograded", student)
         path = folder / f"{self._assignment}.ipynb"
         try:
             restore_folder(folder)
@@ -138,7 +138,7 @@ class Recorder:
                 if attempt == _TRIES - 1 or not _is_operational(error):
                     raise
         if late:  # by nbgrader's own step, with the policy that the course has set for it
-            AssignLatePenalties(config=self._desk.course.config)(nb, resources)
+            AssignLatePenalties(config=self._run.course.config)(nb, resources)
 
     @contextlib.contextmanager
     def _whole(self) -> Iterator[None]:
@@ -171,7 +171,7 @@ class Recorder:
             if cell is None or not cell.metadata.nbgrader.grade:
                 continue
             if is_test(cell):
-                save_outcome(grade, outcomes.get(grade.name, {}))
+                save_outcome(grade, TestOutcome(**outcomes.get(grade.name, {})))
             else:
                 grade.auto_score, _ = determine_grade(cell)
                 grade.needs_manual_grade = (
@@ -192,8 +192,8 @@ class Recorder:
 
         Nothing of a submission but its cells gets there.
         """
-        grading_run, name = self._desk, f"{self._assignment}.ipynb"
-        graded = {**self._desk.files, name: _as_json(nb)}
+        grading_run, name = self._run, f"{self._assignment}.ipynb"
+        graded = {**self._run.files, name: _as_json(nb)}
         write_folder(grading_run.folder("autograded", submission.student), graded)
         if not grading_run.keeps_submissions:
             handed_in = {name: _as_json(_handed_in(submission))}
@@ -254,12 +254,11 @@ def _as_json(nb: dict) -> bytes:
     return text.encode("utf-8", "backslashreplace")  # which JSON reads as the same characters
 
 
-def save_outcome(grade: Any, outcome: dict) -> None:
+def save_outcome(row: Any, outcome: TestOutcome) -> None:
     """Put a test's outcome into its row of the gradebook."""
-    verdict = outcome.get("verdict", UNGRADED)
-    points = {PASSED: grade.max_score * outcome.get("fraction", 0.0), UNGRADED: None}
-    grade.auto_score = points.get(verdict, 0.0)
-    grade.needs_manual_grade = verdict == UNGRADED or grade.manual_score is not None
+    points = {PASSED: row.max_score * outcome.fraction, UNGRADED: None}
+    row.auto_score = points.get(outcome.verdict, 0.0)
+    row.needs_manual_grade = outcome.verdict == UNGRADED or row.manual_score is not None
 
 
 def _is_operational(error: BaseException) -> bool:

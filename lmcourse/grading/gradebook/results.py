@@ -10,8 +10,8 @@ from pathlib import Path
 
 from lmcourse.grading.assignment.course import Course
 from lmcourse.grading.assignment.plan import Task
-from lmcourse.grading.execution.outcomes import UNGRADED
 from lmcourse.grading.gradebook.database import sqlite_url
+from lmcourse.grading.outcomes import UNGRADED
 from lmcourse.grading.sandbox.budgets import Budgets
 
 

@@ -16,8 +16,8 @@ from lmcourse.grading.assignment.plan import Planned, Task, is_test, stated_plan
 from lmcourse.grading.errors import MisuseError
 from lmcourse.grading.execution import explanations
 from lmcourse.grading.execution.cell_results import CellResult
-from lmcourse.grading.execution.outcomes import PASSED, UNGRADED, decide
-from lmcourse.grading.execution.unprotected import Step, execute
+from lmcourse.grading.execution.unprotected import Step, execute, outcome_of
+from lmcourse.grading.outcomes import PASSED, UNGRADED
 from lmcourse.grading.sandbox.budgets import Limits
 
 HOLDS, FAILS, OPEN, BY_HAND = "holds", "fails", "open", "by hand"
@@ -130,7 +130,7 @@ def _judge(
     own = {cell.name for cell in task.cells}
     mine = [(cell, ran) for cell, ran in runs if cell.label in own]
     broken = [_cause(c, ran, limits) for c, ran in mine if not is_test(c) and ran.status != "ok"]
-    outcomes = {c.label: decide(r, c.source, limits) for c, r in mine if is_test(c)}
+    outcomes = {c.label: outcome_of(r, c.source, limits) for c, r in mine if is_test(c)}
     verdict.awarded = {name: outcome.fraction for name, outcome in outcomes.items()}
     failed = [outcome for outcome in outcomes.values() if outcome.verdict != PASSED]
     verdict.causes = _lost_tests(task)

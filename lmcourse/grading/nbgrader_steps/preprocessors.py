@@ -23,6 +23,7 @@ from lmcourse.grading.execution.settings import ExecutionSettings
 from lmcourse.grading.execution.submission import is_test, repaired_notebook, run_notebook
 from lmcourse.grading.gradebook.recorder import save_outcome
 from lmcourse.grading.nbgrader_steps.submission_folders import guard
+from lmcourse.grading.outcomes import TestOutcome
 
 _NEW = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}
 
@@ -98,7 +99,7 @@ class SaveOutcomes(SaveAutoGrades):
         grade = self.gradebook.find_grade(
             name, self.notebook_id, self.assignment_id, self.student_id
         )
-        save_outcome(grade, self._outcomes.get(name, {}))
+        save_outcome(grade, TestOutcome(**self._outcomes.get(name, {})))
         self.gradebook.db.commit()
 
 

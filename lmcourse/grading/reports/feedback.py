@@ -9,8 +9,8 @@ from pathlib import Path
 
 from lmcourse.files import write_file
 from lmcourse.grading.assignment.plan import Task
-from lmcourse.grading.execution.outcomes import FAILED, PASSED, UNGRADED
 from lmcourse.grading.gradebook.results import Grade, Result
+from lmcourse.grading.outcomes import FAILED, PASSED, UNGRADED
 from lmcourse.grading.reports.safe_notebook import safe_output
 from lmcourse.grading.reports.sanitize import markdown
 from lmcourse.grading.safe_text import plain

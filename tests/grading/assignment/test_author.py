@@ -1,4 +1,4 @@
-"""What the author's folder says of an assignment, and the course secret."""
+"""What the author's folder says of an assignment."""
 
 import json
 
@@ -8,9 +8,6 @@ from tiny_course import answered, solution
 from lmcourse.grading.assignment.author import authors_files, reference_cells, withheld_from
 from lmcourse.grading.assignment.notebooks import read_cells
 from lmcourse.grading.assignment.plan import stated_plan
-from lmcourse.grading.execution.outcomes import FAILED, PASSED, UNGRADED, Verdict, judged
-
-SOURCE = "assert a\n### BEGIN HIDDEN TESTS\nassert b\n### END HIDDEN TESTS"
 
 
 @pytest.fixture
@@ -56,31 +53,3 @@ def test_the_author_s_files_are_those_beside_the_notebook(notebook):
     (notebook.parent / "data" / "words.txt").write_text("here")
     (notebook.parent / ".hidden").write_text("no")
     assert authors_files(notebook) == {"data/words.txt": b"here"}
-
-
-def test_a_judge_s_verdict_is_an_outcome():
-    passed = judged(Verdict(outcome="passed", fraction=0.5, seed=255), SOURCE)
-    assert (passed.verdict, passed.fraction, passed.seed, passed.message) == (PASSED, 0.5, "ff", "")
-    for line, hidden in ((1, False), (3, True), (None, False)):
-        verdict = Verdict(outcome="failed", kind="AssertionError", message="no", line=line)
-        outcome = judged(verdict, SOURCE)
-        assert (outcome.verdict, outcome.hidden, outcome.message) == (FAILED, hidden, "no")
-    broken = judged(Verdict(outcome="ungraded", kind="judge", message="the judge stopped"), SOURCE)
-    assert (broken.verdict, broken.message) == (UNGRADED, "The judge stopped")
-    doubted = judged(Verdict(outcome="passed", fraction=1.0), SOURCE, doubt="there 2 times")
-    assert (doubted.verdict, doubted.fraction) == (UNGRADED, 0.0)
-
-
-@pytest.mark.parametrize(
-    ("kind", "message", "words"),
-    [
-        ("NameError", "`f` is not defined: its cell is missing", "`f` is not defined: its cell"),
-        ("Gone", "your code did not answer", "Your code did not answer"),
-        ("ValueError", "shapes", "ValueError: shapes\n(in f, line 3 of its cell)"),
-        ("NotImplementedError", "", "Not written yet"),
-    ],
-)
-def test_what_a_judge_says_in_a_learner_s_words(kind, message, words):
-    trace = 'Traceback\n  File "<ipython-input-4-ab12>", line 3, in f\nValueError: shapes\n'
-    outcome = judged(Verdict(outcome="failed", kind=kind, message=message, trace=trace), SOURCE)
-    assert outcome.message.startswith(words)

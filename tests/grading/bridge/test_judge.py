@@ -11,6 +11,7 @@ import pytest
 from lmcourse.grading.bridge import assertions
 from lmcourse.grading.bridge.judge import Judge
 from lmcourse.grading.bridge.proxies import Link
+from lmcourse.grading.outcomes import TestOutcome
 
 CALL_SECONDS, TEST_SECONDS = 2.0, 4.0
 
@@ -69,7 +70,7 @@ def times(monkeypatch):
 
 @pytest.fixture
 def judged(times):
-    """The verdict on a test that may `ask` the learner's code and `work` itself."""
+    """The outcome of a test that may `ask` the learner's code and `work` itself."""
     before, learners = signal.getsignal(signal.SIGALRM), []
 
     def judge(source, play, **names):
@@ -87,12 +88,12 @@ def judged(times):
         learner.close()
 
 
-FAILED = ("failed", "it ran out of time")
-UNGRADED = ("ungraded", "")
+OUT_OF_TIME = ("failed", "it ran out of time")
+NOT_THEIRS = ("ungraded", "")
 
 
-def said(verdict):
-    return verdict["outcome"], verdict.get("died", "")
+def ended(outcome):
+    return outcome.verdict, outcome.died
 
 
 @pytest.mark.parametrize("spent", [{"learner": TEST_SECONDS}, {"clock": 3 * TEST_SECONDS}])
@@ -103,7 +104,7 @@ def test_an_alarm_in_the_middle_of_a_wait_counts_that_wait(judged, times, spent)
         times.pass_by(**spent)
         signal.raise_signal(signal.SIGALRM)
 
-    assert said(judged("ask()", endless)) == FAILED
+    assert ended(judged("ask()", endless)) == OUT_OF_TIME
 
 
 def test_an_alarm_in_the_work_of_the_test_itself_blames_the_test(judged, times):
@@ -111,17 +112,17 @@ def test_an_alarm_in_the_work_of_the_test_itself_blames_the_test(judged, times):
         times.pass_by(test=TEST_SECONDS)
         signal.raise_signal(signal.SIGALRM)
 
-    assert said(judged("ask()\nalarm()", lambda question: {"value": 1}, alarm=alarm)) == UNGRADED
+    assert ended(judged("ask()\nalarm()", lambda question: {"value": 1}, alarm=alarm)) == NOT_THEIRS
 
 
 def test_an_alarm_that_comes_too_early_ends_nothing(judged):
-    verdict = judged("alarm()", None, alarm=lambda: signal.raise_signal(signal.SIGALRM))
-    assert verdict == {"outcome": "passed", "fraction": 1.0}
+    outcome = judged("alarm()", None, alarm=lambda: signal.raise_signal(signal.SIGALRM))
+    assert outcome == TestOutcome(verdict="passed", fraction=1.0)
 
 
 @pytest.mark.parametrize("spent", [{"learner": CALL_SECONDS}, {"clock": 3 * CALL_SECONDS}])
 def test_a_call_that_does_not_end_fails_its_test(judged, times, spent):
-    assert said(judged("ask()", lambda question: times.pass_by(**spent))) == FAILED
+    assert ended(judged("ask()", lambda question: times.pass_by(**spent))) == OUT_OF_TIME
 
 
 def test_a_slow_test_that_now_and_then_calls_the_learner_blames_the_test(judged, times):
@@ -131,7 +132,7 @@ def test_a_slow_test_that_now_and_then_calls_the_learner_blames_the_test(judged,
         times.pass_by(learner=0.001)
         return {"value": 1}
 
-    assert said(judged("while True:\n    ask()\n    work(0.5)", quick)) == UNGRADED
+    assert ended(judged("while True:\n    ask()\n    work(0.5)", quick)) == NOT_THEIRS
 
 
 def test_slow_calls_in_a_slow_test_fail_it(judged, times):
@@ -139,7 +140,7 @@ def test_slow_calls_in_a_slow_test_fail_it(judged, times):
         times.pass_by(learner=0.1)
         return {"value": 1}
 
-    assert said(judged("while True:\n    ask()\n    work(0.5)", slow)) == FAILED
+    assert ended(judged("while True:\n    ask()\n    work(0.5)", slow)) == OUT_OF_TIME
 
 
 def test_waiting_for_a_processor_is_not_working(judged, times):
@@ -149,7 +150,7 @@ def test_waiting_for_a_processor_is_not_working(judged, times):
         times.pass_by(clock=CALL_SECONDS - 0.1)
         return {"value": 1}
 
-    assert said(judged("ask()\nwhile True:\n    work(0.5)\n    ask()", starved)) == UNGRADED
+    assert ended(judged("ask()\nwhile True:\n    work(0.5)\n    ask()", starved)) == NOT_THEIRS
 
 
 def test_the_work_of_a_tests_own_function_is_not_the_learners(judged, times):
@@ -161,8 +162,8 @@ def test_the_work_of_a_tests_own_function_is_not_the_learners(judged, times):
     def slow():
         times.pass_by(test=CALL_SECONDS + 0.1)
 
-    verdict = judged("ask(f=slow)", calls_back, slow=slow)
-    assert said(verdict) == UNGRADED, verdict
+    outcome = judged("ask(f=slow)", calls_back, slow=slow)
+    assert ended(outcome) == NOT_THEIRS, outcome
 
 
 def test_the_reading_of_an_endless_answer_is_the_learners(judged, times, monkeypatch):
@@ -177,4 +178,4 @@ def test_the_reading_of_an_endless_answer_is_the_learners(judged, times, monkeyp
         return {"seq": -1}
 
     monkeypatch.setattr(json, "loads", costly)
-    assert said(judged("ask()", invented)) == FAILED
+    assert ended(judged("ask()", invented)) == OUT_OF_TIME

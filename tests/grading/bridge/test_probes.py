@@ -25,8 +25,8 @@ ELSEWHERE = torch.float64
 def test_a_probe_that_does_more_than_fetch_is_refused(submission_run, body, rule):
     cell = f"@probe\ndef p(f):\n    {body}\n"
     got = submission_run.run_test("t", cell)
-    assert (got.outcome, got.kind) == ("ungraded", "ValueError")
-    assert f"a probe must {rule}" in got.message
+    assert (got.verdict, got.kind) == ("ungraded", "ValueError")
+    assert f"a probe must {rule}" in got.said
 
 
 def test_what_is_refused_is_refused_in_place_too():
@@ -81,9 +81,9 @@ close(gradients(f, x, weight), 2 * weight * 3 * math.sqrt(math.pi))
 
 def test_gradients_are_taken_where_the_graph_is(submission_run):
     submission_run.run_cell("def f(x): return 2 * x")
-    assert submission_run.run_test("t", GRADIENT).outcome == "passed"
+    assert submission_run.run_test("t", GRADIENT).verdict == "passed"
     submission_run.run_cell("def f(x): return 2 * x.detach() + 0 * x")
-    assert submission_run.run_test("t", GRADIENT).outcome == "failed"
+    assert submission_run.run_test("t", GRADIENT).verdict == "failed"
 
 
 def test_changes_in_place_are_seen_and_do_not_come_back(submission_run):
@@ -93,22 +93,22 @@ def test_changes_in_place_are_seen_and_do_not_come_back(submission_run):
         "x = torch.ones(3)\nclose(after(f, x), 2 * torch.ones(3))\nclose(x, torch.ones(3))\n"
         "f(x)\nclose(x, torch.ones(3))"
     )
-    assert submission_run.run_test("t", test).outcome == "passed"
+    assert submission_run.run_test("t", test).verdict == "passed"
 
 
 def test_a_probe_may_name_the_learners_function_itself(submission_run):
     submission_run.run_cell("def f(x): return 2 * x")
     test = "@probe\ndef p(x):\n    return [f(x + i) for i in range(2)]\nassert p(1) == [2, 4]"
-    assert submission_run.run_test("t", test).outcome == "passed"
+    assert submission_run.run_test("t", test).verdict == "passed"
     assert (
-        submission_run.run_test("t", test.replace("f(x", "g(x")).outcome == "failed"
+        submission_run.run_test("t", test.replace("f(x", "g(x")).verdict == "failed"
     )  # g is not defined
 
 
 def test_an_object_from_a_probe_is_no_data(submission_run):
     submission_run.run_cell("class Thing: pass\ndef f(x): return Thing()")
     got = submission_run.run_test("t", "@probe\ndef p(x):\n    return f(x)\np(1)")
-    assert (got.outcome, got.message) == (
+    assert (got.verdict, got.said) == (
         "failed",
         "your code returned an object where plain data must stand",
     )

@@ -107,7 +107,7 @@ WORKS = {
 def test_used_as_usual(submission_run, name):
     submission_run.run_cell(THING)
     got = submission_run.run_test("t", textwrap.dedent(WORKS[name]))
-    assert got.outcome == "passed", got
+    assert got.verdict == "passed", got
 
 
 @pytest.mark.parametrize(
@@ -122,15 +122,15 @@ def test_used_as_usual(submission_run, name):
 def test_what_is_no_message_to_the_object_is_refused(submission_run, use):
     submission_run.run_cell(THING)
     got = submission_run.run_test("t", f"t = Thing(1)\n{use}")
-    assert got.outcome in ("failed", "ungraded")
-    assert got.outcome == "failed" or got.kind == "TypeError", got
+    assert got.verdict in ("failed", "ungraded")
+    assert got.verdict == "failed" or got.kind == "TypeError", got
 
 
 def test_an_object_is_no_tensor_and_close_says_so(submission_run):
     submission_run.run_cell(THING)
     got = submission_run.run_test("t", "close(Thing(1), torch.ones(1), 'a hint')")
-    assert got.outcome == "failed"
-    assert got.message.startswith("a hint\n\nexpected an object of type Tensor, got")
+    assert got.verdict == "failed"
+    assert got.said.startswith("a hint\n\nexpected an object of type Tensor, got")
 
 
 def test_an_endless_answer_ends(make_run):
@@ -140,7 +140,7 @@ def test_an_endless_answer_ends(make_run):
     submission_run.run_setup(SETUP)
     submission_run.run_cell(THING)
     got = submission_run.run_test("t", "for x in Thing(1).forever(): pass")
-    assert (got.outcome, got.died) == ("failed", "it ran out of time")
+    assert (got.verdict, got.died) == ("failed", "it ran out of time")
 
 
 def test_a_function_of_an_earlier_test_cannot_be_called_any_more(submission_run):
@@ -148,27 +148,27 @@ def test_a_function_of_an_earlier_test_cannot_be_called_any_more(submission_run)
         THING + "\nkept = []\ndef answer(x):\n    kept.append(x)\n    return kept[0](5)"
     )
     first = "asked = []\nassert answer(lambda x: asked.append(x)) is None"
-    assert submission_run.run_test("t", first).outcome == "passed"
+    assert submission_run.run_test("t", first).verdict == "passed"
     second = "with raises(LookupError, 'no such function'):\n    answer(lambda x: 1)\n"
     got = submission_run.run_test("t", second + "assert asked == [5]")
-    assert got.outcome == "passed", got
+    assert got.verdict == "passed", got
 
 
 def test_only_what_the_release_asks_for_is_the_learners(submission_run):
     submission_run.run_cell("close = raises = torch = helper = 5\ndef f(x): return x")
     assert (
-        submission_run.run_test("t", "close(f(torch.ones(1)), torch.ones(1))").outcome == "passed"
+        submission_run.run_test("t", "close(f(torch.ones(1)), torch.ones(1))").verdict == "passed"
     )
-    assert submission_run.run_test("t", "helper").outcome == "ungraded"
+    assert submission_run.run_test("t", "helper").verdict == "ungraded"
 
 
 def test_the_learners_names_are_those_of_now(submission_run):
     submission_run.run_cell("answer = 1")
-    assert submission_run.run_test("t", "assert answer == 1").outcome == "passed"
+    assert submission_run.run_test("t", "assert answer == 1").verdict == "passed"
     submission_run.run_cell("answer = 2")
-    assert submission_run.run_test("t", "assert answer == 2").outcome == "passed"
+    assert submission_run.run_test("t", "assert answer == 2").verdict == "passed"
     submission_run.run_cell("del answer")
-    assert submission_run.run_test("t", "assert answer == 2").outcome == "failed"
+    assert submission_run.run_test("t", "assert answer == 2").verdict == "failed"
 
 
 def test_ten_thousand_calls_stay_within_their_frames(make_run):
@@ -176,4 +176,4 @@ def test_ten_thousand_calls_stay_within_their_frames(make_run):
     submission_run.run_setup(SETUP)
     submission_run.run_cell("def f(x): return x")
     got = submission_run.run_test("t", "for i in range(100): f(i)")
-    assert got.message == "your code did not answer: your code sent too many messages"
+    assert got.said == "your code did not answer: your code sent too many messages"

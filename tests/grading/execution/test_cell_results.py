@@ -6,7 +6,7 @@ import nbformat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lmcourse.grading.execution.cell_results import Reader
+from lmcourse.grading.execution.cell_results import ResultReader
 
 jsons = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
@@ -27,7 +27,7 @@ jsons = st.recursive(
 @settings(deadline=None)  # the first example pays for imports
 @given(st.dictionaries(st.sampled_from(["status", "name", "message", "trace", "outputs"]), jsons))
 def test_any_answer_makes_a_valid_notebook(said):
-    ran = Reader(100).ran(said)
+    ran = ResultReader(100).read(said)
     assert ran.status in ("ok", "error")
     cell = nbformat.v4.new_code_cell("", outputs=[nbformat.from_dict(o) for o in ran.outputs])
     cell["id"] = "x"
@@ -46,12 +46,12 @@ def test_honest_outputs_arrive_as_they_were():
             "execution_count": 2,
         },
     ]
-    assert Reader(100).ran({"status": "ok", "outputs": outputs}).outputs == outputs
+    assert ResultReader(100).read({"status": "ok", "outputs": outputs}).outputs == outputs
 
 
 def test_there_is_room_for_so_much_and_no_more():
-    reader = Reader(10)
+    reader = ResultReader(10)
     stream = {"output_type": "stream", "name": "stdout", "text": "x" * 6}
-    ran = reader.ran({"status": "ok", "outputs": [stream, stream]})
+    ran = reader.read({"status": "ok", "outputs": [stream, stream]})
     assert len(ran.outputs) == 1
     assert reader.room == 4

@@ -22,14 +22,14 @@ def verdict(submission_run, test, name="t"):
 def test_right_code_passes(submission_run):
     submission_run.run_cell(DOUBLE)
     got = verdict(submission_run, TEST)
-    assert (got.outcome, got.fraction, got.died) == ("passed", 1.0, ""), got
+    assert (got.verdict, got.fraction, got.died) == ("passed", 1.0, ""), got
 
 
 def test_wrong_code_fails_with_the_hint_and_the_line(submission_run):
     submission_run.run_cell("def f(x): return x * 3")
     got = verdict(submission_run, TEST)
-    assert (got.outcome, got.fraction, got.line) == ("failed", 0.0, 2)
-    assert got.message.startswith("twice as much")
+    assert (got.verdict, got.fraction, got.line) == ("failed", 0.0, 2)
+    assert got.said.startswith("twice as much")
 
 
 def test_warnings_and_prints_cost_nothing(submission_run):
@@ -38,14 +38,14 @@ def test_warnings_and_prints_cost_nothing(submission_run):
         "    print('note'); print('!', file=sys.stderr)\n"
         "    return x * 2"
     )
-    assert verdict(submission_run, TEST).outcome == "passed"
+    assert verdict(submission_run, TEST).verdict == "passed"
 
 
 def test_what_is_not_defined_is_named(submission_run):
     submission_run.run_cell("raise ValueError('no f for you')")
     got = verdict(submission_run, TEST)
-    assert got.outcome == "failed"
-    assert got.message == "`f` is not defined: its cell is missing or raised an error"
+    assert got.verdict == "failed"
+    assert got.said == "`f` is not defined: its cell is missing or raised an error"
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_what_is_not_defined_is_named(submission_run):
 def test_the_learners_exceptions_arrive_as_what_they_are(submission_run, raised, test):
     submission_run.run_cell(f"def f(x): raise {raised}")
     got = verdict(submission_run, test)
-    assert got.outcome == "passed", got
+    assert got.verdict == "passed", got
     assert submission_run._learner.alive
 
 
@@ -79,7 +79,7 @@ def test_the_learners_exceptions_arrive_as_what_they_are(submission_run, raised,
 def test_exceptions_that_end_things_end_nothing_here(submission_run, raised):
     submission_run.run_cell(f"def f(x): raise {raised}")
     got = verdict(submission_run, "assert f(2) == 4")
-    assert (got.outcome, got.died) == ("failed", "")
+    assert (got.verdict, got.died) == ("failed", "")
 
 
 def test_an_error_of_the_learners_comes_with_its_own_trace(submission_run):
@@ -98,7 +98,7 @@ def test_a_test_that_stumbles_over_odd_data_asks_for_a_person_unless_the_referen
         submission_run.run_setup(SETUP)
         submission_run.run_cell("def f(x): return 'no tensor'")
         got = verdict(submission_run, "assert f(1).shape == (2,)")
-        assert (got.outcome, got.kind) == (outcome, "AttributeError")
+        assert (got.verdict, got.kind) == (outcome, "AttributeError")
 
 
 @pytest.mark.parametrize(
@@ -123,8 +123,8 @@ def test_a_test_that_stumbles_over_odd_data_asks_for_a_person_unless_the_referen
 def test_a_fault_of_ours_is_never_a_zero(submission_run, fault):
     submission_run.run_cell(DOUBLE)
     got = verdict(submission_run, fault)
-    assert (got.outcome, got.fraction) == ("ungraded", 0.0), got
-    assert verdict(submission_run, TEST).outcome == "passed"  # and it costs no other test
+    assert (got.verdict, got.fraction) == ("ungraded", 0.0), got
+    assert verdict(submission_run, TEST).verdict == "passed"  # and it costs no other test
 
 
 def test_a_locked_cell_that_fails_in_the_judge_is_never_a_zero(make_run):
@@ -132,8 +132,8 @@ def test_a_locked_cell_that_fails_in_the_judge_is_never_a_zero(make_run):
     submission_run.run_setup("import no_such_module")
     submission_run.run_cell(DOUBLE)
     got = verdict(submission_run, TEST)
-    assert got.outcome == "ungraded"
-    assert "a locked cell does not run in the judge" in got.message
+    assert got.verdict == "ungraded"
+    assert "a locked cell does not run in the judge" in got.said
 
 
 def test_an_endless_call_costs_its_test_and_no_other(submission_run):
@@ -141,9 +141,9 @@ def test_an_endless_call_costs_its_test_and_no_other(submission_run):
     submission_run.run_cell("def g(x): return x")
     before = submission_run._work()
     got = verdict(submission_run, TEST)
-    assert (got.outcome, got.died) == ("failed", "it ran out of time")
+    assert (got.verdict, got.died) == ("failed", "it ran out of time")
     assert submission_run._work() - before < SMALL.call_seconds + 1.5
-    assert verdict(submission_run, "assert g(3) == 3").outcome == "passed"
+    assert verdict(submission_run, "assert g(3) == 3").verdict == "passed"
 
 
 @pytest.mark.parametrize(
@@ -152,9 +152,9 @@ def test_an_endless_call_costs_its_test_and_no_other(submission_run):
 def test_a_call_that_ends_the_process_costs_its_test_and_no_other(submission_run, end):
     submission_run.run_cell(f"def f(x):\n    {end}\ndef g(x): return x")
     got = verdict(submission_run, TEST)
-    assert got.outcome == "failed"
-    assert got.message == "your code did not answer: the process with your code ended"
-    assert verdict(submission_run, "assert g(3) == 3").outcome == "passed"
+    assert got.verdict == "failed"
+    assert got.said == "your code did not answer: the process with your code ended"
+    assert verdict(submission_run, "assert g(3) == 3").verdict == "passed"
 
 
 @pytest.mark.parametrize(
@@ -164,13 +164,12 @@ def test_a_cell_that_ends_the_process_is_not_run_again(submission_run, killer):
     submission_run.run_cell(DOUBLE)
     assert submission_run.run_cell(killer).status == "died"
     assert submission_run.run_cell("print('on')").status == "ok"
-    assert verdict(submission_run, TEST).outcome == "passed"
+    assert verdict(submission_run, TEST).verdict == "passed"
 
 
 def test_a_loop_is_interrupted_and_what_it_did_is_kept(submission_run):
     ran = submission_run.run_cell("n = 1\nprint('before')\nwhile True: pass")
     assert ran.status == "timeout"
-    assert ran.message.startswith("it was stopped after 3 seconds")
     assert shown(ran) == "before\n"
     assert shown(submission_run.run_cell("print(n)")) == "1\n"
 
@@ -183,7 +182,7 @@ def test_a_loop_that_does_not_listen_is_ended(submission_run):
     )
     assert ran.status == "timeout"
     assert submission_run._work() - before < SMALL.cell_seconds + 3
-    assert verdict(submission_run, TEST).outcome == "passed"
+    assert verdict(submission_run, TEST).verdict == "passed"
 
 
 @contextlib.contextmanager
@@ -222,7 +221,7 @@ def test_a_busy_machine_costs_a_test_nothing(submission_run):
     submission_run.run_cell(f"def f(x):\n    {indented}\n    return 2 * x")
     verdict(submission_run, "assert True")  # a judge is there
     with held_up(submission_run, SMALL.call_seconds + 0.5):
-        assert verdict(submission_run, TEST).outcome == "passed"
+        assert verdict(submission_run, TEST).verdict == "passed"
 
 
 def test_a_death_that_an_earlier_cell_left_behind_is_given_a_second_chance(submission_run):
@@ -238,7 +237,7 @@ def test_a_death_that_an_earlier_cell_left_behind_is_given_a_second_chance(submi
         lambda: let_go(submission_run._learner),
     ):
         got = verdict(submission_run, TEST)
-    assert (got.outcome, got.died) == ("passed", ""), got
+    assert (got.verdict, got.died) == ("passed", ""), got
 
 
 def test_a_submission_has_one_budget_of_time(make_run):
@@ -250,7 +249,7 @@ def test_a_submission_has_one_budget_of_time(make_run):
     )  # it ends: the clock stops what sleeps
     assert (ran.status, ran.message) == ("timeout", "the notebook used up its 2 seconds")
     got = verdict(submission_run, TEST)
-    assert (got.outcome, got.message) == ("ungraded", "the notebook used up its 2 seconds")
+    assert (got.verdict, got.said) == ("ungraded", "the notebook used up its 2 seconds")
     assert submission_run.run_cell("1").status == "unrun"
 
 
@@ -260,7 +259,7 @@ def test_a_test_that_the_submission_s_own_limit_cuts_short_fails_nobody(make_run
     submission_run.run_setup(SETUP)
     submission_run.run_cell(f"def f(x):\n    while True: pass\n{WORK}")
     got = verdict(submission_run, TEST)
-    assert (got.outcome, got.message) == ("ungraded", "the notebook used up its 2 seconds"), got
+    assert (got.verdict, got.said) == ("ungraded", "the notebook used up its 2 seconds"), got
 
 
 def test_a_long_wait_takes_nothing_from_what_a_later_test_may_use(make_run, monkeypatch):
@@ -273,7 +272,7 @@ def test_a_long_wait_takes_nothing_from_what_a_later_test_may_use(make_run, monk
     now = time.monotonic
     monkeypatch.setattr(time, "monotonic", lambda: now() + 14)
     assert submission_run.run_cell(WORK).status == "ok"
-    assert verdict(submission_run, TEST).outcome == "passed"
+    assert verdict(submission_run, TEST).verdict == "passed"
 
 
 def test_part_of_the_points_can_be_awarded_by_the_test_only(submission_run):
@@ -282,7 +281,7 @@ def test_part_of_the_points_can_be_awarded_by_the_test_only(submission_run):
         "import sys; sys.displayhook(2.0)"
     )
     got = verdict(submission_run, "award(0.25)\nclose(f(torch.ones(1)), torch.tensor([2.0]))")
-    assert (got.outcome, got.fraction) == ("passed", 0.25)
+    assert (got.verdict, got.fraction) == ("passed", 0.25)
     assert verdict(submission_run, "award(0.25)\nassert False").fraction == 0.0
     assert verdict(submission_run, TEST).fraction == 1.0  # an award does not outlast its test
 
@@ -294,7 +293,7 @@ def test_the_same_secret_draws_the_same_inputs_and_another_does_not(make_run):
         submission_run.run_cell("seen = []\ndef f(x):\n    seen.append(x.tolist()); return x * 2")
         # `torch.seed()` gives a test other inputs on every run; here they are recorded ones.
         test = "torch.seed()\nimport random\nx = torch.randn(2)\nclose(f(x + random.random()), x)"
-        message = verdict(submission_run, test).message
+        message = verdict(submission_run, test).said
         return message, shown(submission_run.run_cell("print(seen)"))
 
     first = drawn(b"secret", "ada")
@@ -315,7 +314,7 @@ def test_test_cells_and_their_inputs_leave_nothing_with_the_learner(submission_r
         "### BEGIN HIDDEN TESTS\nsecret_mark = 'XYZZY' + 'PLUGH'\n"
         "close(f(torch.ones(1)), torch.ones(1) * 2, 'XYZZYPLUGH')\n"
     )
-    assert verdict(submission_run, test).outcome == "passed"
+    assert verdict(submission_run, test).verdict == "passed"
     ran = submission_run.run_cell(
         "mark = ''.join(map(chr, [88, 89, 90, 90, 89])).encode()\nfound = []\n"
         "for line in open('/proc/self/maps'):\n"

@@ -10,9 +10,10 @@ from sandbox_processes import meanwhile
 from waiting import wait_until
 
 from lmcourse.grading.execution import kernel
+from lmcourse.grading.execution.cell_results import CellResult
 from lmcourse.grading.execution.kernel import Session, SessionError
-from lmcourse.grading.execution.outcomes import decide
-from lmcourse.grading.execution.unprotected import Step, execute
+from lmcourse.grading.execution.unprotected import Step, execute, outcome_of
+from lmcourse.grading.outcomes import FAILED, PASSED, UNGRADED
 from lmcourse.grading.sandbox.budgets import Limits
 
 LIMITS = Limits(cell_seconds=1.0, test_seconds=1.0, grace_seconds=3.0)
@@ -281,7 +282,7 @@ def test_part_of_the_points_can_be_awarded_here_too():
         limits=Limits(),
     )
     assert [ran.award for ran in rans] == [None, None, 0.25, None, None, None, 0.0]
-    outcomes = [decide(ran, "", Limits()) for ran in rans[1:]]
+    outcomes = [outcome_of(ran, "", Limits()) for ran in rans[1:]]
     assert [outcome.fraction for outcome in outcomes] == [1.0, 0.25, 1.0, 0.0, 1.0, 0.0]
 
 
@@ -290,3 +291,28 @@ def test_what_is_no_fraction_is_no_award(said):
     fake = f"import sys, types\nfake = types.SimpleNamespace(take_award=lambda: {said})\n"
     rans = run(f"{fake}sys.modules['lmcourse.grading.testing'] = fake", checked("1"))
     assert rans[1].award is None
+
+
+SOURCE = "assert a\n### BEGIN HIDDEN TESTS\nassert b\n### END HIDDEN TESTS"
+
+
+def failed_at(line: int) -> CellResult:
+    trace = [f"Cell In[3], line {line}\n---> assert", "AssertionError: no"]
+    return CellResult(status="error", name="AssertionError", message="no", trace=trace)
+
+
+@pytest.mark.parametrize(
+    ("ran", "verdict", "hidden"),
+    [
+        (CellResult(status="ok"), PASSED, False),
+        (failed_at(1), FAILED, False),
+        (failed_at(3), FAILED, True),
+        (CellResult(status="timeout"), FAILED, False),
+        (CellResult(status="died"), FAILED, False),
+        (CellResult(status="unrun", message="no Python"), UNGRADED, False),
+    ],
+)
+def test_the_three_outcomes(ran, verdict, hidden):
+    outcome = outcome_of(ran, SOURCE, Limits())
+    assert (outcome.verdict, outcome.hidden) == (verdict, hidden)
+    assert bool(outcome.message) == (verdict != PASSED)

@@ -5,8 +5,8 @@ from sandbox_processes import SETUP, SMALL
 
 from lmcourse.grading.assignment.plan import CodeCell
 from lmcourse.grading.execution.assignment_spec import AssignmentSpec
-from lmcourse.grading.execution.outcomes import Verdict
 from lmcourse.grading.execution.warm_servers import WarmServers
+from lmcourse.grading.outcomes import TestOutcome
 from lmcourse.grading.sandbox.withheld_functions import Withheld
 
 TEST = "close(f(torch.ones(2, 3)), torch.ones(2, 3).softmax(-1))"
@@ -22,7 +22,7 @@ def cells(answer):
 
 
 def outcomes(results):
-    return [result.outcome for result in results if isinstance(result, Verdict)]
+    return [result.verdict for result in results if isinstance(result, TestOutcome)]
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +44,9 @@ def warm_servers():
 def test_the_proof_says_what_can_be_graded(warm_servers):
     # The second test opens a file where the judge has none: the author's mistake, nobody's zero.
     got = warm_servers.grade("ada/softmax", cells("def f(x): return x.softmax(-1)"))
-    assert [v.outcome for v in warm_servers.proof.values()] == ["passed", "ungraded"]
+    assert [v.verdict for v in warm_servers.proof.values()] == ["passed", "ungraded"]
     assert outcomes(got) == ["failed", "ungraded"]
-    assert "softmax is withheld" in got[2].message
+    assert "softmax is withheld" in got[2].said
 
 
 def test_the_files_lie_beside_the_learners_code(warm_servers):

@@ -34,48 +34,48 @@ def told(tmp_path_factory, empty_gradebook) -> Path:
     """A course whose gradebook knows the assignment."""
     root = make_course(tmp_path_factory.mktemp("course"))
     (root / "gradebook.db").write_bytes(empty_gradebook)
-    desk = desk_of(root)
+    run = run_of(root)
     (root / "scratch").mkdir()
-    convert(desk.course, "tiny", root / "scratch", database=True, db_url=desk.db_url)
+    convert(run.course, "tiny", root / "scratch", database=True, db_url=run.db_url)
     return root
 
 
 @pytest.fixture
-def desk(told, tmp_path) -> Iterator[GradingRun]:
-    desk = dataclasses.replace(desk_of(told), output=tmp_path, log=quiet_log(tmp_path / "log"))
+def run(told, tmp_path) -> Iterator[GradingRun]:
+    run = dataclasses.replace(run_of(told), output=tmp_path, log=quiet_log(tmp_path / "log"))
     (tmp_path / "gradebook.db").write_bytes((told / "gradebook.db").read_bytes())
-    yield desk
-    for handler in desk.log.handlers:
+    yield run
+    for handler in run.log.handlers:
         handler.close()
 
 
-def desk_of(root: Path) -> GradingRun:
+def run_of(root: Path) -> GradingRun:
     course = find_course(root)
     return GradingRun(
         course=course, assignment="tiny", output=root, options=Options(), log=quiet_log()
     )
 
 
-def graded(desk: GradingRun, student: str = "ada", why: str = "Because.") -> tuple[Submission, str]:
+def graded(run: GradingRun, student: str = "ada", why: str = "Because.") -> tuple[Submission, str]:
     """What a learner handed in, and the notebook as a worker gives it back."""
     nb = answered(solution())
     nb["cells"][-1]["source"] = why
     submission = Submission(student=student, cells=parse_cells(json.dumps(nb).encode()))
-    ids = {"notebook": "tiny", "assignment": "tiny", "db_url": desk.db_url}
-    plan = recorded_plan({"nbgrader": ids}, released_order(desk.course.solution("tiny")))
+    ids = {"notebook": "tiny", "assignment": "tiny", "db_url": run.db_url}
+    plan = recorded_plan({"nbgrader": ids}, released_order(run.course.solution("tiny")))
     done = repaired_notebook(submission.cells, plan)
     done.metadata.lmcourse.outcomes = dict.fromkeys(("test_double", "test_square"), PASSED)
     return submission, json.dumps(done)
 
 
-def record(desk: GradingRun, *what):
-    with Recorder(desk) as recorder:
-        return recorder.record(*graded(desk, *what))
+def record(run: GradingRun, *what):
+    with Recorder(run) as recorder:
+        return recorder.record(*graded(run, *what))
 
 
-def by_hand(desk: GradingRun, points: float) -> None:
+def by_hand(run: GradingRun, points: float) -> None:
     """What the formgrader does for the written answer of ada."""
-    with contextlib.closing(sqlite3.connect(desk.output / "gradebook.db")) as db:
+    with contextlib.closing(sqlite3.connect(run.output / "gradebook.db")) as db:
         done = db.execute(
             "update grade set manual_score = ?, needs_manual_grade = 0 where cell_id in"
             " (select id from base_cell where name = 'why')",
@@ -85,8 +85,8 @@ def by_hand(desk: GradingRun, points: float) -> None:
         db.commit()
 
 
-def students(desk: GradingRun) -> list[str]:
-    with contextlib.closing(sqlite3.connect(desk.output / "gradebook.db")) as db:
+def students(run: GradingRun) -> list[str]:
+    with contextlib.closing(sqlite3.connect(run.output / "gradebook.db")) as db:
         counts = [
             db.execute(f"select count(*) from {table}").fetchone()[0]
             for table in ("submitted_assignment", "submitted_notebook")
@@ -96,21 +96,21 @@ def students(desk: GradingRun) -> list[str]:
     return found
 
 
-def test_a_submission_gets_its_rows_and_its_folders(desk):
-    result = record(desk)
+def test_a_submission_gets_its_rows_and_its_folders(run):
+    result = record(run)
     assert (result.score, [grade.waiting for grade in result.grades].count(True)) == (5.0, 1)
-    assert students(desk) == ["ada"]
+    assert students(run) == ["ada"]
     for step in ("autograded", "submitted"):
-        assert [p.name for p in desk.folder(step, "ada").iterdir()] == ["tiny.ipynb"]
-        assert [p.name for p in desk.folder(step, "ada").parent.iterdir()] == ["tiny"]
+        assert [p.name for p in run.folder(step, "ada").iterdir()] == ["tiny.ipynb"]
+        assert [p.name for p in run.folder(step, "ada").parent.iterdir()] == ["tiny"]
     assert result.digest
 
 
-def test_a_person_s_decision_survives_a_stop_while_the_folder_is_replaced(desk, monkeypatch):
+def test_a_person_s_decision_survives_a_stop_while_the_folder_is_replaced(run, monkeypatch):
     """The folder of before is out of the way, the new one has not come: nothing is asked twice."""
-    record(desk)
-    by_hand(desk, 1.0)
-    target = desk.folder("autograded", "ada")
+    record(run)
+    by_hand(run, 1.0)
+    target = run.folder("autograded", "ada")
     rename, replace = Path.rename, os.replace
 
     def stopping(move):
@@ -125,19 +125,19 @@ def test_a_person_s_decision_survives_a_stop_while_the_folder_is_replaced(desk, 
         patched.setattr(Path, "rename", stopping(rename))
         patched.setattr(os, "replace", stopping(replace))
         with pytest.raises(KeyboardInterrupt):
-            record(desk)
+            record(run)
     assert not target.exists()
-    result = record(desk)
+    result = record(run)
     assert (result.score, [grade.waiting for grade in result.grades]) == (6.0, [False] * 3)
-    with Recorder(desk) as recorder:
+    with Recorder(run) as recorder:
         assert recorder.read_back("ada").score == 6.0
     assert [p.name for p in target.parent.iterdir()] == ["tiny"]
 
 
-def test_another_notebook_asks_the_person_again(desk):
-    record(desk)
-    by_hand(desk, 1.0)
-    result = record(desk, "ada", "I changed my mind.")
+def test_another_notebook_asks_the_person_again(run):
+    record(run)
+    by_hand(run, 1.0)
+    result = record(run, "ada", "I changed my mind.")
     assert [grade.name for grade in result.grades if grade.waiting] == ["why"]
 
 
@@ -158,32 +158,32 @@ def locked_at(recorder: Recorder, statement: str, times: int) -> list:
     "statement",
     ["INSERT INTO student", "INSERT INTO submitted_assignment", "UPDATE grade", "SELECT student"],
 )
-def test_a_database_that_is_locked_for_a_moment_is_tried_again(desk, statement):
-    with Recorder(desk) as recorder:
+def test_a_database_that_is_locked_for_a_moment_is_tried_again(run, statement):
+    with Recorder(run) as recorder:
         refused = locked_at(recorder, statement, times=2)
-        assert recorder.record(*graded(desk)).score == 5.0
+        assert recorder.record(*graded(run)).score == 5.0
     assert len(refused) == 2
-    assert students(desk) == ["ada"]
+    assert students(run) == ["ada"]
 
 
 @pytest.mark.parametrize(
     "statement", ["INSERT INTO submitted_assignment", "INSERT INTO grade", "UPDATE grade"]
 )
-def test_a_submission_has_all_its_rows_or_none(desk, capfd, statement):
-    with Recorder(desk) as recorder:
+def test_a_submission_has_all_its_rows_or_none(run, capfd, statement):
+    with Recorder(run) as recorder:
         locked_at(recorder, statement, times=99)
         with pytest.raises(Exception, match="database is locked"):
-            recorder.record(*graded(desk))
-    assert students(desk) == []
-    assert not desk.folder("autograded", "ada").exists()
+            recorder.record(*graded(run))
+    assert students(run) == []
+    assert not run.folder("autograded", "ada").exists()
     assert capfd.readouterr() == ("", "")  # nbgrader's traceback goes to the log
 
 
-def test_what_nbgrader_says_of_its_database_is_in_the_log(desk, capfd):
-    with Recorder(desk) as recorder:
+def test_what_nbgrader_says_of_its_database_is_in_the_log(run, capfd):
+    with Recorder(run) as recorder:
         locked_at(recorder, "INSERT INTO student", times=99)
         with contextlib.suppress(Exception):
-            recorder.record(*graded(desk))
+            recorder.record(*graded(run))
     assert capfd.readouterr() == ("", "")
-    assert "Rolling back session" in (desk.output / "log").read_text("utf-8")
+    assert "Rolling back session" in (run.output / "log").read_text("utf-8")
     assert logging.getLogger("tornado.application").propagate

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmcourse.grading.reports import times
+from lmcourse.grading.lateness import time_formats
 
 BERLIN, UTC = ZoneInfo("Europe/Berlin"), ZoneInfo("UTC")
 
@@ -60,7 +60,7 @@ UNKNOWN = [
 def test_what_nbgrader_can_be_set_to_write_is_read(tmp_path, text, wanted):
     path = tmp_path / "timestamp.txt"
     path.write_text(text, "utf-8")
-    assert times.stated_in(path, UTC) == wanted
+    assert time_formats.stated_in(path, UTC) == wanted
 
 
 @pytest.mark.parametrize(("text", "words"), UNKNOWN)
@@ -68,43 +68,43 @@ def test_what_is_no_time_is_refused_with_its_reason(tmp_path, text, words):
     path = tmp_path / "timestamp.txt"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(ValueError, match=words):
-        times.stated_in(path, UTC)
+        time_formats.stated_in(path, UTC)
 
 
 def test_an_abbreviation_is_first_of_all_that_of_the_course():
     said = "2026-03-05 10:00 CST"
-    assert times.moment(said, ZoneInfo("Asia/Shanghai")) == at(2)
-    assert times.moment(said, ZoneInfo("America/Chicago")) == at(16)
-    assert times.moment(said, UTC, [ZoneInfo("America/Chicago")]) == at(16)
+    assert time_formats.moment(said, ZoneInfo("Asia/Shanghai")) == at(2)
+    assert time_formats.moment(said, ZoneInfo("America/Chicago")) == at(16)
+    assert time_formats.moment(said, UTC, [ZoneInfo("America/Chicago")]) == at(16)
 
 
 def test_an_abbreviation_is_known_where_the_machine_uses_it(monkeypatch):
     monkeypatch.setenv("TZ", "America/Chicago")
     time.tzset()
     try:
-        assert times.moment("2026-03-05 10:00 CST") == at(16)
+        assert time_formats.moment("2026-03-05 10:00 CST") == at(16)
     finally:
         monkeypatch.undo()
         time.tzset()
 
 
 def test_the_hour_that_comes_twice_is_told_by_its_name():
-    first = times.moment("2026-10-25 02:30 CEST", BERLIN)
-    assert times.moment("2026-10-25 02:30 CET", BERLIN) - first == dt.timedelta(hours=1)
+    first = time_formats.moment("2026-10-25 02:30 CEST", BERLIN)
+    assert time_formats.moment("2026-10-25 02:30 CET", BERLIN) - first == dt.timedelta(hours=1)
 
 
 def test_a_date_alone_is_its_last_minute_where_something_is_due():
-    assert times.due_moment("2026-03-05", UTC) == at(23, 59) + dt.timedelta(seconds=59)
-    assert times.due_moment(dt.date(2026, 3, 5), BERLIN).hour == 23
-    assert times.due_moment("2026-03-05 00:00", UTC) == at(0)
-    assert times.moment("2026-03-05", UTC) == at(0)
+    assert time_formats.due_moment("2026-03-05", UTC) == at(23, 59) + dt.timedelta(seconds=59)
+    assert time_formats.due_moment(dt.date(2026, 3, 5), BERLIN).hour == 23
+    assert time_formats.due_moment("2026-03-05 00:00", UTC) == at(0)
+    assert time_formats.moment("2026-03-05", UTC) == at(0)
 
 
 @given(st.text(max_size=40))
 def test_any_text_is_a_time_or_a_reason(text):
     reason = "must be"
     try:
-        times.moment(text, UTC)
+        time_formats.moment(text, UTC)
     except ValueError as error:
         reason = str(error)
     assert reason.startswith("must ")

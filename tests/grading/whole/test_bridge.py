@@ -66,13 +66,13 @@ def verdicts(learners, judges, **options):
 def test_a_bug_in_the_bridge_is_never_a_zero_and_never_full(learners, broken_judges):
     bug, judges = broken_judges
     proof = prove(learners, judges, SMALL, REFERENCE, WANTED)
-    assert proof["t"].outcome != "passed"
+    assert proof["t"].verdict != "passed"
     for got in verdicts(learners, judges, broken=frozenset(proof)):
-        assert (got.outcome, got.fraction) == ("ungraded", 0.0), got
+        assert (got.verdict, got.fraction) == ("ungraded", 0.0), got
     if bug != "an answer is read as another":
         # Nor when it comes only after the author's own answer has passed.
         for got in verdicts(learners, judges, proven=frozenset({"t"})):
-            assert (got.outcome, got.fraction) == ("ungraded", 0.0), got
+            assert (got.verdict, got.fraction) == ("ungraded", 0.0), got
 
 
 def test_what_the_author_cannot_pass_here_nobody_fails(make_run):
@@ -80,14 +80,14 @@ def test_what_the_author_cannot_pass_here_nobody_fails(make_run):
     submission_run.run_setup(SETUP)
     submission_run.run_cell(WRONG)
     got = submission_run.run_test("t", TEST)
-    assert got.outcome == "ungraded"
-    assert got.message.startswith("the author's own answer does not pass this test here; it said")
+    assert got.verdict == "ungraded"
+    assert got.said.startswith("the author's own answer does not pass this test here; it said")
     # The judge of that test has ended. The learner's process would soon end as well, and the cell
     # that happens to run then would be blamed: it has ended with its judge.
     assert submission_run._learner is None
     assert submission_run.run_cell(RIGHT).status == "ok"
     got = submission_run.run_test("t", TEST)
-    assert got.outcome == "passed", got  # what passes is passed
+    assert got.verdict == "passed", got  # what passes is passed
 
 
 def test_a_test_that_is_slow_by_itself_fails_nobody(make_run):
@@ -95,9 +95,9 @@ def test_a_test_that_is_slow_by_itself_fails_nobody(make_run):
     submission_run.run_setup(SETUP)
     submission_run.run_cell(RIGHT)
     got = submission_run.run_test("t", f"{TEST}\nwhile True: pass")
-    assert (got.outcome, got.message[:24]) == ("ungraded", "the test itself ran out "), got
+    assert (got.verdict, got.said[:24]) == ("ungraded", "the test itself ran out "), got
     got = submission_run.run_test("t", TEST)
-    assert got.outcome == "passed"
+    assert got.verdict == "passed"
 
 
 def test_calls_that_are_slow_together_fail_their_test(make_run):
@@ -105,23 +105,23 @@ def test_calls_that_are_slow_together_fail_their_test(make_run):
     submission_run.run_setup(SETUP)
     submission_run.run_cell("import time\ndef f(x):\n    time.sleep(0.5)\n    return x * 2")
     got = submission_run.run_test("t", f"while True:\n    {TEST.splitlines()[0]}\n    f(x)")
-    assert (got.outcome, got.died) == ("failed", "it ran out of time")
+    assert (got.verdict, got.died) == ("failed", "it ran out of time")
 
 
 def test_a_judge_killed_in_the_middle_costs_nobody_a_point(make_run):
     submission_run = make_run(proven=frozenset({"t"}))
     submission_run.run_setup(SETUP)
     submission_run.run_cell(RIGHT)
-    assert submission_run.run_test("t", TEST).outcome == "passed"
+    assert submission_run.run_test("t", TEST).verdict == "passed"
     judge = submission_run._judge
     with meanwhile(
         lambda: wait_until(lambda: is_held(judge)),
         lambda: signal.pidfd_send_signal(judge._pidfd, signal.SIGKILL),
     ):
         got = submission_run.run_test("t", f"{HOLD}\n{TEST}")
-    assert (got.outcome, got.kind, got.fraction) == ("ungraded", "judge", 0.0), got
-    assert got.message == "the judge stopped: ClosedError"  # noticed at once, not by a limit
-    assert submission_run.run_test("t", TEST).outcome == "passed"  # by another judge
+    assert (got.verdict, got.kind, got.fraction) == ("ungraded", "judge", 0.0), got
+    assert got.said == "the judge stopped: ClosedError"  # noticed at once, not by a limit
+    assert submission_run.run_test("t", TEST).verdict == "passed"  # by another judge
 
 
 def _almost_full_disk():

@@ -11,9 +11,9 @@ def test_it_gets_no_point(make_run, attack):
     submission_run.run_setup(SETUP)
     submission_run.run_cell(source(ATTACKS[attack]))
     got = {name: submission_run.run_test(name, source(test)) for name, test in TESTS.items()}
-    assert [name for name, v in got.items() if v.outcome == "passed" or v.fraction] == [], got
+    assert [name for name, v in got.items() if v.verdict == "passed" or v.fraction] == [], got
     # Nothing of this needs a person either, unless it broke the judge itself.
-    undecided = [f"{n}: {v.kind} {v.message}" for n, v in got.items() if v.outcome == "ungraded"]
+    undecided = [f"{n}: {v.kind} {v.said}" for n, v in got.items() if v.verdict == "ungraded"]
     assert undecided == [] or attack in ("hashes that collide", "a flood of handles"), undecided
 
 
@@ -28,7 +28,7 @@ def test_the_next_submission_is_graded_as_ever(make_run, attack):
     first.run_test("close", source(TESTS["close"]))
     second.run_cell(RIGHT)
     assert {
-        name: second.run_test(name, source(test)).outcome for name, test in TESTS.items()
+        name: second.run_test(name, source(test)).verdict for name, test in TESTS.items()
     } == dict.fromkeys(TESTS, "passed")
 
 

@@ -1,42 +1,12 @@
-"""From a run to an outcome, and from an exception to words."""
+"""From an exception, or the end of a process, to words that help."""
 
 import pytest
 
 from lmcourse.grading.execution import explanations
-from lmcourse.grading.execution.cell_results import CellResult
-from lmcourse.grading.execution.outcomes import FAILED, PASSED, UNGRADED, decide
-from lmcourse.grading.sandbox.budgets import Limits
+from lmcourse.grading.execution.explanations import explained
+from lmcourse.grading.outcomes import FAILED, PASSED, UNGRADED, TestOutcome
 
 SOURCE = "assert a\n### BEGIN HIDDEN TESTS\nassert b\n### END HIDDEN TESTS"
-
-
-def failed_at(line: int) -> CellResult:
-    trace = [f"Cell In[3], line {line}\n---> assert", "AssertionError: no"]
-    return CellResult(status="error", name="AssertionError", message="no", trace=trace)
-
-
-@pytest.mark.parametrize(
-    ("ran", "verdict", "hidden"),
-    [
-        (CellResult(status="ok"), PASSED, False),
-        (failed_at(1), FAILED, False),
-        (failed_at(3), FAILED, True),
-        (CellResult(status="timeout"), FAILED, False),
-        (CellResult(status="died"), FAILED, False),
-        (CellResult(status="unrun", message="no Python"), UNGRADED, False),
-    ],
-)
-def test_the_three_outcomes(ran, verdict, hidden):
-    outcome = decide(ran, SOURCE, Limits())
-    assert (outcome.verdict, outcome.hidden) == (verdict, hidden)
-    assert bool(outcome.message) == (verdict != PASSED)
-
-
-@pytest.mark.parametrize("ran", [CellResult(status="ok"), failed_at(1)])
-def test_doubt_leaves_it_to_a_person_and_tells_what_the_run_said(ran):
-    outcome = decide(ran, SOURCE, Limits(), doubt="it is there 2 times")
-    assert outcome.verdict == UNGRADED
-    assert "2 times; run once, it" in outcome.message
 
 
 @pytest.mark.parametrize(
@@ -96,8 +66,8 @@ def test_an_answer_that_calls_what_is_not_written_is_told_apart_from_one_that_is
     places = [
         f'  File "<ipython-input-{n}>", line 4, in {name}\n' for n, name in ((3, "f"), (2, "g"))
     ]
-    assert explanations.judged("NotImplementedError", "", places[0]).startswith("Not written yet")
-    assert "calls `g`" in explanations.judged("NotImplementedError", "", "".join(places))
+    assert told("NotImplementedError", "", places[0]).startswith("Not written yet")
+    assert "calls `g`" in told("NotImplementedError", "", "".join(places))
 
 
 def test_none_where_an_answer_should_be_reminds_of_return():
@@ -111,9 +81,37 @@ def test_none_where_an_answer_should_be_reminds_of_return():
 def test_the_judge_quotes_the_line_too():
     place = '  File "<ipython-input-3-a>", line 4, in f\n'
     trace = f"Traceback:\n{place}    return x + 'a'\n           ^\n"
-    said = explanations.judged("TypeError", "no", trace)
+    said = told("TypeError", "no", trace)
     assert said == "TypeError: no\n(in f, line 4 of its cell: `return x + 'a'`)"
     trace = f'{place}  File "/lib/a.py", line 1, in g\n    b\n'
-    assert (
-        explanations.judged("TypeError", "no", trace) == "TypeError: no\n(in f, line 4 of its cell)"
-    )
+    assert told("TypeError", "no", trace) == "TypeError: no\n(in f, line 4 of its cell)"
+
+
+def told(kind, said, trace=""):
+    """What a learner reads of a test that the judge ended so."""
+    return explained(TestOutcome(verdict=FAILED, kind=kind, said=said, trace=trace), SOURCE).message
+
+
+def test_what_the_judge_found_gets_its_words_and_is_hidden_where_the_test_is():
+    passed = explained(TestOutcome(verdict=PASSED, fraction=0.5, seed="ff"), SOURCE)
+    assert passed == TestOutcome(verdict=PASSED, fraction=0.5, seed="ff")
+    for line, hidden in ((1, False), (3, True), (None, False)):
+        raw = TestOutcome(verdict=FAILED, kind="AssertionError", said="no", line=line)
+        outcome = explained(raw, SOURCE)
+        assert (outcome.verdict, outcome.hidden, outcome.message) == (FAILED, hidden, "no")
+    raw = TestOutcome(verdict=UNGRADED, kind="judge", said="the judge stopped")
+    assert explained(raw, SOURCE).message == "The judge stopped"
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "words"),
+    [
+        ("NameError", "`f` is not defined: its cell is missing", "`f` is not defined: its cell"),
+        ("Gone", "your code did not answer", "Your code did not answer"),
+        ("ValueError", "shapes", "ValueError: shapes\n(in f, line 3 of its cell)"),
+        ("NotImplementedError", "", "Not written yet"),
+    ],
+)
+def test_what_a_judge_says_in_a_learner_s_words(kind, said, words):
+    trace = 'Traceback\n  File "<ipython-input-4-ab12>", line 3, in f\nValueError: shapes\n'
+    assert told(kind, said, trace).startswith(words)
