@@ -94,12 +94,12 @@ def check(
     with plain_errors():
         from lmcourse.grading.learner.check import check as run_check
         from lmcourse.grading.learner.verdict_lines import verdict_lines
-        from lmcourse.grading.sandbox.budgets import Limits
+        from lmcourse.grading.sandbox.budgets import Budgets
 
         with waiting("starting Python") as status:
             verdict = run_check(
                 notebook,
-                Limits(cell_seconds=seconds, test_seconds=seconds),
+                Budgets(cell_seconds=seconds, test_seconds=seconds),
                 lambda name: status.update(name),
             )
         for line in verdict_lines(verdict):

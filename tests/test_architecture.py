@@ -354,7 +354,6 @@ TESTED_BY = {
     "reports/safe_notebook": "reports/test_sanitize",
     "reports/tables": "reports/test_lms_files",
     "sandbox/forkserver": "sandbox/test_bubblewrap",
-    "sandbox/meter": "sandbox/test_budgets",
     "sandbox/namespaces": "sandbox/test_bubblewrap",
     "sandbox/processes": "sandbox/test_bubblewrap",
     "sandbox/seeds": "execution/test_sandboxed",

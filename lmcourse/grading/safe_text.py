@@ -13,7 +13,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 def plain(text: str, limit: int = 2000) -> str:
     """Text without colors and control characters, at most `limit` characters long."""
     text = _CONTROL.sub("", _ANSI.sub("", text.replace("\r\n", "\n")))
-    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    text = _writable(text)
     return text if len(text) <= limit else text[:limit] + " …"
 
 
@@ -23,6 +23,16 @@ def scrub(text: Any, limit: int = 2000) -> str:
         return ""
     if len(text) > limit:
         text = f"{text[: limit * 2 // 3]} […] {text[-limit // 3 :]}"
+    return _writable(text)
+
+
+def clean_text(text: str) -> str:
+    """Text of any length that can be written as UTF-8, with the line ends that Python knows."""
+    return _writable(text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _writable(text: str) -> str:
+    """With what UTF-8 cannot hold as escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

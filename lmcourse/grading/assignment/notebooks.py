@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lmcourse.grading.safe_text import clean_text
 from lmcourse.grading.sandbox.budgets import (
     CELL_CHARS,
     NOTEBOOK_BYTES,
@@ -177,12 +178,6 @@ def _parse_cell(cell: dict) -> Cell:
         source=source,
         claims=_clean(claims) if isinstance(claims, dict) else {},
     )
-
-
-def clean_text(text: str) -> str:
-    """Text that can be written as UTF-8, with the line ends that Python knows."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _clean(value: Any, depth: int = 10) -> Any:

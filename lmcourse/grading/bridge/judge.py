@@ -28,7 +28,7 @@ from lmcourse.grading.bridge.proxies import BridgeFault, Gone, LearnerError, Lin
 from lmcourse.grading.outcomes import FAILED, PASSED, STUMBLED, UNGRADED, TestOutcome
 from lmcourse.grading.safe_text import scrub
 from lmcourse.grading.sandbox import frames
-from lmcourse.grading.sandbox.meter import Meter
+from lmcourse.grading.sandbox.budgets import Meter
 from lmcourse.grading.sandbox.seeds import reseed
 
 _GRACE_SECONDS = 0.5

@@ -9,7 +9,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from queue import Empty
 
@@ -19,11 +18,14 @@ from jupyter_client.manager import KernelManager
 
 from lmcourse.grading.execution.cell_results import CellResult
 from lmcourse.grading.safe_text import plain
-from lmcourse.grading.sandbox.budgets import Limits
+from lmcourse.grading.sandbox.budgets import spent
 
 _KEPT = ("text/plain", "image/png", "image/jpeg")
 _SOCKET_NAME = 100  # characters; systems allow 103 to 107
 _CUT = "[more output was cut]\n"
+_OUTPUT_CHARS = 100_000  # kept of one cell's output
+SETUP_SECONDS = 120.0  # for Python to start, and for a locked cell that imports
+_GRACE_SECONDS = 10.0  # between asking an endless loop to stop and ending its process
 # What the last test awarded; read after each cell, so that no award outlasts its cell.
 _AWARD = (
     "(getattr(__import__('sys').modules.get('lmcourse.grading.testing'),"
@@ -50,8 +52,7 @@ class _ThisPython(KernelSpecManager):
 class Session:
     """A kernel in `folder`, which it may fill with files; `close` ends it at once."""
 
-    def __init__(self, folder: Path, limits: Limits):
-        self._limits = limits
+    def __init__(self, folder: Path):
         self._answer: dict | None = None  # of the cell that runs
         try:
             self._start(folder, files=True)
@@ -80,7 +81,7 @@ class Session:
             )
             self._client = self._manager.blocking_client()
             self._client.start_channels()
-            self._client.wait_for_ready(timeout=self._limits.setup_seconds)
+            self._client.wait_for_ready(timeout=SETUP_SECONDS)
         except (OSError, RuntimeError) as error:
             kind = SessionError if self.alive else _DiedError
             self.close()
@@ -110,7 +111,7 @@ class Session:
             seconds: of the processor's time.
             remember: keep the source in the history (`In`) that later cells can read.
         """
-        outputs = _Outputs(self._limits.output_chars)
+        outputs = _Outputs(_OUTPUT_CHARS)
         clock = _Clock(self._manager.provisioner.pid)
         request = self._client.execute(
             source,
@@ -120,8 +121,9 @@ class Session:
             user_expressions={"award": _AWARD},
         )
         self._answer = None
-        spent = partial(self._limits.spent, seconds)
-        finished = self._wait(request, outputs, lambda: spent(clock.processor(), clock.passed()))
+        finished = self._wait(
+            request, outputs, lambda: spent(seconds, clock.processor(), clock.passed())
+        )
         if finished:
             ran = self._reply(request)
         elif self.alive:
@@ -148,7 +150,7 @@ class Session:
                 if not self.alive:
                     return False
                 if self._answer is None and self._answered(request, 0.0):
-                    lost = time.monotonic() + self._limits.grace_seconds
+                    lost = time.monotonic() + _GRACE_SECONDS
                 continue
             if message["parent_header"].get("msg_id") != request:
                 continue
@@ -161,7 +163,7 @@ class Session:
     def _stop(self, request: str, outputs: "_Outputs") -> CellResult:
         """Interrupt the cell, and end the process if it does not listen."""
         self._manager.interrupt_kernel()
-        end = time.monotonic() + self._limits.grace_seconds
+        end = time.monotonic() + _GRACE_SECONDS
         ran = CellResult(status="timeout")
         if self._wait(request, outputs, lambda: time.monotonic() > end):
             ran.trace = self._reply(request).trace
@@ -170,7 +172,7 @@ class Session:
         return ran
 
     def _reply(self, request: str) -> CellResult:
-        if self._answered(request, self._limits.grace_seconds):
+        if self._answered(request, _GRACE_SECONDS):
             return _ran(self._answer)
         return CellResult(status="died")
 

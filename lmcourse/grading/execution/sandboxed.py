@@ -61,7 +61,7 @@ class SubmissionRun:
         self._worked = 0.0  # by processes that have been replaced
         self._learner: Process | None = None
         self._judge: Process | None = None
-        self._deadline = Deadline(budgets.submission_seconds, processor=self._work)
+        self._deadline = Deadline(budgets.total_seconds, processor=self._work)
         self._reader = ResultReader(budgets.output_bytes)
         self._link: socket.socket | None = None  # made with the learner's process, for the judge
         self._cells: list[str] = []
@@ -172,7 +172,7 @@ class SubmissionRun:
         )
 
     def _used_up(self) -> str:
-        return explanations.used_up(self._budgets.submission_seconds)
+        return explanations.used_up(self._budgets.total_seconds)
 
     def _ready(self) -> bool:
         """A learner's process in which the cells so far have run; False if time is up."""

@@ -47,7 +47,7 @@ class ExecutionSettings(Configurable):
                 cell_seconds=self.cell_seconds,
                 test_seconds=self.test_seconds,
                 call_seconds=min(self.test_seconds, Budgets.call_seconds),
-                submission_seconds=self.total_seconds or Budgets.submission_seconds,
+                total_seconds=self.total_seconds or Budgets.total_seconds,
             ),
             withheld=withheld_from(notebook),
             files=authors_files(notebook),

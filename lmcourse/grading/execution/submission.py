@@ -22,10 +22,9 @@ from lmcourse.grading.assignment.repair import Placed, Repaired, repair
 from lmcourse.grading.execution import explanations, warm_servers
 from lmcourse.grading.execution.assignment_spec import AssignmentSpec
 from lmcourse.grading.execution.cell_results import CellResult
-from lmcourse.grading.execution.unprotected import Step, execute, outcome_of
+from lmcourse.grading.execution.unprotected import execute, outcome_of
 from lmcourse.grading.outcomes import PASSED, UNGRADED, TestOutcome
 from lmcourse.grading.sandbox.bubblewrap import SandboxError
-from lmcourse.grading.sandbox.budgets import Limits
 
 UNSAFE = (
     "Nothing is graded without it, unless you say --unsafe-no-sandbox"
@@ -95,10 +94,11 @@ def run_notebook(nb: NotebookNode, submission: str, spec: AssignmentSpec) -> Non
     code = [cell for cell in nb.cells if cell.cell_type == "code"]
     ours = nb.metadata.setdefault("lmcourse", NotebookNode())
     ours["sandbox"] = spec.sandbox
+    cells = [CodeCell(kind=_kind(cell), source=cell.source, name=_name(cell)) for cell in code]
     if spec.sandbox:
-        results = _in_sandbox(code, f"{submission}/{ours.get('digest', '')}", spec)
+        results = _in_sandbox(cells, f"{submission}/{ours.get('digest', '')}", spec)
     else:
-        results = _unprotected(code, spec)
+        results = _unprotected(cells, spec)
     outcomes = NotebookNode()
     for cell, (ran, outcome) in zip(code, results, strict=True):
         if ran is not None:
@@ -126,8 +126,7 @@ _Result = tuple[
 ]  # of a cell: what it showed, how it was judged
 
 
-def _in_sandbox(code: list[NotebookNode], submission: str, spec: AssignmentSpec) -> list[_Result]:
-    cells = [CodeCell(kind=_kind(cell), source=cell.source, name=_name(cell)) for cell in code]
+def _in_sandbox(cells: list[CodeCell], submission: str, spec: AssignmentSpec) -> list[_Result]:
     try:
         results = warm_servers.kept_for(spec).grade(submission, cells)
     except SandboxError as error:
@@ -137,27 +136,16 @@ def _in_sandbox(code: list[NotebookNode], submission: str, spec: AssignmentSpec)
     ]
 
 
-def _unprotected(code: list[NotebookNode], spec: AssignmentSpec) -> list[_Result]:
-    budgets = spec.budgets
-    limits = Limits(
-        cell_seconds=budgets.cell_seconds,
-        test_seconds=budgets.test_seconds,
-        total_seconds=5 * budgets.submission_seconds,  # by the clock
-    )
-    kinds = [_kind(cell) for cell in code]
-    steps = [
-        Step(source=cell.source, test=kind == "test", setup=kind == "setup")
-        for cell, kind in zip(code, kinds, strict=True)
-    ]
+def _unprotected(cells: list[CodeCell], spec: AssignmentSpec) -> list[_Result]:
     with tempfile.TemporaryDirectory(prefix="lmcourse-") as folder:
         for name, contents in spec.files.items():
             place = Path(folder) / name
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(contents)
-        results = execute(steps, limits, Path(folder))
+        results = execute(cells, spec.budgets, Path(folder))
     return [
-        (ran, outcome_of(ran, step.source, limits) if step.test else None)
-        for step, ran in zip(steps, results, strict=True)
+        (ran, outcome_of(ran, cell.source, spec.budgets) if cell.kind == "test" else None)
+        for cell, ran in zip(cells, results, strict=True)
     ]
 
 

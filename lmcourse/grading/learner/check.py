@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lmcourse.grading.assignment.notebooks import Cell, NotebookError, essential, read_cells
-from lmcourse.grading.assignment.plan import Planned, Task, is_test, stated_plan, tasks
+from lmcourse.grading.assignment.plan import CodeCell, Planned, Task, is_test, stated_plan, tasks
 from lmcourse.grading.errors import MisuseError
 from lmcourse.grading.execution import explanations
 from lmcourse.grading.execution.cell_results import CellResult
-from lmcourse.grading.execution.unprotected import Step, execute, outcome_of
+from lmcourse.grading.execution.unprotected import execute, outcome_of
 from lmcourse.grading.outcomes import PASSED, UNGRADED
-from lmcourse.grading.sandbox.budgets import Limits
+from lmcourse.grading.sandbox.budgets import Budgets
 
 HOLDS, FAILS, OPEN, BY_HAND = "holds", "fails", "open", "by hand"
 _TURNED = (
@@ -74,7 +74,7 @@ class Verdict:
 
 
 def check(
-    path: Path, limits: Limits, on_cell: Callable[[str], None] = lambda name: None
+    path: Path, budgets: Budgets, on_cell: Callable[[str], None] = lambda name: None
 ) -> Verdict:
     """Run the notebook at `path` from top to bottom, a copy of it, and judge its visible tests.
 
@@ -84,13 +84,13 @@ def check(
     cells = _read(path)
     code = [cell for cell in cells if cell.kind == "code"]
     names = [_title(cell, cells) for cell in code]
-    steps = [Step(source=cell.source, test=is_test(cell), setup=_is_setup(cell)) for cell in code]
-    rans = execute(steps, limits, on_step=lambda index: on_cell(names[index]))
+    to_run = [CodeCell(kind=_kind(cell), source=cell.source) for cell in code]
+    rans = execute(to_run, budgets, on_cell=lambda index: on_cell(names[index]))
     runs = list(zip(code, rans, strict=True))
     untouched = {cell.label for cell in cells if _untouched(cell)}
-    verdicts = [_judge(task, runs, limits, untouched) for task in tasks(stated_plan(cells))]
+    verdicts = [_judge(task, runs, budgets, untouched) for task in tasks(stated_plan(cells))]
     _name_the_first_to_solve(verdicts)
-    return Verdict(tasks=verdicts, warnings=_warnings(cells, runs, limits))
+    return Verdict(tasks=verdicts, warnings=_warnings(cells, runs, budgets))
 
 
 def _read(path: Path) -> list[Cell]:
@@ -106,8 +106,11 @@ def _read(path: Path) -> list[Cell]:
     return cells
 
 
-def _is_setup(cell: Cell) -> bool:
-    return bool(cell.claims.get("locked")) and not is_test(cell)
+def _kind(cell: Cell) -> str:
+    """As `CodeCell` has it, by what the notebook claims: here nobody gains by a lie."""
+    if is_test(cell):
+        return "test"
+    return "setup" if cell.claims.get("locked") else "learner"
 
 
 def _title(cell: Cell, cells: list[Cell]) -> str:
@@ -120,7 +123,7 @@ def _title(cell: Cell, cells: list[Cell]) -> str:
 
 
 def _judge(
-    task: Task, runs: list[tuple[Cell, CellResult]], limits: Limits, untouched: set[str | None]
+    task: Task, runs: list[tuple[Cell, CellResult]], budgets: Budgets, untouched: set[str | None]
 ) -> TaskVerdict:
     verdict = TaskVerdict(task=task)
     if task.graded and all(cell.by_hand and not cell.locked for cell in task.graded):
@@ -129,8 +132,8 @@ def _judge(
         return verdict
     own = {cell.name for cell in task.cells}
     mine = [(cell, ran) for cell, ran in runs if cell.label in own]
-    broken = [_cause(c, ran, limits) for c, ran in mine if not is_test(c) and ran.status != "ok"]
-    outcomes = {c.label: outcome_of(r, c.source, limits) for c, r in mine if is_test(c)}
+    broken = [_cause(c, ran, budgets) for c, ran in mine if not is_test(c) and ran.status != "ok"]
+    outcomes = {c.label: outcome_of(r, c.source, budgets) for c, r in mine if is_test(c)}
     verdict.awarded = {name: outcome.fraction for name, outcome in outcomes.items()}
     failed = [outcome for outcome in outcomes.values() if outcome.verdict != PASSED]
     verdict.causes = _lost_tests(task)
@@ -210,10 +213,10 @@ def _names(task: Task) -> tuple[set[str], set[str]]:
     return defined, used - defined
 
 
-def _cause(cell: Cell, ran: CellResult, limits: Limits) -> str:
+def _cause(cell: Cell, ran: CellResult, budgets: Budgets) -> str:
     """Why a cell of the learner's did not run, with the line where that is known."""
     if ran.status == "timeout":
-        return _with_line(explanations.timeout(limits.cell_seconds, ran.trace), cell, ran)
+        return _with_line(explanations.timeout(budgets.cell_seconds, ran.trace), cell, ran)
     if ran.status == "died":
         return explanations.DIED
     if ran.status == "unrun":
@@ -230,7 +233,9 @@ def _with_line(said: str, cell: Cell, ran: CellResult) -> str:
     return f"{said}\nline {number}: {lines[number - 1].strip()}"
 
 
-def _warnings(cells: list[Cell], runs: list[tuple[Cell, CellResult]], limits: Limits) -> list[str]:
+def _warnings(
+    cells: list[Cell], runs: list[tuple[Cell, CellResult]], budgets: Budgets
+) -> list[str]:
     plan = stated_plan(cells)
     found = [
         f"The cell {name} is there {times} times: keep one of them."
@@ -245,7 +250,7 @@ def _warnings(cells: list[Cell], runs: list[tuple[Cell, CellResult]], limits: Li
     ]
     in_tasks = {cell.name for task in tasks(plan) for cell in task.cells}
     found += [
-        f"The {_title(cell, cells)} did not run: {_cause(cell, ran, limits)}"
+        f"The {_title(cell, cells)} did not run: {_cause(cell, ran, budgets)}"
         for cell, ran in runs
         if cell.label not in in_tasks and ran.status != "ok"
     ]

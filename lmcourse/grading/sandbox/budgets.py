@@ -1,9 +1,11 @@
-"""What one submission may spend: time, memory, processes, disk and words, all in one place.
+"""What one submission may spend (time, memory, processes, disk, words), and the clocks for it.
 
 Chapter: book/instructors/sandbox.md
 """
 
+import contextlib
 import math
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -29,7 +31,7 @@ class Budgets:
         cell_seconds: for one cell of the learner's.
         call_seconds: for one call of the learner's code by a test.
         test_seconds: for one test cell, with all its calls.
-        submission_seconds: for everything together, cells that are run again included.
+        total_seconds: for everything together, cells that are run again included.
         memory_bytes: for all processes of the submission together, beyond what Python and PyTorch
             take themselves.
         disk_bytes: for the files of the submission (they live in memory), and for one file.
@@ -40,7 +42,7 @@ class Budgets:
     cell_seconds: float = 20.0
     call_seconds: float = 10.0
     test_seconds: float = 20.0
-    submission_seconds: float = 240.0
+    total_seconds: float = 240.0
     memory_bytes: int = 2 * GIB
     disk_bytes: int = 64 * MIB
     processes: int = 32
@@ -55,25 +57,6 @@ class Budgets:
                 raise ValueError(
                     f"{item.name} must be positive and finite, got {item.name}={value}"
                 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """Seconds are the processor's: a busy machine must not cost a learner points.
-
-    The defaults suit the assignments, whose tests need a few seconds in all.
-    """
-
-    cell_seconds: float = 20.0  # for one cell of the learner's
-    test_seconds: float = 20.0  # for one test cell
-    setup_seconds: float = 120.0  # for a locked cell that imports, and for Python to start
-    total_seconds: float = 1200.0  # by the clock, for the whole notebook, restarts included
-    grace_seconds: float = 10.0  # between asking an endless loop to stop and ending its process
-    output_chars: int = 100_000  # kept of one cell's output
-
-    def spent(self, seconds: float, processor: float, clock: float) -> bool:
-        """Whether code that may use `seconds` has had its time; see `budgets.spent`."""
-        return spent(seconds, processor, clock)
 
 
 def spent(seconds: float, processor: float, clock: float) -> bool:
@@ -174,3 +157,65 @@ class SharedDeadline(Deadline):
 _THEIRS = 0.1  # the share of the time that the learner's code must have had to be at fault
 _TICK = 0.05  # seconds: so often at most
 _LOOK = 0.5  # where every moment could be the last
+
+
+_TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+_USER, _CHILDREN = 11, 15  # of the fields after the name: utime, stime, cutime, cstime
+
+
+def processor_seconds(stat: bytes) -> float:
+    """The processor's seconds of a process, its threads and its children that have ended.
+
+    Args:
+        stat: what `/proc/<pid>/stat` says.
+
+    Raises:
+        ValueError: it says something else.
+    """
+    return sum(map(int, stat.rpartition(b")")[2].split()[_USER:_CHILDREN])) / _TICKS
+
+
+class Meter:
+    """Reads how long the processor has worked for a process and for all that it has started.
+
+    The kernel's file `/proc/<pid>/stat` knows of its children only those that have ended. The
+    keeper of its namespace (`forkserver`) sees the living as well and keeps a second file. Both,
+    once open, can be handed to a process in another sandbox: a judge sees how much its learner's
+    process has worked without seeing the process.
+
+    Args:
+        descriptor: of that file.
+        keepers: of the keeper's file, in which stands the number of seconds. Both are closed with
+            the meter.
+    """
+
+    def __init__(self, descriptor: int, keepers: int | None = None):
+        self.descriptors = [descriptor, *([] if keepers is None else [keepers])]
+        self._last = 0.0
+
+    @classmethod
+    def of(cls, pidfd: int, keepers: int | None = None) -> "Meter | None":
+        """That of the process behind a pidfd; None where the kernel does not tell."""
+        try:
+            with open(f"/proc/self/fdinfo/{pidfd}") as file:
+                facts = dict(line.split(":", 1) for line in file)
+            return cls(os.open(f"/proc/{int(facts['Pid'])}/stat", os.O_RDONLY), keepers)
+        except (OSError, KeyError, ValueError):
+            return None
+
+    def seconds(self) -> float:
+        """The processor's seconds for the process, its threads and its children.
+
+        The children's are told twenty times a second. Of a process that has ended, the last that
+        was seen.
+        """
+        for descriptor, read in zip(self.descriptors, (processor_seconds, float), strict=False):
+            with contextlib.suppress(OSError, ValueError):
+                self._last = max(self._last, read(os.pread(descriptor, 4096, 0)))
+        return self._last
+
+    def close(self) -> None:
+        """Close the files; the last reading stays."""
+        for descriptor in self.descriptors:
+            os.close(descriptor)
+        self.descriptors = []

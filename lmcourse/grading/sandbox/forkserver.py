@@ -23,7 +23,7 @@ from collections.abc import Callable
 
 import torch
 
-from lmcourse.grading.sandbox import frames, meter, namespaces, seccomp
+from lmcourse.grading.sandbox import budgets, frames, namespaces, seccomp
 from lmcourse.grading.sandbox.seeds import reseed
 
 _WATCH_SECONDS = 0.05
@@ -155,7 +155,7 @@ class _Watch:
 
     def _worked(self, pid: int) -> float:
         try:
-            return meter.worked(self._read(pid, "stat"))
+            return budgets.processor_seconds(self._read(pid, "stat"))
         except (OSError, ValueError):  # it has just ended
             return 0.0
 

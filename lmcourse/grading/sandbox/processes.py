@@ -23,9 +23,8 @@ from pathlib import Path
 
 from lmcourse.grading.sandbox import bubblewrap, frames
 from lmcourse.grading.sandbox.bubblewrap import SandboxError
-from lmcourse.grading.sandbox.budgets import Budgets, Deadline
+from lmcourse.grading.sandbox.budgets import Budgets, Deadline, Meter
 from lmcourse.grading.sandbox.frames import ClosedError, WireError
-from lmcourse.grading.sandbox.meter import Meter
 from lmcourse.grading.sandbox.withheld_functions import Withheld
 
 _START_SECONDS = 300.0
@@ -234,5 +233,5 @@ def _request(budgets: Budgets, seed: int, user: int) -> dict:
         "disk": budgets.disk_bytes,
         "processes": budgets.processes,
         "files": budgets.open_files,
-        "cpu": round(budgets.submission_seconds) + 10,
+        "cpu": round(budgets.total_seconds) + 10,
     }

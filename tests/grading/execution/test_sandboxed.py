@@ -241,7 +241,7 @@ def test_a_death_that_an_earlier_cell_left_behind_is_given_a_second_chance(submi
 
 
 def test_a_submission_has_one_budget_of_time(make_run):
-    submission_run = make_run(Budgets(cell_seconds=5.0, submission_seconds=2.0))
+    submission_run = make_run(Budgets(cell_seconds=5.0, total_seconds=2.0))
     submission_run.run_setup(SETUP)
     submission_run.run_cell(DOUBLE)
     ran = submission_run.run_cell(
@@ -255,7 +255,7 @@ def test_a_submission_has_one_budget_of_time(make_run):
 
 def test_a_test_that_the_submission_s_own_limit_cuts_short_fails_nobody(make_run):
     """Its call had used neither its own seconds nor the test's."""
-    submission_run = make_run(Budgets(submission_seconds=2.0), proven=frozenset({"t"}))
+    submission_run = make_run(Budgets(total_seconds=2.0), proven=frozenset({"t"}))
     submission_run.run_setup(SETUP)
     submission_run.run_cell(f"def f(x):\n    while True: pass\n{WORK}")
     got = verdict(submission_run, TEST)
@@ -264,7 +264,7 @@ def test_a_test_that_the_submission_s_own_limit_cuts_short_fails_nobody(make_run
 
 def test_a_long_wait_takes_nothing_from_what_a_later_test_may_use(make_run, monkeypatch):
     """The clock is far beyond twice the submission's seconds, its work far from them."""
-    submission_run = make_run(Budgets(submission_seconds=7.0))
+    submission_run = make_run(Budgets(total_seconds=7.0))
     submission_run.run_setup(SETUP)
     indented = WORK.replace("\n", "\n    ")
     submission_run.run_cell(f"{WORK}\ndef f(x):\n    {indented}\n    return 2 * x")

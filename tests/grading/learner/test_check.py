@@ -15,9 +15,9 @@ from lmcourse.grading.assignment.repair import repair, visible
 from lmcourse.grading.errors import MisuseError
 from lmcourse.grading.learner.check import BY_HAND, FAILS, HOLDS, OPEN, check, checksum
 from lmcourse.grading.learner.verdict_lines import verdict_lines
-from lmcourse.grading.sandbox.budgets import Limits
+from lmcourse.grading.sandbox.budgets import Budgets
 
-LIMITS = Limits(cell_seconds=2.0, test_seconds=2.0)
+BUDGETS = Budgets(cell_seconds=2.0, test_seconds=2.0)
 
 
 def handed_out() -> dict:
@@ -42,7 +42,7 @@ def verdict_of(tmp_path):
         path = tmp_path / "tiny.ipynb"
         path.write_text(json.dumps(nb))
         before = path.read_bytes()
-        verdict = check(path, LIMITS)
+        verdict = check(path, BUDGETS)
         assert path.read_bytes() == before
         assert [entry.name for entry in tmp_path.iterdir()] == ["tiny.ipynb"]
         return verdict, "\n".join(verdict_lines(verdict))
@@ -206,10 +206,10 @@ def test_a_notebook_behind_a_link_is_the_learners_own(tmp_path):
     (tmp_path / "store" / "mine.ipynb").write_text(json.dumps(handed_out()))
     link = tmp_path / "tiny.ipynb"
     link.symlink_to(tmp_path / "store" / "mine.ipynb")
-    assert states(check(link, LIMITS)) == [OPEN, OPEN, BY_HAND]
+    assert states(check(link, BUDGETS)) == [OPEN, OPEN, BY_HAND]
     (tmp_path / "lost.ipynb").symlink_to(tmp_path / "nowhere.ipynb")
     with pytest.raises(MisuseError, match="there is no such file"):
-        check(tmp_path / "lost.ipynb", LIMITS)
+        check(tmp_path / "lost.ipynb", BUDGETS)
 
 
 def test_half_a_surrogate_pair_in_a_name_is_no_defect(verdict_of):
@@ -248,7 +248,7 @@ def test_what_cannot_be_checked_is_misuse(tmp_path, text, words):
     if text is not None:
         path.write_text(text)
     with pytest.raises(MisuseError, match=words):
-        check(path, LIMITS)
+        check(path, BUDGETS)
 
 
 def test_the_checksum_is_nbgraders(tmp_path):

@@ -7,8 +7,7 @@ import sys
 import pytest
 
 from lmcourse.grading.sandbox import budgets
-from lmcourse.grading.sandbox.budgets import Budgets, Deadline, spent
-from lmcourse.grading.sandbox.meter import Meter
+from lmcourse.grading.sandbox.budgets import Budgets, Deadline, Meter, spent
 
 
 @pytest.mark.parametrize(
@@ -20,6 +19,7 @@ from lmcourse.grading.sandbox.meter import Meter
         (0.0, 3.9, False),
         (0.0, 4.0, True),  # asleep
         (1.9, 20.0, True),  # awake now and then
+        (0.22, 4.0, False),  # slow, but at work
     ],
 )
 def test_time_is_up_by_work_or_by_waiting(processor, clock, over):
