@@ -356,7 +356,6 @@ TESTED_BY = {
     "sandbox/forkserver": "sandbox/test_bubblewrap",
     "sandbox/namespaces": "sandbox/test_bubblewrap",
     "sandbox/processes": "sandbox/test_bubblewrap",
-    "sandbox/seeds": "execution/test_sandboxed",
     "testing": "bridge/test_probes",
 }
 

@@ -3,6 +3,7 @@
 Chapter: book/instructors/writing_tests.md
 """
 
+import ast
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -128,6 +129,36 @@ def tasks(plan: Sequence[Planned]) -> list[Task]:
         elif cell.graded:
             found.append(Task(number=0, title=cell.name, promised=cell.points, cells=[cell]))
     return found
+
+
+def names_to_define(plan: Sequence[Planned]) -> frozenset[str]:
+    """The names that the released solution cells define at their top level.
+
+    Raises:
+        ValueError: one of them is no Python, so that what it asks for cannot be known.
+    """
+    found: set[str] = set()
+    for cell in plan:
+        if not cell.solution or cell.kind != "code":
+            continue
+        try:
+            body = ast.parse(cell.source).body
+        except SyntaxError as error:
+            raise ValueError(
+                f"a released cell must parse, got {error.msg} in line {error.lineno} of:\n"
+                f"{cell.source}"
+            ) from None
+        found.update(*map(_defined, body))
+    return frozenset(found)
+
+
+def _defined(statement: ast.stmt) -> set[str]:
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return {statement.name}
+    if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+        nodes = ast.walk(statement)
+        return {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return set()
 
 
 def hidden_from(source: str) -> int | None:

@@ -22,7 +22,7 @@ class AssignmentSpec:
     Args:
         plan: in the order of the release.
         reference: the cells of the reference solution, with all tests.
-        wanted: the names that the release asks for (`reference.defined`).
+        wanted: the names that the release asks for (`plan.names_to_define`).
         secret: the course secret, from which each test's inputs are drawn.
         files: what the author put beside the notebook.
         hidden: the course's own folders, should Python's hold them.

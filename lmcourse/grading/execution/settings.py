@@ -10,10 +10,9 @@ from traitlets import Bool, Float, Unicode
 from traitlets.config import Configurable
 
 from lmcourse.grading.assignment.author import authors_files, reference_cells, withheld_from
-from lmcourse.grading.assignment.plan import Planned
+from lmcourse.grading.assignment.plan import Planned, names_to_define
 from lmcourse.grading.assignment.seed_secret import course_secret
 from lmcourse.grading.execution.assignment_spec import AssignmentSpec
-from lmcourse.grading.execution.reference_solution import defined
 from lmcourse.grading.sandbox.budgets import Budgets
 
 
@@ -35,13 +34,12 @@ class ExecutionSettings(Configurable):
             notebook: the author's.
             root: where the course secret lies if no other was named.
         """
-        asked = [cell.source for cell in plan if cell.solution and cell.kind == "code"]
         return AssignmentSpec(
             assignment=assignment,
             plan=plan,
             sandbox=self.sandbox,
             reference=reference_cells(notebook, plan),
-            wanted=defined(asked),
+            wanted=names_to_define(plan),
             secret=course_secret(root, Path(self.secret_file) if self.secret_file else None),
             budgets=Budgets(
                 cell_seconds=self.cell_seconds,

@@ -3,8 +3,13 @@
 Chapter: book/instructors/sandbox.md
 
 Threat: a fork server that has died (the machine ran out of memory, say) would fail everybody after
-it. It is replaced before the next submission, and what the reference solution passes is tried once
-more. Servers belong to one thread: the sandbox ends with the thread that started it.
+it. It is replaced before the next submission. Servers belong to one thread: the sandbox ends with
+the thread that started it.
+
+Threat: a test that stumbles – over its own mistake, a library of another version, a defect of the
+bridge – would cost every learner points. So the reference solution is run first: what it does not
+pass here, nobody fails here; it "could not be graded". That also keeps the learner's odd data from
+passing for a broken test: where the reference passed, stumbling is the learner's.
 """
 
 import atexit
@@ -17,10 +22,10 @@ from lmcourse.grading.assignment.plan import CodeCell
 from lmcourse.grading.bridge import JUDGE, LEARNER
 from lmcourse.grading.execution.assignment_spec import AssignmentSpec
 from lmcourse.grading.execution.cell_results import CellResult
-from lmcourse.grading.execution.reference_solution import prove
 from lmcourse.grading.execution.sandboxed import SubmissionRun
 from lmcourse.grading.outcomes import PASSED, TestOutcome
 from lmcourse.grading.sandbox import bubblewrap
+from lmcourse.grading.sandbox.budgets import Budgets
 from lmcourse.grading.sandbox.processes import ForkServer
 from lmcourse.grading.sandbox.seeds import seed_for
 from lmcourse.grading.sandbox.withheld_functions import stub_tree
@@ -93,6 +98,19 @@ class WarmServers:
             *self._servers, self._spec.budgets, self._spec.reference, self._spec.wanted
         )
         return self._servers
+
+
+def prove(
+    learners: ForkServer,
+    judges: ForkServer,
+    budgets: Budgets,
+    reference: Sequence[CodeCell],
+    wanted: frozenset[str],
+) -> dict[str, TestOutcome]:
+    """The reference solution's outcomes; the tests among them that passed may fail a learner."""
+    with SubmissionRun(learners, judges, budgets, wanted=wanted) as submission_run:
+        results = [(cell.name, submission_run.run(cell)) for cell in reference]
+    return {name: result for name, result in results if isinstance(result, TestOutcome)}
 
 
 # At most one for each thread, of the assignment that it grades: a sandbox ends with the thread

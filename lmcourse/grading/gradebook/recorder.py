@@ -41,7 +41,7 @@ def locked(
     grading_run: GradingRun, on_wait: Callable[[str], None] = lambda text: None
 ) -> AbstractContextManager[None]:
     """The lock of a run's folder and, if it has one, of its database; for a `with`."""
-    db_url = "" if grading_run.own_gradebook else grading_run.db_url
+    db_url = "" if grading_run.gradebook_file else grading_run.db_url
     return lock.hold(
         grading_run.own_folder / "lock", db_url, wait=grading_run.options.wait, on_wait=on_wait
     )

@@ -144,21 +144,17 @@ class GradingRun:
     files: Mapping[str, bytes] = field(default_factory=dict)  # beside the author's notebook
 
     @property
-    def own_gradebook(self) -> bool:
-        """Whether the gradebook is a file in `output`, not a database of the course's settings."""
-        return not self.course.config.CourseDirectory.get("db_url")
+    def gradebook_file(self) -> Path | None:
+        """The gradebook in `output`; None where the course's settings name a database instead."""
+        named = self.course.config.CourseDirectory.get("db_url")
+        return None if named else self.output / "gradebook.db"
 
     @property
     def db_url(self) -> str:
         """The address of the gradebook, as SQLAlchemy writes it."""
-        if self.own_gradebook:
-            return sqlite_url((self.output / "gradebook.db").resolve())
+        if self.gradebook_file is not None:
+            return sqlite_url(self.gradebook_file.resolve())
         return self.course.config.CourseDirectory.db_url
-
-    @property
-    def gradebook_file(self) -> Path | None:
-        """The file of the gradebook, if it is one in `output`."""
-        return self.output / "gradebook.db" if self.own_gradebook else None
 
     @property
     def own_folder(self) -> Path:

@@ -2,10 +2,17 @@
 
 import json
 
+import pytest
 from tiny_course import POINTS, TEST_DOUBLE, cell, solution
 
 from lmcourse.grading.assignment.notebooks import parse_cells
-from lmcourse.grading.assignment.plan import hidden_from, stated_plan, tasks
+from lmcourse.grading.assignment.plan import (
+    Planned,
+    hidden_from,
+    names_to_define,
+    stated_plan,
+    tasks,
+)
 
 
 def plan_of(*cells):
@@ -48,3 +55,27 @@ def test_claims_of_an_odd_kind_do_no_harm():
 def test_where_the_hidden_tests_begin():
     assert hidden_from(TEST_DOUBLE) == 2
     assert hidden_from("assert 1") is None
+
+
+def asked(*released):
+    return names_to_define(
+        [Planned(name="f", kind="code", source=source, solution=True) for source in released]
+    )
+
+
+def test_the_names_of_a_release():
+    released = [
+        "def attention(q: Tensor) -> Tensor:\n    inner = 1\n    raise NotImplementedError",
+        "class Layer(nn.Module):\n    size = 3\nimport math\nfrom torch import nn",
+        "answer: int = 3\na, (b, *c) = x\nfor i in y: z = 1\nasync def later(): pass\nw += 1",
+    ]
+    names = {"attention", "Layer", "answer", "a", "b", "c", "later", "w"}
+    assert asked(*released) == names
+    assert asked() == frozenset()
+
+
+def test_a_release_that_is_no_python_is_refused():
+    with pytest.raises(
+        ValueError, match=r"a released cell must parse, got .* in line 2 of:\ndef f"
+    ):
+        asked("def f():\nreturn 1")

@@ -5,7 +5,8 @@ from sandbox_processes import SETUP, SMALL
 
 from lmcourse.grading.assignment.plan import CodeCell
 from lmcourse.grading.execution.assignment_spec import AssignmentSpec
-from lmcourse.grading.execution.warm_servers import WarmServers
+from lmcourse.grading.execution.sandboxed import SubmissionRun
+from lmcourse.grading.execution.warm_servers import WarmServers, prove
 from lmcourse.grading.outcomes import TestOutcome
 from lmcourse.grading.sandbox.withheld_functions import Withheld
 
@@ -67,3 +68,25 @@ def test_the_seed_of_a_test_depends_on_its_submission(warm_servers):
     right = cells("def f(x): return x.exp() / x.exp().sum(-1, keepdim=True)")
     seeds = [warm_servers.grade(who, right)[2].seed for who in ("ada", "bob", "ada")]
     assert seeds[0] == seeds[2] != seeds[1]
+
+
+def test_what_the_reference_does_not_pass_nobody_fails(learners, judges):
+    right, odd = "def f(x): return x * 2", "def f(x): return None"
+    tests = [
+        CodeCell(kind="test", name="good", source="assert f(torch.ones(2)).sum() == 4"),
+        CodeCell(kind="test", name="broken", source="f(torch.ones(2)).no_such_method()"),
+    ]
+    setup, wanted = CodeCell(kind="setup", source=SETUP), frozenset({"f"})
+
+    def cells(source):
+        return [setup, CodeCell(kind="learner", source=source), *tests]
+
+    verdicts = prove(learners, judges, SMALL, cells(right), wanted)
+    assert {name: v.verdict for name, v in verdicts.items()} == {
+        "good": "passed",
+        "broken": "ungraded",
+    }
+    proven = frozenset(name for name, v in verdicts.items() if v.verdict == "passed")
+    with SubmissionRun(learners, judges, SMALL, wanted=wanted, proven=proven) as submission_run:
+        got = [submission_run.run(cell) for cell in cells(odd)]
+    assert [outcome.verdict for outcome in got[2:]] == ["failed", "ungraded"]

@@ -16,8 +16,8 @@ from waiting import wait_until
 
 from lmcourse.grading.assignment.plan import CodeCell
 from lmcourse.grading.bridge import JUDGE
-from lmcourse.grading.execution.reference_solution import prove
 from lmcourse.grading.execution.sandboxed import SubmissionRun
+from lmcourse.grading.execution.warm_servers import prove
 from lmcourse.grading.sandbox import bubblewrap
 from lmcourse.grading.sandbox.processes import ForkServer
 
