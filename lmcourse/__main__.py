@@ -93,7 +93,7 @@ def check(
     """How does my notebook stand? Runs its visible tests in a clean Python, task by task."""
     with plain_errors():
         from lmcourse.grading.learner.check import check as run_check
-        from lmcourse.grading.learner.verdict_lines import verdict_lines
+        from lmcourse.grading.learner.report_lines import report_lines
         from lmcourse.grading.sandbox.budgets import Budgets
 
         with waiting("starting Python") as status:
@@ -102,7 +102,7 @@ def check(
                 Budgets(cell_seconds=seconds, test_seconds=seconds),
                 lambda name: status.update(name),
             )
-        for line in verdict_lines(verdict):
+        for line in report_lines(verdict):
             show_line(line)
         raise typer.Exit(0 if verdict.passed else 1)
 

@@ -1,4 +1,4 @@
-"""The learner's verdict: the visible tests, run in a clean process, and what to make of them.
+"""`lmcourse check`: the visible tests, run in a clean process, and what a learner makes of them.
 
 Chapter: book/setup.md
 """
@@ -28,7 +28,7 @@ _TURNED = (
 
 
 @dataclass(kw_only=True)
-class TaskVerdict:
+class TaskReport:
     """One task: whether it holds, and if not, the likely cause."""
 
     task: Task
@@ -46,10 +46,10 @@ class TaskVerdict:
 
 
 @dataclass(kw_only=True)
-class Verdict:
+class CheckReport:
     """All tasks, and what is wrong with the notebook besides them."""
 
-    tasks: list[TaskVerdict]
+    tasks: list[TaskReport]
     warnings: list[str]
 
     @property
@@ -75,7 +75,7 @@ class Verdict:
 
 def check(
     path: Path, budgets: Budgets, on_cell: Callable[[str], None] = lambda name: None
-) -> Verdict:
+) -> CheckReport:
     """Run the notebook at `path` from top to bottom, a copy of it, and judge its visible tests.
 
     Raises:
@@ -90,7 +90,7 @@ def check(
     untouched = {cell.label for cell in cells if _untouched(cell)}
     verdicts = [_judge(task, runs, budgets, untouched) for task in tasks(stated_plan(cells))]
     _name_the_first_to_solve(verdicts)
-    return Verdict(tasks=verdicts, warnings=_warnings(cells, runs, budgets))
+    return CheckReport(tasks=verdicts, warnings=_warnings(cells, runs, budgets))
 
 
 def _read(path: Path) -> list[Cell]:
@@ -124,8 +124,8 @@ def _title(cell: Cell, cells: list[Cell]) -> str:
 
 def _judge(
     task: Task, runs: list[tuple[Cell, CellResult]], budgets: Budgets, untouched: set[str | None]
-) -> TaskVerdict:
-    verdict = TaskVerdict(task=task)
+) -> TaskReport:
+    verdict = TaskReport(task=task)
     if task.graded and all(cell.by_hand and not cell.locked for cell in task.graded):
         verdict.state = BY_HAND
         verdict.blank = any(cell.name in untouched for cell in task.graded)
@@ -180,9 +180,9 @@ def _lost_answers(task: Task) -> list[str]:
     return [_TURNED.format(cell=cell.name, kind=cell.kind) for cell in answers if not cell.graded]
 
 
-def _name_the_first_to_solve(verdicts: list[TaskVerdict]) -> None:
+def _name_the_first_to_solve(verdicts: list[TaskReport]) -> None:
     """Where an answer uses that of an earlier task which does not hold, its causes say so first."""
-    owners: dict[str, TaskVerdict] = {}
+    owners: dict[str, TaskReport] = {}
     for verdict in verdicts:
         defined, used = _names(verdict.task)
         if verdict.state == FAILS:

@@ -3,9 +3,8 @@
 import pytest
 import torch
 
-from lmcourse.grading.bridge import assertions, probes
-from lmcourse.grading.sandbox.frames import WireError
-from lmcourse.grading.testing import award, close, probe, raises
+from lmcourse.grading.bridge import probes
+from lmcourse.grading.testing import close
 
 ELSEWHERE = torch.float64
 
@@ -27,39 +26,6 @@ def test_a_probe_that_does_more_than_fetch_is_refused(submission_run, body, rule
     got = submission_run.run_test("t", cell)
     assert (got.verdict, got.kind) == ("ungraded", "ValueError")
     assert f"a probe must {rule}" in got.said
-
-
-def test_what_is_refused_is_refused_in_place_too():
-    with pytest.raises(ValueError, match=r"a probe must not draw .* got probe='bad', line 1 of it"):
-
-        @probe
-        def bad(f):
-            return f(torch.rand(3))
-
-    with pytest.raises(ValueError, match="a probe must be a function written with `def`"):
-        probe(lambda f: f(1))
-
-
-def test_in_place_it_works_on_copies_and_returns_data():
-    @probe
-    def changed(function, x):
-        function(x)
-        return x, x.requires_grad
-
-    x = torch.zeros(3)
-    (after, graph) = changed(lambda t: t.add_(1), x)
-    assert x.tolist() == [0, 0, 0]
-    assert after.tolist() == [1, 1, 1]
-    assert graph is False
-
-
-def test_in_place_an_object_cannot_come_back():
-    @probe
-    def leak():
-        return object()
-
-    with pytest.raises(WireError, match="an object of type object is no plain data"):
-        leak()
 
 
 GRADIENT = """
@@ -138,32 +104,3 @@ def test_what_a_probe_takes_from_outside_is_known():
 def test_importable_things_travel_by_name(thing, path):
     assert probes.import_path(thing) == path
     assert path is None or probes.imported(path) is thing
-
-
-def test_close_compares_kinds_before_numbers():
-    with pytest.raises(
-        AssertionError,
-        match="hint\n\nexpected an object of type Tensor, got an object of type object",
-    ):
-        close(object(), torch.ones(1), "hint")
-    with pytest.raises(AssertionError, match="dtype"):
-        close(torch.ones(1).int(), torch.ones(1))
-    close([1.0, torch.ones(2)], [1.0, torch.ones(2)])
-
-
-def test_raises_wants_the_kind_and_the_words():
-    with raises(ValueError, "b must"):
-        raise ValueError("B must")
-    with pytest.raises(AssertionError, match="does not say 'x'"), raises(ValueError, "x"):
-        raise ValueError("y")
-    message = "ValueError was not raised: the message"
-    with pytest.raises(AssertionError, match=message), raises(ValueError, "x"):
-        pass
-
-
-def test_an_award_is_a_share_and_is_taken_once():
-    award(0.5)
-    # exact: copies
-    assert (assertions.take_award(), assertions.take_award()) == (0.5, None)
-    with pytest.raises(ValueError, match="fraction must lie between 0 and 1, got fraction=2"):
-        award(2.0)

@@ -14,7 +14,7 @@ from lmcourse.grading.assignment.plan import stated_plan
 from lmcourse.grading.assignment.repair import repair, visible
 from lmcourse.grading.errors import MisuseError
 from lmcourse.grading.learner.check import BY_HAND, FAILS, HOLDS, OPEN, check, checksum
-from lmcourse.grading.learner.verdict_lines import verdict_lines
+from lmcourse.grading.learner.report_lines import report_lines
 from lmcourse.grading.sandbox.budgets import Budgets
 
 BUDGETS = Budgets(cell_seconds=2.0, test_seconds=2.0)
@@ -45,7 +45,7 @@ def verdict_of(tmp_path):
         verdict = check(path, BUDGETS)
         assert path.read_bytes() == before
         assert [entry.name for entry in tmp_path.iterdir()] == ["tiny.ipynb"]
-        return verdict, "\n".join(verdict_lines(verdict))
+        return verdict, "\n".join(report_lines(verdict))
 
     return run
 
@@ -270,7 +270,7 @@ def test_the_checksum_is_nbgraders(tmp_path):
 
 def test_nbgrader_is_not_needed():
     """`lmcourse check` must work, and start fast, with what a learner installs."""
-    code = "import sys\nfrom lmcourse.grading.learner import check, verdict_lines\n"
+    code = "import sys\nfrom lmcourse.grading.learner import check, report_lines\n"
     code += "import time\nheavy = {'nbgrader', 'nbconvert', 'nbformat', 'torch'} & {*sys.modules}\n"
     code += "print(heavy or 'light', time.process_time())"
     environment = {**os.environ, "PYTHONWARNINGS": "ignore"}

@@ -1,4 +1,4 @@
-"""A learner's verdict as lines of text: what holds, what does not, and what to do next.
+"""What `lmcourse check` found, as lines of text: what holds, what does not, and what to do next.
 
 Chapter: book/setup.md
 """
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from rich.markup import escape
 
-from lmcourse.grading.learner.check import BY_HAND, FAILS, HOLDS, OPEN, TaskVerdict, Verdict
+from lmcourse.grading.learner.check import BY_HAND, FAILS, HOLDS, OPEN, CheckReport, TaskReport
 from lmcourse.grading.safe_text import gist, plain
 
 _MARKS = {
@@ -18,7 +18,7 @@ _MARKS = {
 }
 
 
-def verdict_lines(verdict: Verdict) -> Iterator[str]:
+def report_lines(verdict: CheckReport) -> Iterator[str]:
     """The report, one line or paragraph at a time, in rich's markup."""
     for one in verdict.tasks:
         yield from _task_lines(one)
@@ -38,7 +38,7 @@ def verdict_lines(verdict: Verdict) -> Iterator[str]:
         yield f"Read again: {_text(said)}"
 
 
-def _task_lines(verdict: TaskVerdict) -> Iterator[str]:
+def _task_lines(verdict: TaskReport) -> Iterator[str]:
     task = verdict.task
     points = {
         HOLDS: f"{verdict.points:g} of {task.promised:g}",

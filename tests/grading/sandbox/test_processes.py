@@ -1,0 +1,74 @@
+"""Processes of the sandbox start whole or not at all, and end with whoever needed them."""
+
+import os
+import select
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from sandbox_processes import SETUP, SMALL, descendants, shown
+from waiting import wait_until
+
+from lmcourse.grading.sandbox import bubblewrap
+from lmcourse.grading.sandbox.bubblewrap import SandboxError
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+def test_a_daemon_ends_with_its_submission(submission_run, learners):
+    before = {*descendants(learners)}
+    ran = submission_run.run_cell(
+        "import os, time, signal\n"
+        "if os.fork() == 0:\n"
+        "    os.setsid()\n"
+        "    if os.fork() == 0:\n"
+        "        for s in range(1, 32):\n"
+        "            try: signal.signal(s, signal.SIG_IGN)\n"
+        "            except (OSError, ValueError): pass\n"
+        "        time.sleep(1000)\n"
+        "    os._exit(0)\n"
+        "os.wait()\nprint('left')"
+    )
+    assert shown(ran) == "left\n"
+    daemon = {*descendants(learners)} - before
+    assert daemon
+    submission_run.close()  # the kernel ends it first of all: when this returns it has gone
+    assert not daemon & {*descendants(learners)}
+
+
+def test_ending_the_grader_ends_everything(tmp_path):
+    program = tmp_path / "grader.py"
+    program.write_text(
+        "import time\n"
+        "from lmcourse.grading.sandbox.processes import ForkServer\n"
+        "server = ForkServer('lmcourse.grading.bridge.judge'); server.wait_until_warm()\n"
+        "print(server._process.pid, flush=True); time.sleep(600)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    grader = subprocess.Popen(
+        [sys.executable, program], stdout=subprocess.PIPE, text=True, env=environment
+    )
+    server = os.pidfd_open(int(grader.stdout.readline()))
+    grader.kill()
+    grader.wait()
+    grader.stdout.close()
+    wait_until(lambda: select.select([server], [], [], 0)[0])  # it has ended
+    os.close(server)
+
+
+def test_a_limit_that_fails_stops_the_process_before_it_starts(learners, monkeypatch):
+    monkeypatch.setattr(bubblewrap, "below_tmp", lambda: ["/tmp/nowhere"])
+    with socket.socket() as other, pytest.raises(SandboxError, match="could not be enclosed"):
+        learners.process(SMALL, 1, [other])
+
+
+def test_threads_may_ask_for_processes_one_after_the_other(submission_run, make_run):
+    results = []
+    thread = threading.Thread(target=lambda: results.append(make_run().run_cell("1").status))
+    thread.start()
+    thread.join()
+    assert results == ["ok"]
+    assert submission_run.run_setup(SETUP).status == "ok"
