@@ -18,7 +18,7 @@ from nbformat import NotebookNode
 
 from lmcourse.grading.assignment.notebooks import Cell, digest
 from lmcourse.grading.assignment.plan import CodeCell, Planned
-from lmcourse.grading.assignment.repair import Placed, Repaired, repair
+from lmcourse.grading.assignment.repair import Placed, repair
 from lmcourse.grading.execution import explanations, warm_servers
 from lmcourse.grading.execution.assignment_spec import AssignmentSpec
 from lmcourse.grading.execution.cell_results import CellResult
@@ -74,9 +74,18 @@ def _lasting(nb: NotebookNode) -> bool:
 def repaired_notebook(cells: Sequence[Cell], plan: Sequence[Planned]) -> NotebookNode:
     """The cells under the author's plan, as a notebook whose every claim is ours."""
     repaired = repair(cells, plan)
-    nb = _to_notebook(repaired)
-    nb.metadata.lmcourse["digest"] = digest(list(cells))
-    return nb
+    ours = NotebookNode(
+        notes=repaired.notes,
+        doubtful=NotebookNode(repaired.doubtful),
+        digest=digest(list(cells)),
+    )
+    metadata = NotebookNode(
+        kernelspec=NotebookNode(name="python3", display_name="Python 3", language="python"),
+        language_info=NotebookNode(name="python"),
+        lmcourse=ours,
+    )
+    placed = [_to_cell(placed, f"cell-{index}") for index, placed in enumerate(repaired.cells)]
+    return NotebookNode(nbformat=4, nbformat_minor=5, metadata=metadata, cells=placed)
 
 
 def run_notebook(nb: NotebookNode, submission: str, spec: AssignmentSpec) -> None:
@@ -94,22 +103,29 @@ def run_notebook(nb: NotebookNode, submission: str, spec: AssignmentSpec) -> Non
     code = [cell for cell in nb.cells if cell.cell_type == "code"]
     ours = nb.metadata.setdefault("lmcourse", NotebookNode())
     ours["sandbox"] = spec.sandbox
-    cells = [CodeCell(kind=_kind(cell), source=cell.source, name=_name(cell)) for cell in code]
+    cells = [
+        CodeCell(
+            kind=_kind(cell),
+            source=cell.source,
+            name=cell.metadata.get("nbgrader", {}).get("grade_id", ""),
+        )
+        for cell in code
+    ]
     if spec.sandbox:
         results = _in_sandbox(cells, f"{submission}/{ours.get('digest', '')}", spec)
     else:
         results = _unprotected(cells, spec)
     outcomes = NotebookNode()
-    for cell, (ran, outcome) in zip(code, results, strict=True):
+    for cell, own, (ran, outcome) in zip(code, cells, results, strict=True):
         if ran is not None:
             cell.outputs = [NotebookNode(output) for output in ran.outputs]
         if outcome is None:
             cell.outputs += _error(ran, spec.budgets.cell_seconds)
             continue
-        outcome = _doubted(outcome, ours.get("doubtful", {}).get(_name(cell), ""))
-        outcomes[_name(cell)] = outcome.kept()
+        outcome = _doubted(outcome, ours.get("doubtful", {}).get(own.name, ""))
+        outcomes[own.name] = outcome.kept()
         if outcome.verdict != PASSED:
-            cell.outputs.append(_note(outcome.verdict, outcome.message))
+            cell.outputs.append(_shown(outcome.verdict, outcome.message))
     ours["outcomes"] = outcomes
 
 
@@ -147,16 +163,6 @@ def _unprotected(cells: list[CodeCell], spec: AssignmentSpec) -> list[_Result]:
         (ran, outcome_of(ran, cell.source, spec.budgets) if cell.kind == "test" else None)
         for cell, ran in zip(cells, results, strict=True)
     ]
-
-
-def _to_notebook(repaired: Repaired) -> NotebookNode:
-    metadata = NotebookNode(
-        kernelspec=NotebookNode(name="python3", display_name="Python 3", language="python"),
-        language_info=NotebookNode(name="python"),
-        lmcourse=NotebookNode(notes=repaired.notes, doubtful=NotebookNode(repaired.doubtful)),
-    )
-    cells = [_to_cell(placed, f"cell-{index}") for index, placed in enumerate(repaired.cells)]
-    return NotebookNode(nbformat=4, nbformat_minor=5, metadata=metadata, cells=cells)
 
 
 def _to_cell(placed: Placed, own_id: str) -> NotebookNode:
@@ -200,10 +206,6 @@ def _kind(cell) -> str:
     return "setup" if cell.metadata.get("nbgrader", {}).get("locked", False) else "learner"
 
 
-def _name(cell) -> str:
-    return cell.metadata.get("nbgrader", {}).get("grade_id", "")
-
-
 def _error(ran: CellResult, seconds: float) -> list[NotebookNode]:
     """What a learner's cell is marked with if it did not end well."""
     if ran.status == "ok":
@@ -211,12 +213,9 @@ def _error(ran: CellResult, seconds: float) -> list[NotebookNode]:
     if ran.status == "error":
         return [_shown(ran.name, ran.message, ran.trace or [f"{ran.name}: {ran.message}"])]
     said = {"timeout": explanations.timeout(seconds), "died": explanations.DIED}
-    return [_note(ran.status, ran.message or said.get(ran.status, ""))]
+    return [_shown(ran.status, ran.message or said.get(ran.status, ""))]
 
 
-def _note(name: str, text: str) -> NotebookNode:
-    return _shown(name, text, text.splitlines())
-
-
-def _shown(name: str, message: str, trace: list[str]) -> NotebookNode:
-    return NotebookNode(output_type="error", ename=name, evalue=message, traceback=list(trace))
+def _shown(name: str, message: str, trace: Sequence[str] = ()) -> NotebookNode:
+    trace = list(trace) or message.splitlines()
+    return NotebookNode(output_type="error", ename=name, evalue=message, traceback=trace)

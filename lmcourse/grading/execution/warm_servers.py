@@ -45,6 +45,7 @@ class WarmServers:
         self._package = stub_tree(bubblewrap.PACKAGE, package, self._spec.withheld)
         self._servers: list[ForkServer] = []
         self.proof: dict[str, TestOutcome] = {}
+        self._proven: frozenset[str] = frozenset()  # the tests that the reference solution passed
 
     def __enter__(self) -> "WarmServers":
         return self
@@ -81,10 +82,6 @@ class WarmServers:
         ) as submission_run:
             return [submission_run.run(cell) for cell in cells]
 
-    @property
-    def _proven(self) -> frozenset[str]:
-        return frozenset(n for n, outcome in self.proof.items() if outcome.verdict == PASSED)
-
     def _ready(self) -> list[ForkServer]:
         if self._servers and all(server.alive for server in self._servers):
             return self._servers
@@ -97,6 +94,8 @@ class WarmServers:
         self.proof = prove(
             *self._servers, self._spec.budgets, self._spec.reference, self._spec.wanted
         )
+        passed = (name for name, outcome in self.proof.items() if outcome.verdict == PASSED)
+        self._proven = frozenset(passed)
         return self._servers
 
 
