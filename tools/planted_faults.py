@@ -339,8 +339,8 @@ FAULTS_OF_THE_GRADER = [
     Fault(
         kind="a learner's neighbor changed", step="hostile", copy="neighbor",
         plant=replace(
-            GRADER, "    path = folder / f\"{folder.name}.html\"\n",
-            f"    path = folder / f\"{{folder.name}}.html\"\n{SPOIL}",
+            GRADER, "    return write_file(folder / f\"{folder.name}.html\"",
+            f"{SPOIL}    return write_file(folder / f\"{{folder.name}}.html\"",
         ),
         command=hostile("tests emptied"), says=r"in/\d+-good/.* was changed",
     ),
