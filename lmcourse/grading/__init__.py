@@ -7,7 +7,7 @@ A folder imports only from those above it; those of one line are at one height.
     errors, outcomes, safe_text
                            refusals of a command; what a test comes to; harmless text of others
     sandbox                a process that can do no harm; knows nothing of notebooks
-    bridge                 a test on this side, the learner's objects on the other
+    bridge                 tests, hidden ones too, on one side; the learner's objects on the other
     assignment             what was set and what was handed in, as data; runs nothing
     execution              one submission: cells in, an outcome for each test out
     gradebook, learner     what is kept of a class; `lmcourse check` on the learner's machine

@@ -1,4 +1,4 @@
-"""From solutions to exercises: nbgrader's release, checked, and the same bytes from run to run.
+"""From solutions to exercises: answers and hidden tests taken out, and checked that they are gone.
 
 Chapter: book/instructors/index.md
 """

@@ -1,4 +1,4 @@
-"""A test on this side, the learner's objects on the other.
+"""Tests, hidden ones too, on one side; the learner's objects on the other.
 
 Chapter: book/instructors/sandbox.md
 """

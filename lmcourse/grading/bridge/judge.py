@@ -1,4 +1,4 @@
-"""The trusted side: runs the test cells of one submission, whose learner's names are proxies.
+"""The trusted side: runs the tests of one submission, hidden ones too, on the learner's proxies.
 
 Chapter: book/instructors/sandbox.md
 
