@@ -17,9 +17,9 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from benchmarks.runner import Row, Work
 from lmcourse.gpt import GPT, GPTConfig
-from lmcourse.runs import read_metrics
+from lmcourse.loop.gradient_step import Precision, Updater, WithLoss, target_losses
+from lmcourse.loop.run_folder import read_metrics
 from lmcourse.training import TrainingConfig, train
-from lmcourse.updates import Precision, Updater, WithLoss, target_losses
 
 # As it comes. Its GELU is written out with a tanh; ours is torch's own, which is faster.
 PEER = "GPT2LMHeadModel of transformers"

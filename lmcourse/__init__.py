@@ -2,17 +2,16 @@
 
 A module imports only from those that stand before it in this list:
 
-    files              whole files or none (standard library only)
-    devices            where tensors live
-    modes              a model in training or not, for a while
-    neurons            softmax, cross-entropy, look-up of rows
-    byte_pairs         words of a text; merges of neighbors, learned and applied
-    simple_tokenizers  an id for each character, or for each word
-    tokenizers         text to ids and back: characters, words, byte pairs
-    corpora            generated texts
-    data               real data sets, splits, batches, padding
-    metrics            what a number about a model means
-    plots              figures that carry their own description; text as chips and in color
+    files       whole files or none (standard library only)
+    devices     where tensors live
+    modes       a model in training or not, for a while
+    neurons     softmax, cross-entropy, look-up of rows
+    byte_pairs  words of a text; merges of neighbors, learned and applied
+    tokenizers  text to ids and back: characters, words, byte pairs
+    corpora     generated texts
+    data        real data sets, splits, batches, padding
+    metrics     what a number about a model means
+    plots       figures that carry their own description; text as chips and in color
 
     recurrent   RNN, LSTM and GRU: cells, layers, a language model, a classifier
     attention   scaled dot-product, additive and multi-head attention
@@ -24,25 +23,18 @@ A module imports only from those that stand before it in this list:
 
     optimization  SGD, Adam, AdamW, a schedule, clipping
     checkpoints   weights in files that hold no code
-    distributed   several processes that train one model
-    batching      which examples a step sees
-    updates       from a batch to a gradient and new weights
-    runs          the folder of a training
-    surroundings  random numbers, mode, Ctrl-C
+    loop          what training stands on: batches, gradients, folders, processes, Ctrl-C
     training      one loop for every model
     generation    from logits to text
     live_figures  figures that one can touch
     pretrained    a language model in a folder
-    pretraining   a GPT from a text to a folder
 
     applications  classification and translation, each with a baseline that needs no network
     evaluation    how far a measured number can be trusted
-    reproduce     results on real data, measured again
 
-    grading         assignments: release, check, grade (the only part that knows nbgrader)
-    doctor          is this machine ready?
-    config_options  the options of a command, from the fields of a config
-    __main__        the command `lmcourse`
+    grading   assignments: release, check, grade (the only part that knows nbgrader)
+    commands  what `lmcourse doctor`, `train`, `write` and `reproduce` do
+    __main__  the command `lmcourse`
 
 Chapters stand under the same names in `book/`. `GPT`, `train` and `generate` can be imported from
 here as well.

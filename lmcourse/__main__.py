@@ -16,7 +16,7 @@ except ImportError as error:  # without it no command can say what is missing
         ' python -m pip install -c constraints.txt -e ".[learn]"'
     )
 
-from lmcourse.config_options import Settings, config_command, typed
+from lmcourse.commands.config_options import Settings, config_command, typed
 from lmcourse.grading.cli import analysis_commands, grading_commands
 from lmcourse.grading.cli.grading_commands import SecondsOption
 from lmcourse.grading.cli.terminal import (
@@ -46,7 +46,7 @@ app = typer.Typer(
 
 def _trained() -> list[Settings]:
     """What `lmcourse train` runs if it is told nothing."""
-    from lmcourse.pretraining import MODEL, TRAINING
+    from lmcourse.commands.train_gpt import MODEL, TRAINING
 
     return [
         Settings(MODEL, ("vocab_size",), "The model"),
@@ -73,7 +73,7 @@ def doctor() -> None:
     with plain_errors():
         from rich.markup import escape
 
-        from lmcourse.doctor import report
+        from lmcourse.commands.doctor import report
 
         rows = list(report())
         for row in rows:
@@ -153,8 +153,8 @@ def train(
     most a quarter of the steps.
     """
     with plain_errors():
-        from lmcourse.distributed import launch, let_the_first_speak, rank
-        from lmcourse.pretraining import run
+        from lmcourse.commands.train_gpt import run
+        from lmcourse.loop.distributed import launch, let_the_first_speak, rank
 
         if processes > 1 and "RANK" not in os.environ:
             raise typer.Exit(launch(processes, sys.argv[1:]))
@@ -195,7 +195,7 @@ def write(
 ) -> None:
     """Write a text with a model that lmcourse train left in a folder."""
     with plain_errors():
-        from lmcourse.pretraining import sample
+        from lmcourse.commands.train_gpt import sample
 
         try:
             text = sample(
@@ -216,8 +216,8 @@ def reproduce(
 ) -> None:
     """Measure a result of the book on real data again; goes on where an earlier run stopped."""
     with plain_errors():
+        from lmcourse.commands.reproduce import missed, reproduce
         from lmcourse.data import DatasetError
-        from lmcourse.reproduce import missed, reproduce
 
         try:
             result = reproduce(name, out, seed)

@@ -14,8 +14,7 @@ from torch import Tensor
 
 from lmcourse.modes import mode
 from lmcourse.neurons import cross_entropy
-from lmcourse.simple_tokenizers import UNKNOWN
-from lmcourse.tokenizers import Tokenizer
+from lmcourse.tokenizers import UNKNOWN, Tokenizer
 
 
 @runtime_checkable

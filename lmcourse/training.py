@@ -15,13 +15,10 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from lmcourse import distributed
-from lmcourse.batching import Batch, Collate, Source, are_ids, source_of
 from lmcourse.devices import default_device
-from lmcourse.optimization import cosine_schedule
-from lmcourse.runs import DivergenceError, Progress, Row, Run, why_it_diverged
-from lmcourse.surroundings import TrainingInterrupted, late_signals, mode, own_dice, seed_all
-from lmcourse.updates import (
+from lmcourse.loop import distributed
+from lmcourse.loop.batching import Batch, Collate, Source, are_ids, source_of
+from lmcourse.loop.gradient_step import (
     Loss,
     Precision,
     Updater,
@@ -30,6 +27,11 @@ from lmcourse.updates import (
     mean_loss,
     target_losses,
 )
+from lmcourse.loop.interrupts import TrainingInterrupted, late_signals
+from lmcourse.loop.reproducible import own_dice, seed_all
+from lmcourse.loop.run_folder import DivergenceError, Progress, Row, Run, why_it_diverged
+from lmcourse.modes import mode
+from lmcourse.optimization import cosine_schedule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +169,7 @@ def train(
         loss: gives the losses of all predictions in a batch, whose mean is made small; a single
             number counts as the mean over the examples.
         collate: from a list of examples to a batch; stacks their tensors if None.
-        folder: where to keep weights and metrics, see `runs.Run`; nothing is kept if None.
+        folder: where to keep weights and metrics, see `run_folder.Run`; nothing is kept if None.
         resume: go on from what the folder holds, or start if it holds nothing.
         device: `default_device()` if None.
         progress: show a bar; only in a terminal if None.

@@ -86,6 +86,20 @@ def test_a_module_imports_only_from_those_before_it(path):
     assert used <= allowed, f"{path.name} imports from {sorted(used - allowed)}"
 
 
+FOLDERS = sorted(path.parent for path in OUTSIDE_GRADING if path.name == "__init__.py")[1:]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
+def test_a_folder_has_a_map_in_the_order_of_its_imports(folder):
+    docstring = ast.get_docstring(tree(folder / "__init__.py"))
+    order = re.findall(r"^    (\w+)  +\S", docstring, re.MULTILINE)
+    assert sorted(order) == sorted(path.stem for path in folder.glob("[!_]*.py"))
+    assert len(order) <= 12
+    for place, name in enumerate(order):
+        later = {f"{dotted(folder)}.{other}" for other in order[place + 1 :]}
+        assert imports(folder / f"{name}.py") & later == set()
+
+
 def test_no_module_imports_itself_by_a_detour():
     """Inside a layer the order above does not help: no cycle in grading either."""
     names = {dotted(path) for path in MODULES}
@@ -252,7 +266,7 @@ def test_attention_costs_torch_and_little_more():
 
 
 def test_the_doctor_needs_no_torch():
-    assert loaded(("lmcourse.doctor",)) == {"lmcourse"}
+    assert loaded(("lmcourse.commands.doctor",)) == {"lmcourse"}
 
 
 # ---------------------------------------------------------------- the grader's folders

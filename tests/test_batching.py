@@ -1,4 +1,4 @@
-"""lmcourse.batching: all is seen, nothing twice, and a step's examples depend on it alone."""
+"""lmcourse.loop.batching: all is seen, nothing twice, and a step's examples depend on it alone."""
 
 from array import array
 from collections import Counter, namedtuple
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.data import DataLoader
 
-from lmcourse.batching import Examples, Windows, source_of, to_device
+from lmcourse.loop.batching import Examples, Windows, source_of, to_device
 
 small = st.integers(1, 13)
 

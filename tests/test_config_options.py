@@ -1,4 +1,4 @@
-"""lmcourse.config_options: a command has what its configs have, and knows what was typed."""
+"""commands.config_options: a command has what its configs have, and knows what was typed."""
 
 from dataclasses import dataclass, fields
 from typing import Literal
@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from lmcourse.config_options import Settings, config_command, field_helps, typed
+from lmcourse.commands.config_options import Settings, config_command, field_helps, typed
 from lmcourse.gpt import GPTConfig
 from lmcourse.training import TrainingConfig
 

@@ -1,4 +1,4 @@
-"""lmcourse.distributed: alone it does nothing; under torchrun two processes are as one."""
+"""lmcourse.loop.distributed: alone it does nothing; under torchrun two processes are as one."""
 
 import json
 import os
@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import nn
 
-from lmcourse import distributed
-from lmcourse.runs import read_metrics
+from lmcourse.loop import distributed
+from lmcourse.loop.run_folder import read_metrics
 
 WORKER = """
 import json, sys, torch
-from lmcourse import distributed
+from lmcourse.loop import distributed
 from lmcourse.gpt import GPT, GPTConfig
 from lmcourse.training import TrainingConfig, evaluate, train
 

@@ -1,4 +1,4 @@
-"""lmcourse.doctor: right about this machine, and about machines that lack something."""
+"""lmcourse.commands.doctor: right about this machine, and about machines that lack something."""
 
 import builtins
 import importlib.metadata
@@ -10,8 +10,8 @@ import sys
 import pytest
 import torch
 
-from lmcourse import doctor
-from lmcourse.doctor import report
+from lmcourse.commands import doctor
+from lmcourse.commands.doctor import report
 
 
 @pytest.fixture

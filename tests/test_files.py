@@ -179,7 +179,7 @@ WRITERS = {
     "files.py": "it is the one",
     "lock.py": "the lock itself, which others read while it is held",
     "namespaces.py": "settings of the kernel in /proc",
-    "runs.py": "a table that grows line by line, and its repair",
+    "run_folder.py": "a table that grows line by line, and its repair",
     "learner_side.py": "in the sandbox, whose folders end with it",
     "submission.py": "in a folder for one submission that nobody else sees",
     "withheld_functions.py": "in a copy of the package that nobody else sees",

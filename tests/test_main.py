@@ -162,15 +162,15 @@ def test_even_a_defect_of_ours_shows_no_traceback(tmp_path):
 
 
 def test_doctor_reports_and_its_exit_code_says_whether_all_is_well(monkeypatch):
-    from lmcourse.doctor import Row
+    from lmcourse.commands.doctor import Row
 
     rows = [Row("Python", "3.12"), Row("PyTorch", "[missing]", False, "install [it]")]
-    monkeypatch.setattr("lmcourse.doctor.report", lambda: rows)
+    monkeypatch.setattr("lmcourse.commands.doctor.report", lambda: rows)
     shown = invoke("doctor")
     assert shown.exit_code == 1
     assert "[missing]" in shown.output
     assert "install [it]" in shown.output
-    monkeypatch.setattr("lmcourse.doctor.report", lambda: rows[:1])
+    monkeypatch.setattr("lmcourse.commands.doctor.report", lambda: rows[:1])
     shown = invoke("doctor")
     assert (shown.exit_code, "Ready." in shown.output) == (0, True)
 

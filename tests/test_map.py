@@ -10,8 +10,16 @@ from book_pages import BOOK, ROOT, chapters, read_page
 MODULES_OF = {
     "data": {"data", "corpora"},
     "lstm": {"recurrent"},
-    "tokenizers": {"tokenizers", "simple_tokenizers", "byte_pairs"},
-    "training": {"training", "batching", "modes", "runs", "surroundings", "updates"},
+    "tokenizers": {"tokenizers", "byte_pairs"},
+    "training": {
+        "training",
+        "batching",
+        "gradient_step",
+        "interrupts",
+        "modes",
+        "reproducible",
+        "run_folder",
+    },
     "pretraining": {"training", "distributed"},
     "bias_and_privacy": {"privacy"},
     "cost": {"cost", "quantization"},
@@ -20,8 +28,9 @@ MODULES_OF = {
 }
 WITHOUT_CHAPTER = {
     "checkpoints", "config_options", "devices", "doctor", "files", "grading", "live_figures",
-    "metrics", "plots", "reproduce",
+    "metrics", "plots", "reproduce", "train_gpt",
 }  # fmt: skip
+FOLDERS = ("applications", "loop", "commands")  # each of their modules counts, as if it stood flat
 GATHERING = {"understanding", "text_to_text"}  # assignments that serve several chapters
 # Tests that belong to no module: what they hold.
 OTHER_TESTS = {
@@ -132,8 +141,9 @@ def read_course() -> Course:
 
 
 def _modules() -> frozenset[str]:
-    modules = _stems("lmcourse/[!_]*.py") | _stems("lmcourse/applications/[!_]*.py")
-    return modules | _folders("lmcourse/*/__init__.py") - {"applications"}
+    inside = (_stems(f"lmcourse/{folder}/[!_]*.py") for folder in FOLDERS)
+    folders = _folders("lmcourse/*/__init__.py") - set(FOLDERS)
+    return _stems("lmcourse/[!_]*.py").union(folders, *inside)
 
 
 def _folders(pattern: str) -> frozenset[str]:
@@ -170,7 +180,8 @@ def test_every_path_in_the_map_of_the_readme_exists():
 def test_every_module_names_a_chapter_of_the_course():
     course = read_course()
     known = {*course.pages, *course.coming}
-    for path in [*ROOT.glob("lmcourse/[!_]*.py"), *ROOT.glob("lmcourse/applications/[!_]*.py")]:
+    inside = [path for folder in FOLDERS for path in ROOT.glob(f"lmcourse/{folder}/*.py")]
+    for path in [*ROOT.glob("lmcourse/[!_]*.py"), *inside]:
         chapter = re.search(r"^Chapter: book/(\w+)\.md$", path.read_text(encoding="utf-8"), re.M)
         assert chapter, f"{path.name} must say “Chapter: book/….md”"
         assert chapter[1] in known, f"{path.name} names {chapter[1]}, which nobody plans"

@@ -1,13 +1,13 @@
-"""lmcourse.reproduce: results that are stored whole, and small runs of the same code."""
+"""lmcourse.commands.reproduce: results that are stored whole, and small runs of the same code."""
 
 import json
 
 import pytest
 import torch
 
-from lmcourse import reproduce as module
+from lmcourse.commands import reproduce as module
+from lmcourse.commands.reproduce import EXPERIMENTS, Experiment, missed, part_of, reproduce, stored
 from lmcourse.data import SUMS
-from lmcourse.reproduce import EXPERIMENTS, Experiment, missed, part_of, reproduce, stored
 
 
 @pytest.mark.parametrize("name", sorted(EXPERIMENTS))

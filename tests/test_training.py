@@ -15,13 +15,13 @@ from seeds import start
 from torch import nn
 from torch.nn import functional as F
 
-from lmcourse.batching import Examples
 from lmcourse.checkpoints import load_tensors
 from lmcourse.gpt import GPT, GPTConfig
+from lmcourse.loop.batching import Examples
+from lmcourse.loop.interrupts import TrainingInterrupted
+from lmcourse.loop.run_folder import BEST, LAST, DivergenceError, read_metrics
 from lmcourse.metrics import perplexity
 from lmcourse.recurrent import GRU, LSTM, RecurrentClassifier, RecurrentLM
-from lmcourse.runs import BEST, LAST, DivergenceError, read_metrics
-from lmcourse.surroundings import TrainingInterrupted
 from lmcourse.training import TrainingConfig, evaluate, train
 from lmcourse.transformer import Transformer, TransformerConfig, shift_right
 

@@ -5,9 +5,9 @@ import torch
 
 from lmcourse.applications.translation import Translator, copy_nearest
 from lmcourse.corpora import HELD_OUT_PAIR, generate_corpus
+from lmcourse.loop.gradient_step import IGNORED
 from lmcourse.tokenizers import CharTokenizer, WordTokenizer
 from lmcourse.training import TrainingConfig, train
-from lmcourse.updates import IGNORED
 
 PAIRS = [("I am happy", "我很高兴"), ("you sing", "你唱歌"), ("I sing a song", "我唱一首歌")]
 

@@ -19,11 +19,11 @@ from lmcourse.applications.classification import MeanClassifier, classify, colla
 from lmcourse.applications.translation import Translator
 from lmcourse.generation import generate
 from lmcourse.gpt import GPT
+from lmcourse.loop.gradient_step import target_losses
+from lmcourse.loop.run_folder import read_metrics
 from lmcourse.recurrent import GRU, RecurrentLM
-from lmcourse.runs import read_metrics
-from lmcourse.simple_tokenizers import WordTokenizer
+from lmcourse.tokenizers import WordTokenizer
 from lmcourse.training import TrainingConfig, evaluate, train
-from lmcourse.updates import target_losses
 
 LOSSES = 2e-3  # of the losses of a training in float32, step by step
 BFLOAT16 = 0.05  # of the last loss in bfloat16, beside float32

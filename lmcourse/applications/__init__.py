@@ -1,4 +1,9 @@
 """What models are used for, each with a baseline that needs no network.
 
 Chapter: book/classification.md
+
+A module imports only from those that stand before it in this list:
+
+    classification  which class a text belongs to
+    translation     a sentence in another language
 """

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from lmcourse.data import pad_batch
 from lmcourse.generation import generate
+from lmcourse.loop.gradient_step import IGNORED
 from lmcourse.modes import mode
 from lmcourse.tokenizers import Tokenizer
 from lmcourse.transformer import Transformer, TransformerConfig, shift_right
-from lmcourse.updates import IGNORED
 
 Pair = tuple[str, str]
 Batch = tuple[Int[Tensor, "B S"], Int[Tensor, "B T"], Bool[Tensor, "B 1 S"], Int[Tensor, "B T"]]

@@ -6,6 +6,14 @@ Chapter: book/conventions.md
 color. All take a `caption`, which the book numbers. `ROLES` has the colors that mean something:
 query, key, value, state, stream and gradient look the same in each figure of the book. `live`
 gives a picture its numbers, for the book's pages to bring to life.
+
+A module imports only from those that stand before it in this list:
+
+    picture  a drawing, and the words that say the same
+    charts   lines and bars
+    maps     who looks at whom
+    text     tokens as chips, and in the color of their surprise
+    live     a picture and its numbers, to be moved in the browser
 """
 
 from lmcourse.plots.charts import bar_plot, line_plot

@@ -48,7 +48,8 @@ CALLS = {
 # All commands in one Python: what takes long is done once.
 RUN_ALL = """
 import io, json, sys
-from lmcourse import __main__ as door, pretraining, reproduce
+from lmcourse import __main__ as door
+from lmcourse.commands import reproduce, train_gpt
 from lmcourse.grading.learner import check
 encodings, calls = json.loads(sys.argv[1])
 judge, judged = check.check, []
@@ -57,13 +58,13 @@ def once(*arguments):
         judged.append(judge(*arguments))
     return judged[0]
 check.check = once
-work, told = pretraining.run, []
+work, told = train_gpt.run, []
 def train_once(options, chosen, tell):
     if not told:
         work(options, chosen, told.append)
     for line in told:
         tell(line)
-pretraining.run = train_once
+train_gpt.run = train_once
 reproduce.reproduce = lambda name, out, seed: {"numbers": {"BLEU · 学": 1.0}}
 reproduce.missed = lambda result: ["BLEU ≥ 2 → 学"]
 said = {encoding: {} for encoding in encodings}
@@ -158,8 +159,8 @@ def test_an_output_that_cannot_be_written_is_no_wrong_call(monkeypatch, tmp_path
     def run(*arguments):
         "✓".encode("ascii")
 
-    monkeypatch.setattr("lmcourse.pretraining.run", run)
-    monkeypatch.setattr("lmcourse.reproduce.reproduce", run)
+    monkeypatch.setattr("lmcourse.commands.train_gpt.run", run)
+    monkeypatch.setattr("lmcourse.commands.reproduce.reproduce", run)
     for call in (["train", "--out", str(tmp_path / "x")], ["reproduce", "tatoeba-cmn-eng"]):
         with pytest.raises(UnicodeEncodeError):
             door.app(call, standalone_mode=False)

@@ -1,4 +1,4 @@
-"""lmcourse.runs: what a training leaves behind, whole at any moment."""
+"""lmcourse.loop.run_folder: what a training leaves behind, whole at any moment."""
 
 import math
 import os
@@ -15,7 +15,16 @@ from seeds import start
 from torch import nn
 
 from lmcourse.checkpoints import save_tensors
-from lmcourse.runs import BEST, LAST, METRICS, Progress, Row, Run, read_metrics, why_it_diverged
+from lmcourse.loop.run_folder import (
+    BEST,
+    LAST,
+    METRICS,
+    Progress,
+    Row,
+    Run,
+    read_metrics,
+    why_it_diverged,
+)
 
 numbers = st.floats(allow_nan=False, width=64)
 rows = st.builds(
@@ -144,7 +153,7 @@ FULL_DISK = """
 import resource, sys, torch
 from pathlib import Path
 from torch import nn
-from lmcourse.runs import Progress, Run
+from lmcourse.loop.run_folder import Progress, Run
 folder = Path(sys.argv[1])
 model = nn.Linear(300, 300)
 optimizer = torch.optim.AdamW(model.parameters())

@@ -1,4 +1,4 @@
-"""lmcourse.simple_tokenizers: what goes in comes out, and what cannot is refused by name."""
+"""lmcourse.tokenizers by characters and words: what goes in comes out, or is refused by name."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""lmcourse.pretraining: the command `lmcourse train`, also when it is stopped or killed."""
+"""lmcourse.commands.train_gpt: the command `lmcourse train`, also when it is stopped or killed."""
 
 import contextlib
 import json
@@ -18,10 +18,10 @@ from typer.testing import CliRunner
 
 import lmcourse
 from lmcourse.__main__ import app
+from lmcourse.commands.train_gpt import MODEL, TRAINING, go_on, read_text, sample, start
 from lmcourse.generation import generate
+from lmcourse.loop.run_folder import read_metrics
 from lmcourse.pretrained import from_pretrained
-from lmcourse.pretraining import MODEL, TRAINING, go_on, read_text, sample, start
-from lmcourse.runs import read_metrics
 from lmcourse.training import TrainingConfig
 
 TINY = ["--n-layers", "1", "--n-heads", "2", "--d-model", "8", "--context-length", "8"]
@@ -109,7 +109,9 @@ def test_texts_are_files_data_sets_or_pydoc(text, tmp_path, monkeypatch):
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match="binary must be text in UTF-8, got"):
         read_text(str(tmp_path / "binary"))
-    monkeypatch.setattr("lmcourse.pretraining.load_dataset", lambda name: {"all": [("a", 1)]})
+    monkeypatch.setattr(
+        "lmcourse.commands.train_gpt.load_dataset", lambda name: {"all": [("a", 1)]}
+    )
     with pytest.raises(ValueError, match="must be a data set of running text, got 'rt-polarity'"):
         read_text("rt-polarity")
 
@@ -180,7 +182,10 @@ def test_a_start_that_fails_at_its_first_step_or_file_leaves_nothing(text, tmp_p
     def fail(*arguments, **options):
         raise OSError("no room")
 
-    for name in ("lmcourse.pretrained.write_file", "lmcourse.updates.Updater.fill_gradients"):
+    for name in (
+        "lmcourse.pretrained.write_file",
+        "lmcourse.loop.gradient_step.Updater.fill_gradients",
+    ):
         with monkeypatch.context() as broken:
             broken.setattr(name, fail)
             shown = invoke(text, "--out", tmp_path / "out", *SHORT)
@@ -197,13 +202,13 @@ def test_a_start_that_is_killed_between_two_files_can_be_given_again(text, tmp_p
     def die(*arguments, **options):
         raise Killed
 
-    for moment in ("lmcourse.pretrained.write_file", "lmcourse.pretraining.train"):
+    for moment in ("lmcourse.pretrained.write_file", "lmcourse.commands.train_gpt.train"):
         out = tmp_path / moment
         with monkeypatch.context() as dying:
             dying.setattr(moment, die)
             with pytest.raises(Killed):
                 start(text, out, SMALL, replace(TRAINING, n_steps=12, n_warmup=2))
-        assert (out / "config.json").exists() == (moment == "lmcourse.pretraining.train")
+        assert (out / "config.json").exists() == (moment == "lmcourse.commands.train_gpt.train")
         again = ["--resume"] if (out / "config.json").exists() else [text, *SHORT]
         assert (out / "tokenizer.json").exists()
         shown = invoke(*again, "--out", out)

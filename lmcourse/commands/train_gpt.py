@@ -15,12 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lmcourse import devices, distributed
+from lmcourse import devices
 from lmcourse.checkpoints import restored
 from lmcourse.data import load_dataset, pydoc_text
 from lmcourse.files import missing_folders, remove_folders
 from lmcourse.generation import generate
 from lmcourse.gpt import GPT, GPTConfig, count_parameters
+from lmcourse.loop import distributed
+from lmcourse.loop.run_folder import METRICS, LostRowsWarning
 from lmcourse.pretrained import (
     CONFIG,
     TOKENIZER,
@@ -30,7 +32,6 @@ from lmcourse.pretrained import (
     read_config,
     untrained,
 )
-from lmcourse.runs import METRICS, LostRowsWarning
 from lmcourse.tokenizers import BPETokenizer, Tokenizer
 from lmcourse.training import TrainingConfig, TrainingResult, check, train
 

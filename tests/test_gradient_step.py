@@ -1,4 +1,4 @@
-"""lmcourse.updates: one gradient, however the batch was cut; decay where it belongs."""
+"""lmcourse.loop.gradient_step: one gradient, however the batch was cut; decay where it belongs."""
 
 import itertools
 
@@ -11,8 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from lmcourse.gpt import GPT, GPTConfig
-from lmcourse.optimization import AdamW
-from lmcourse.updates import (
+from lmcourse.loop.gradient_step import (
     BETAS,
     IGNORED,
     Updater,
@@ -21,6 +20,7 @@ from lmcourse.updates import (
     mean_loss,
     target_losses,
 )
+from lmcourse.optimization import AdamW
 
 CPU = torch.device("cpu")
 

@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lmcourse import distributed
-from lmcourse.batching import Batch, to_device
+from lmcourse.loop import distributed
+from lmcourse.loop.batching import Batch, to_device
 from lmcourse.optimization import clip_gradients
 
 IGNORED = -100  # a target that is none: padding, or a prompt that is not to be learned

@@ -94,7 +94,7 @@ def missed(result: dict[str, Any]) -> list[str]:
 
 def stored(name: str) -> dict[str, Any]:
     """The result that came with this version of the course."""
-    file = resources.files("lmcourse") / "results" / f"{name}.json"
+    file = resources.files("lmcourse.commands") / "results" / f"{name}.json"
     if not file.is_file():
         raise ValueError(f"name must be that of a stored result, got name={name!r}")
     return json.loads(file.read_text(encoding="utf-8"))

@@ -1,0 +1,13 @@
+"""What the commands of `lmcourse` do: doctor, train and write, reproduce.
+
+Chapter: book/setup.md
+
+A module imports only from those that stand before it in this list:
+
+    doctor          is this machine ready?
+    train_gpt       a GPT from a text to a folder
+    reproduce       results on real data, measured again; results/ holds those of the book
+    config_options  the options of a command, from the fields of a config
+
+`lmcourse check` and all that an instructor calls is in `lmcourse.grading`.
+"""
