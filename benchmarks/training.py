@@ -17,7 +17,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from benchmarks.runner import Row, Work
 from lmcourse.gpt import GPT, GPTConfig
-from lmcourse.loop.gradient_step import Precision, Updater, WithLoss, target_losses
+from lmcourse.loop.gradient_step import ModelWithLoss, Precision, Updater, target_losses
 from lmcourse.loop.run_folder import read_metrics
 from lmcourse.training import TrainingConfig, train
 
@@ -75,12 +75,12 @@ def model(sizes: dict[str, int]) -> GPT:
 
 def ours(sizes: dict[str, int], ids: torch.Tensor, precision: Precision) -> Work:
     """A step of the trainer."""
-    losses = WithLoss(model(sizes), target_losses, precision)
+    losses = ModelWithLoss(model(sizes), target_losses, precision)
     updater = Updater(losses, weight_decay=0.1, max_norm=1.0, device=torch.device("cpu"))
     piece = (ids[:, :-1], ids[:, 1:]), len(ids)
 
     def step() -> float:
-        loss = updater.fill_gradients([piece]).loss
+        loss = updater.accumulate_gradients([piece]).loss
         updater.step(1e-4)
         return loss
 

@@ -47,7 +47,7 @@ def split_words(text: str) -> list[str]:
     return WORD.findall(text)
 
 
-def pieces(text: str, n_characters: int = 1_000_000) -> Iterator[str]:
+def chunks(text: str, n_characters: int = 1_000_000) -> Iterator[str]:
     """The text in parts of `n_characters` and what is left of the last word.
 
     The words of the parts are those of the text. So what is held in memory does not grow with the
@@ -61,11 +61,11 @@ def pieces(text: str, n_characters: int = 1_000_000) -> Iterator[str]:
         start = end
 
 
-def cut_out(text: str, names: Collection[str]) -> list[str]:
+def split_special_tokens(text: str, names: Collection[str]) -> list[str]:
     """What stands around the names and, in between, the names: text, name, text, …, text.
 
     Example:
-        >>> cut_out("<a>b<a><ab>", ["<a>", "<ab>"])
+        >>> split_special_tokens("<a>b<a><ab>", ["<a>", "<ab>"])
         ['', '<a>', 'b', '<a>', '', '<ab>', '']
     """
     if not names:
@@ -79,9 +79,9 @@ def count_words(text: str) -> Counter[str]:
     """How often each word occurs."""
     counts: Counter[str] = Counter()
     with tqdm(total=len(text), desc="words", unit="char", **_BAR) as bar:
-        for piece in pieces(text):
-            counts.update(split_words(piece))
-            bar.update(len(piece))
+        for chunk in chunks(text):
+            counts.update(split_words(chunk))
+            bar.update(len(chunk))
     return counts
 
 
@@ -122,11 +122,11 @@ class _Pairs:
         self.words = [list(word) for word in words]
         self.n_times = list(words.values())
         self.counts: Counter[Pair] = Counter()
-        self.places: defaultdict[Pair, set[int]] = defaultdict(set)
-        for place, word in enumerate(self.words):
+        self.words_with: defaultdict[Pair, set[int]] = defaultdict(set)
+        for index, word in enumerate(self.words):
             for pair in pairwise(word):
-                self.counts[pair] += self.n_times[place]
-                self.places[pair].add(place)
+                self.counts[pair] += self.n_times[index]
+                self.words_with[pair].add(index)
         # A heap cannot change an entry, so its counts may be too high; `most_frequent` corrects
         # the one on top until it is true. Too low they never are: only new pairs gain.
         self.heap = [(-count, pair) for pair, count in self.counts.items()]
@@ -148,12 +148,12 @@ class _Pairs:
     def merge(self, pair: Pair, new_id: int) -> None:
         """Merges the pair in all words."""
         fresh = set()
-        for place in self.places.pop(pair):
-            n = self.n_times[place]
-            for gone, come in _merge_in_place(self.words[place], pair, new_id):
+        for index in self.words_with.pop(pair):
+            n = self.n_times[index]
+            for gone, come in _merge_in_place(self.words[index], pair, new_id):
                 self.counts[gone] -= n
                 self.counts[come] += n
-                self.places[come].add(place)
+                self.words_with[come].add(index)
                 fresh.add(come)
         self.counts[pair] = 0
         for come in fresh:
@@ -234,18 +234,18 @@ def apply_merges(ids: Sequence[int], ranks: Mapping[Pair, int]) -> list[int]:
     return [index for index in merged if index is not None]
 
 
-class MergedWords(dict[str, list[int]]):
+class MergeCache(dict[str, list[int]]):
     """The ids of each word, worked out when it is first asked for, then remembered.
 
     Most words of a text have come before, so this saves most of the work.
     """
 
-    def __init__(self, ranks: Mapping[Pair, int], n_remembered: int = 1 << 18):
+    def __init__(self, ranks: Mapping[Pair, int], max_size: int = 1 << 18):
         super().__init__()
-        self.ranks, self.n_remembered = ranks, n_remembered
+        self.ranks, self.max_size = ranks, max_size
 
     def __missing__(self, word: str) -> list[int]:
-        if len(self) >= self.n_remembered:
+        if len(self) >= self.max_size:
             self.clear()
         ids = apply_merges(word.encode(), self.ranks)
         if len(word) <= _LONG:
@@ -253,7 +253,7 @@ class MergedWords(dict[str, list[int]]):
         return ids
 
 
-def spell(merges: Sequence[Pair]) -> list[bytes]:
+def token_bytes(merges: Sequence[Pair]) -> list[bytes]:
     """The bytes that each id stands for: those of the bytes themselves, then those of the merges.
 
     Raises:

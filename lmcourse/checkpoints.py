@@ -18,7 +18,7 @@ from lmcourse.files import reason, replacing
 Fields = TypeVar("Fields")
 
 
-def save(model: nn.Module, path: str | Path, notes: Mapping[str, str] | None = None) -> None:
+def save(model: nn.Module, path: str | Path, metadata: Mapping[str, str] | None = None) -> None:
     """Writes the weights of `model` to `path`, a file in the safetensors format.
 
     The file appears only when it is whole: a process that dies while it writes leaves the last one.
@@ -26,16 +26,16 @@ def save(model: nn.Module, path: str | Path, notes: Mapping[str, str] | None = N
     `torch.compile` made has the names that it had before, so that both can read the file.
 
     Args:
-        notes: what else to remember, as text; `read_notes` gives it back.
+        metadata: what else to remember, as text; `read_metadata` gives it back.
 
     Reference: https://huggingface.co/docs/safetensors. A pickle, what torch.save writes, can run
         any code when it is read; this cannot.
     """
-    save_tensors(named_weights(model), path, notes)
+    save_tensors(named_weights(model), path, metadata)
 
 
 def save_tensors(
-    tensors: Mapping[str, Tensor], path: str | Path, notes: Mapping[str, str] | None = None
+    tensors: Mapping[str, Tensor], path: str | Path, metadata: Mapping[str, str] | None = None
 ) -> None:
     """Writes tensors by name, as `save` does the weights of a model.
 
@@ -47,7 +47,7 @@ def save_tensors(
         with replacing(path) as part:
             part.touch()
             rights = part.stat().st_mode  # the usual ones; safetensors' are for the owner alone
-            save_file(_apart(tensors), part, metadata=dict(notes or {}))
+            save_file(_apart(tensors), part, metadata=dict(metadata or {}))
             part.chmod(rights)
     except (OSError, SafetensorError) as error:
         kept = "; the last one is still whole" if path.exists() else ""
@@ -76,10 +76,10 @@ def load(model: nn.Module, path: str | Path) -> None:
         ValueError: the file is no checkpoint, or of another model: the first weight that is
             missing, unknown or of another shape is named.
     """
-    put_weights(model, load_tensors(path), path)
+    copy_weights(model, load_tensors(path), path)
 
 
-def put_weights(model: nn.Module, weights: Mapping[str, Tensor], path: str | Path) -> None:
+def copy_weights(model: nn.Module, weights: Mapping[str, Tensor], path: str | Path) -> None:
     """Copies weights by name into the model, all of them or none, and refuses as `load` does.
 
     Args:
@@ -154,8 +154,8 @@ def restored(kind: type[Fields], content: Any, where: str) -> Fields:
         ) from error
 
 
-def read_notes(path: str | Path) -> dict[str, str]:
-    """The notes that were given to `save`."""
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """The metadata that was given to `save`."""
     with _opened(Path(path)) as file:
         return dict(file.metadata() or {})
 

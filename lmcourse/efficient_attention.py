@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from lmcourse.attention import causal_mask, head_width, merge_heads, split_heads
 from lmcourse.neurons import check_counts
-from lmcourse.positions import turn
+from lmcourse.positions import apply_rotary
 
 
 class KVCache:
@@ -122,7 +122,7 @@ class GroupedQueryAttention(nn.Module):
         self,
         x: Float[Tensor, "B T C"],
         mask: Bool[Tensor, "..."] | None = None,
-        rotation: tuple[Tensor, Tensor] | None = None,
+        rotary: tuple[Tensor, Tensor] | None = None,
         cache: KVCache | None = None,
     ) -> Float[Tensor, "B T C"]:
         """The new x.
@@ -130,14 +130,14 @@ class GroupedQueryAttention(nn.Module):
         Args:
             mask: True where a key may be looked at, (T, S), (B, T, S) or (B, 1, S); `causal` holds
                 as well.
-            rotation: cosines and sines of `positions.rotation`, to turn queries and keys with.
+            rotary: cosines and sines of `positions.rotary_angles`, to rotate queries and keys by.
             cache: keys and values of the positions before x; those of x are added to it.
         """
         query, key, value = self.input_projection(x).split(self.widths, -1)
         query = split_heads(query, self.n_heads)
         key, value = split_heads(key, self.n_kv_heads), split_heads(value, self.n_kv_heads)
-        if rotation is not None:
-            query, key = turn(query, *rotation), turn(key, *rotation)
+        if rotary is not None:
+            query, key = apply_rotary(query, *rotary), apply_rotary(key, *rotary)
         if cache is not None:
             key, value = cache.append(key, value)
         mask, causal = self._rule(mask, query.shape[2], key.shape[2], x.device)

@@ -60,7 +60,7 @@ def _check_scores(scores: Tensor, weights: Tensor | None, confidence: float) -> 
         raise ValueError(f"confidence must be between 0 and 1, got confidence={confidence}")
 
 
-def seen_share(
+def ngram_overlap(
     test: Sequence[Hashable] | Int[Tensor, "N"],
     train: Sequence[Hashable] | Int[Tensor, "M"],
     n: int = 8,
@@ -74,7 +74,7 @@ def seen_share(
         n: short ones recur in any text; 8 words or 50 characters in a row seldom do by chance.
 
     Example:
-        >>> seen_share("to be or not to be".split(), "or not to have".split(), n=3)
+        >>> ngram_overlap("to be or not to be".split(), "or not to have".split(), n=3)
         0.25
     """
     if len(test) < n:

@@ -147,7 +147,11 @@ class _Reader:
         self.n_read = 0
 
     def read(self, ids: Tensor, mask: Tensor | None) -> Float[Tensor, "B V"]:
-        """The logits of the id after the last."""
+        """The logits of the id after the last.
+
+        With a cache the first call reads the whole prompt (prefill), each later one a new id alone
+        (decode).
+        """
         more: dict[str, Any] = {}
         if self.window is not None and ids.shape[1] > self.window:
             # Every id moves to another position in the window, so nothing cached would hold.

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lmcourse.efficient_attention import GroupedQueryAttention, KVCache
-from lmcourse.neurons import look_up
-from lmcourse.positions import LearnedPositions, rotation
+from lmcourse.neurons import embed
+from lmcourse.positions import LearnedPositions, rotary_angles
 from lmcourse.transformer import FeedForward
 
 _CHOICES = {
@@ -40,7 +40,7 @@ class GPTConfig:
         d_ff: the hidden numbers of the feed-forward network; 4 · d_model if None.
         norm: "layer" comes with biases in every layer, "rms" with none.
         feed_forward: "gelu" is exact; GPT-2's own weights were trained with "gelu_tanh".
-        positions: "learned" vectors are added, "rotary" ones turn queries and keys.
+        positions: "learned" vectors are added, "rotary" ones rotate queries and keys.
         tied_head: the embedding's vectors are the head's weights too.
     """
 
@@ -103,10 +103,10 @@ class GPTBlock(nn.Module):
         self,
         x: Float[Tensor, "B T C"],
         mask: Bool[Tensor, "B 1 S"] | None = None,
-        rotation: tuple[Tensor, Tensor] | None = None,
+        rotary: tuple[Tensor, Tensor] | None = None,
         cache: KVCache | None = None,
     ) -> Float[Tensor, "B T C"]:
-        x = x + self.dropout(self.attention(self.attention_norm(x), mask, rotation, cache))
+        x = x + self.dropout(self.attention(self.attention_norm(x), mask, rotary, cache))
         return x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
 
 
@@ -158,9 +158,9 @@ class GPT(nn.Module):
         start = cache[0].length if cache else 0
         n = start + ids.shape[1]
         self._check(n, mask)
-        x, turns = look_up(self.embedding, ids), None
+        x, rotary = embed(self.embedding, ids), None
         if self.config.positions == "rotary":
-            turns = self._rotation(start, n, mask)
+            rotary = self._rotary(start, n, mask)
         elif mask is None:
             x = x + self.positions(n)[start:]
         else:
@@ -168,7 +168,7 @@ class GPT(nn.Module):
         x = self.dropout(x)
         mask = None if mask is None else mask[:, None, :]
         for i, block in enumerate(self.blocks):
-            x = block(x, mask, turns, cache[i] if cache else None)
+            x = block(x, mask, rotary, cache[i] if cache else None)
         return self.head(self.norm(x))
 
     def new_cache(self, batch_size: int) -> list[KVCache]:
@@ -190,11 +190,11 @@ class GPT(nn.Module):
                 f"got mask.shape={tuple(mask.shape)}"
             )
 
-    def _rotation(self, start: int, n: int, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _rotary(self, start: int, n: int, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         d_head = self.config.d_model // self.config.n_heads
         if mask is None:
-            return rotation(torch.arange(start, n, device=self.embedding.device), d_head)
-        cosines, sines = rotation(_positions(mask)[:, start:], d_head)
+            return rotary_angles(torch.arange(start, n, device=self.embedding.device), d_head)
+        cosines, sines = rotary_angles(_positions(mask)[:, start:], d_head)
         return cosines[:, None], sines[:, None]  # the same angles for every head
 
     def _initialize(self) -> None:
@@ -203,7 +203,7 @@ class GPT(nn.Module):
             if name.endswith("bias"):
                 nn.init.zeros_(parameter)
             elif parameter.dim() == 2:
-                writes = name.endswith(("output_projection.weight", "contract.weight"))
+                writes = name.endswith(("output_projection.weight", "down_projection.weight"))
                 scale = (2 * self.config.n_layers) ** -0.5 if writes else 1.0
                 nn.init.normal_(parameter, std=0.02 * scale)
 

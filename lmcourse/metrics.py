@@ -63,14 +63,14 @@ def perplexity(
 
     Reference: Jelinek, Mercer, Bahl and Baker (1977), https://doi.org/10.1121/1.2016299
     """
-    nats = surprise(model, ids, context_length, batch_size) / (len(ids) - 1)
+    nats = negative_log_likelihood(model, ids, context_length, batch_size) / (len(ids) - 1)
     try:
         return math.exp(nats)
     except OverflowError:
         return math.inf  # a model that is very sure, and very wrong
 
 
-def surprise(
+def negative_log_likelihood(
     model: LanguageModel, ids: Int[Tensor, "N"], context_length: int, batch_size: int = 32
 ) -> float:
     """−Σ log p of all ids but the first, in nats, read in windows that do not overlap."""
@@ -99,7 +99,9 @@ def bits_per_byte(
     be several of the other. The bytes of the text are the same for all.
     """
     ids = tokenizer.encode(text)
-    nats = surprise(model, torch.tensor(ids, device=device), context_length, batch_size)
+    nats = negative_log_likelihood(
+        model, torch.tensor(ids, device=device), context_length, batch_size
+    )
     return nats / math.log(2) / (len(text.encode()) - _n_bytes_of_first(tokenizer, text, ids))
 
 

@@ -66,12 +66,12 @@ def check_counts(**counts: int) -> None:
             raise ValueError(f"{name} must be at least 0, got {name}={count}")
 
 
-def look_up(table: Float[Tensor, "V C"], ids: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch C"]:
+def embed(table: Float[Tensor, "V C"], ids: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch C"]:
     """The rows of `table` that `ids` name: one_hot(ids) @ table, without the product.
 
     Example:
         >>> import torch
-        >>> look_up(torch.tensor([[0.0, 0.5], [1.0, 1.5]]), torch.tensor([1, 1, 0]))
+        >>> embed(torch.tensor([[0.0, 0.5], [1.0, 1.5]]), torch.tensor([1, 1, 0]))
         tensor([[1.0000, 1.5000],
                 [1.0000, 1.5000],
                 [0.0000, 0.5000]])

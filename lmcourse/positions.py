@@ -29,7 +29,7 @@ def sinusoidal_positions(
     check_counts(n=n)
     if d_model < 2 or d_model % 2:
         raise ValueError(f"d_model must be even and positive, got d_model={d_model}")
-    cosines, sines = rotation(torch.arange(n, device=device), d_model)
+    cosines, sines = rotary_angles(torch.arange(n, device=device), d_model)
     return torch.stack([sines, cosines], -1).flatten(-2)
 
 
@@ -60,12 +60,12 @@ class LearnedPositions(nn.Module):
         return self.weight[:n]
 
 
-def rotation(
+def rotary_angles(
     positions: Int[Tensor, "*shape"], d_head: int, base: float = 10_000.0
 ) -> tuple[Float[Tensor, "*shape half"], Float[Tensor, "*shape half"]]:
     """The cosines and sines of the angles p · base^(−2i / d_head), i = 0 … d_head / 2 − 1.
 
-    Every layer of a model turns by the same angles, so they are computed once and handed to each.
+    Every layer of a model rotates by the same angles, so they are computed once and handed to each.
     """
     if d_head < 2 or d_head % 2:
         raise ValueError(f"d_head must be even and positive, got d_head={d_head}")
@@ -75,27 +75,27 @@ def rotation(
     return angles.cos(), angles.sin()
 
 
-def turn(
+def apply_rotary(
     x: Float[Tensor, "*batch T D"], cosines: Float[Tensor, "..."], sines: Float[Tensor, "..."]
 ) -> Float[Tensor, "*batch T D"]:
-    """x with each pair of components (xᵢ, xᵢ₊D/₂) turned by its angle."""
+    """x with each pair of components (xᵢ, xᵢ₊D/₂) rotated by its angle."""
     first, second = x.chunk(2, -1)
     cosines, sines = cosines.to(x.dtype), sines.to(x.dtype)
     return torch.cat([first * cosines - second * sines, second * cosines + first * sines], -1)
 
 
-def rotate(
+def rotary_embedding(
     x: Float[Tensor, "*batch T D"],
     positions: Int[Tensor, "..."] | None = None,
     base: float = 10_000.0,
 ) -> Float[Tensor, "*batch T D"]:
-    """Rotary embedding: x, a query or a key, turned by angles that grow with its position.
+    """x, a query or a key, rotated by angles that grow with its position.
 
-    The score of a turned query and a turned key depends on their distance alone.
+    The score of a rotated query and a rotated key depends on their distance alone.
 
     Args:
         positions: of a shape that broadcasts to that of x without D; 0 … T − 1 if None.
-        base: the larger, the slower the slowest pair turns.
+        base: the larger, the slower the slowest pair rotates.
 
     Reference: Su et al. (2021), section 3.4, https://arxiv.org/abs/2104.09864. They pair the
         components 2i and 2i + 1; we pair i and i + D/2, as Llama does in transformers. The two
@@ -103,7 +103,7 @@ def rotate(
     """
     if positions is None:
         positions = torch.arange(x.shape[-2], device=x.device)
-    return turn(x, *rotation(positions, x.shape[-1], base))
+    return apply_rotary(x, *rotary_angles(positions, x.shape[-1], base))
 
 
 def alibi_bias(

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 import lmcourse
-from lmcourse.checkpoints import load_tensors, put_weights, restored, save
+from lmcourse.checkpoints import copy_weights, load_tensors, restored, save
 from lmcourse.files import replacing, write_file
 from lmcourse.gpt import GPT, GPTConfig
 from lmcourse.tokenizers import BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer
@@ -23,26 +23,26 @@ TOKENIZERS: dict[str, type] = {"chars": CharTokenizer, "bpe": BPETokenizer, "wor
 
 
 def save_pretrained(
-    model: GPT, tokenizer: Tokenizer, folder: str | Path, notes: Mapping[str, Any] | None = None
+    model: GPT, tokenizer: Tokenizer, folder: str | Path, metadata: Mapping[str, Any] | None = None
 ) -> None:
     """Writes `config.json`, `tokenizer.json` and `model.safetensors`, for `from_pretrained`.
 
     Weights come back in the types that they have, also in bfloat16.
 
     Args:
-        notes: what else `config.json` shall hold, such as what the model was trained on.
+        metadata: what else `config.json` shall hold, such as what the model was trained on.
     """
-    folder, text = Path(folder), _description(model, tokenizer, notes)
+    folder, text = Path(folder), _description(model, tokenizer, metadata)
     folder.mkdir(parents=True, exist_ok=True)
     save(model, folder / WEIGHTS)
     _describe(text, tokenizer, folder)
 
 
 def describe(
-    model: GPT, tokenizer: Tokenizer, folder: Path, notes: Mapping[str, Any] | None = None
+    model: GPT, tokenizer: Tokenizer, folder: Path, metadata: Mapping[str, Any] | None = None
 ) -> None:
     """Writes what `save_pretrained` writes, but for the weights."""
-    _describe(_description(model, tokenizer, notes), tokenizer, folder)
+    _describe(_description(model, tokenizer, metadata), tokenizer, folder)
 
 
 def _describe(text: str, tokenizer: Tokenizer, folder: Path) -> None:
@@ -53,7 +53,7 @@ def _describe(text: str, tokenizer: Tokenizer, folder: Path) -> None:
     write_file(folder / CONFIG, text)
 
 
-def _description(model: GPT, tokenizer: Tokenizer, notes: Mapping[str, Any] | None) -> str:
+def _description(model: GPT, tokenizer: Tokenizer, metadata: Mapping[str, Any] | None) -> str:
     """What `config.json` will hold; refuses what could not be read again."""
     kinds = [name for name, kind in TOKENIZERS.items() if type(tokenizer) is kind]
     if not kinds:
@@ -62,7 +62,7 @@ def _description(model: GPT, tokenizer: Tokenizer, notes: Mapping[str, Any] | No
     _check_sizes(model.config, tokenizer)
     content = {"model": "GPT", "config": asdict(model.config), "tokenizer": kinds[0]}
     return (
-        json.dumps(content | {"lmcourse": lmcourse.__version__} | dict(notes or {}), indent=2)
+        json.dumps(content | {"lmcourse": lmcourse.__version__} | dict(metadata or {}), indent=2)
         + "\n"
     )
 
@@ -78,7 +78,7 @@ def from_pretrained(folder: str | Path) -> tuple[GPT, Tokenizer]:
     path = Path(folder) / WEIGHTS
     weights = load_tensors(path)
     _take_types(model, weights)
-    put_weights(model, weights, path)
+    copy_weights(model, weights, path)
     return model.eval(), tokenizer
 
 

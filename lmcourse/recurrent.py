@@ -10,10 +10,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lmcourse.neurons import look_up
+from lmcourse.neurons import embed
 
 Hidden = Float[Tensor, "B d_hidden"]
-State = tuple[Hidden, ...]  # what a cell carries on: (hidden,), and in an LSTM (hidden, memory)
+# What a cell carries on: (hidden,), and in an LSTM (hidden, cell_state).
+State = tuple[Hidden, ...]
 
 
 class RNNCell(nn.Module):
@@ -45,9 +46,9 @@ class RNNCell(nn.Module):
 
 
 class LSTMCell(nn.Module):
-    """memory′ = f · memory + i · g and hidden′ = o · tanh(memory′), with gates i, f, o in 0 … 1.
+    """c′ = f · c + i · g and hidden′ = o · tanh(c′): a cell state c, and gates i, f, o in 0 … 1.
 
-    With f near 1 memory and gradient pass a step unchanged; with torch's initial weights f is ½.
+    With f near 1 state and gradient pass a step unchanged; with torch's initial weights f is ½.
 
     Args:
         forget_bias: where the bias of the forget gate starts; None leaves torch's small random one.
@@ -68,7 +69,7 @@ class LSTMCell(nn.Module):
             nn.init.zeros_(self.hidden_projection.bias[d_hidden : 2 * d_hidden])
 
     def forward(self, x: Float[Tensor, "B d_input"], state: State | None = None) -> State:
-        """The next (hidden, memory); the first ones follow zeros."""
+        """The next (hidden, cell_state); the first ones follow zeros."""
         return self.step(self.project(x), initial_state(self, x) if state is None else state)
 
     def project(self, x: Float[Tensor, "*steps d_input"]) -> Float[Tensor, "*steps gates"]:
@@ -77,12 +78,12 @@ class LSTMCell(nn.Module):
 
     def step(self, projected: Float[Tensor, "B gates"], state: State) -> State:
         """The next state, from what `project` made of the input; gates in nn.LSTMCell's order."""
-        hidden, memory = state
+        hidden, cell_state = state
         gates = torch.addmm(projected, hidden, self.hidden_projection.weight.T)
         input_gate, forget_gate, candidate, output_gate = gates.chunk(4, -1)
-        kept = forget_gate.sigmoid() * memory
-        memory = kept + input_gate.sigmoid() * candidate.tanh()
-        return output_gate.sigmoid() * memory.tanh(), memory
+        kept = forget_gate.sigmoid() * cell_state
+        cell_state = kept + input_gate.sigmoid() * candidate.tanh()
+        return output_gate.sigmoid() * cell_state.tanh(), cell_state
 
 
 class GRUCell(nn.Module):
@@ -270,7 +271,7 @@ class RecurrentLM(nn.Module):
         Args:
             mask: True where an id is real, of all S ids including those that the cache has read.
         """
-        x = self.dropout(look_up(self.embedding, ids))
+        x = self.dropout(embed(self.embedding, ids))
         mask = None if mask is None else mask[:, -ids.shape[1] :]
         x, states = self.recurrent(x, None if cache is None else cache.states, mask)
         if cache is not None:
@@ -294,7 +295,7 @@ class RecurrentClassifier(nn.Module):
     def forward(
         self, ids: Int[Tensor, "B T"], mask: Bool[Tensor, "B T"] | None = None
     ) -> Float[Tensor, "B n_classes"]:
-        x = self.dropout(look_up(self.embedding, ids))
+        x = self.dropout(embed(self.embedding, ids))
         _, states = self.recurrent(x, mask=mask)
         last = [state[0] for state in states[-self.recurrent.n_directions :]]
         return self.head(self.dropout(torch.cat(last, -1)))

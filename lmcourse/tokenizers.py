@@ -14,14 +14,14 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from lmcourse.byte_pairs import (
     N_BYTES,
-    MergedWords,
+    MergeCache,
     Pair,
+    chunks,
     count_words,
-    cut_out,
     learn_merges,
-    pieces,
-    spell,
+    split_special_tokens,
     split_words,
+    token_bytes,
 )
 from lmcourse.files import write_file
 
@@ -67,7 +67,7 @@ class CharTokenizer:
         for token in self.tokens[unknown:]:
             if len(token) != 1:
                 raise ValueError(f"characters must be single characters, got {token!r}")
-        check_different("characters", self.tokens)
+        check_unique("characters", self.tokens)
 
     @classmethod
     def train(cls, text: str, vocab_size: int | None = None) -> "CharTokenizer":
@@ -126,7 +126,7 @@ class CharTokenizer:
     @classmethod
     def load(cls, path: str | Path) -> "CharTokenizer":
         """The tokenizer that `save` wrote."""
-        with written_by(cls, path) as content:
+        with reading_json(cls, path) as content:
             return cls(content["characters"], content["unknown"])
 
 
@@ -145,7 +145,7 @@ class WordTokenizer:
     def __init__(self, words: Iterable[str]):
         self.tokens = [UNKNOWN, *words]
         self._ids = {word: index for index, word in enumerate(self.tokens) if index}
-        check_different("words", self.tokens[1:])
+        check_unique("words", self.tokens[1:])
 
     @classmethod
     def train(cls, text: str, vocab_size: int | None = None) -> "WordTokenizer":
@@ -171,7 +171,7 @@ class WordTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """The id of each word, 0 for those that are not known."""
-        return [self._ids.get(word, 0) for piece in pieces(text) for word in split_words(piece)]
+        return [self._ids.get(word, 0) for chunk in chunks(text) for word in split_words(chunk)]
 
     def decode(self, ids: Iterable[int], skip_special_tokens: bool = False) -> str:
         """The words side by side; `<unk>` where one was unknown, unless it is skipped."""
@@ -185,7 +185,7 @@ class WordTokenizer:
     @classmethod
     def load(cls, path: str | Path) -> "WordTokenizer":
         """The tokenizer that `save` wrote."""
-        with written_by(cls, path) as content:
+        with reading_json(cls, path) as content:
             return cls(content["words"])
 
 
@@ -212,11 +212,11 @@ class BPETokenizer:
     def __init__(self, merges: Iterable[Pair], special_tokens: Iterable[str] = ()):
         self.merges = list(merges)
         self.special_tokens = _names(special_tokens)
-        check_different("merges", self.merges)
+        check_unique("merges", self.merges)
         n_text_ids = N_BYTES + len(self.merges)
-        self.tokens = spell(self.merges) + [name.encode() for name in self.special_tokens]
+        self.tokens = token_bytes(self.merges) + [name.encode() for name in self.special_tokens]
         self._special_ids = {name: n_text_ids + i for i, name in enumerate(self.special_tokens)}
-        self._words = MergedWords({pair: N_BYTES + i for i, pair in enumerate(self.merges)})
+        self._words = MergeCache({pair: N_BYTES + i for i, pair in enumerate(self.merges)})
 
     @classmethod
     def train(
@@ -263,12 +263,14 @@ class BPETokenizer:
         """
         ids: list[int] = []
         with _naming_surrogates(text):
-            for index, part in enumerate(cut_out(text, self._allowed(allowed_special))):
+            for index, part in enumerate(
+                split_special_tokens(text, self._allowed(allowed_special))
+            ):
                 if index % 2:  # the names stand between the texts
                     ids.append(self._special_ids[part])
                 else:
-                    for piece in pieces(part):
-                        ids += chain.from_iterable(map(self._words.__getitem__, split_words(piece)))
+                    for chunk in chunks(part):
+                        ids += chain.from_iterable(map(self._words.__getitem__, split_words(chunk)))
         return ids
 
     def _allowed(self, names: Literal["all"] | Iterable[str]) -> Collection[str]:
@@ -300,7 +302,7 @@ class BPETokenizer:
     @classmethod
     def load(cls, path: str | Path) -> "BPETokenizer":
         """The tokenizer that `save` wrote."""
-        with written_by(cls, path) as content:
+        with reading_json(cls, path) as content:
             return cls([tuple(pair) for pair in content["merges"]], content["special_tokens"])
 
 
@@ -314,7 +316,7 @@ def check_ids(ids: Iterable[int], vocab_size: int) -> list[int]:
     return checked
 
 
-def check_different(what: str, things: Sequence[Hashable]) -> None:
+def check_unique(what: str, things: Sequence[Hashable]) -> None:
     """Refuses things that are not all different, and names one."""
     if len(set(things)) < len(things):
         twice = Counter(things).most_common(1)[0][0]
@@ -328,7 +330,7 @@ def write_json(path: str | Path, content: dict[str, Any]) -> None:
 
 
 @contextmanager
-def written_by(kind: type, path: str | Path) -> Iterator[dict[str, Any]]:
+def reading_json(kind: type, path: str | Path) -> Iterator[dict[str, Any]]:
     """The content of a file, and one message for all that can be wrong with it."""
     try:
         yield json.loads(Path(path).read_text(encoding="utf-8"))
@@ -344,7 +346,7 @@ def _names(special_tokens: Iterable[str]) -> list[str]:
     if isinstance(special_tokens, str) or "" in names:
         rule = "special_tokens must be a list of names, none of them empty"
         raise ValueError(f"{rule}, got special_tokens={special_tokens!r}")
-    check_different("special_tokens", names)
+    check_unique("special_tokens", names)
     return names
 
 

@@ -20,15 +20,15 @@ from lmcourse.loop import distributed
 from lmcourse.loop.batching import Batch, Collate, Source, are_ids, source_of
 from lmcourse.loop.gradient_step import (
     Loss,
+    ModelWithLoss,
     Precision,
     Updater,
-    WithLoss,
-    decay_matrices,
     mean_loss,
+    parameter_groups,
     target_losses,
 )
-from lmcourse.loop.interrupts import TrainingInterrupted, late_signals
-from lmcourse.loop.reproducible import own_dice, seed_all
+from lmcourse.loop.interrupts import TrainingInterrupted, deferred_signals
+from lmcourse.loop.reproducible import isolated_random_state, seed_all
 from lmcourse.loop.run_folder import DivergenceError, Progress, Row, Run, why_it_diverged
 from lmcourse.modes import mode
 from lmcourse.optimization import cosine_schedule
@@ -41,8 +41,8 @@ class TrainingConfig:
     Args:
         n_steps: how often the weights change, at most.
         batch_size: examples, or windows of a text, in each step, of all processes together.
-        n_accumulate: the pieces that a batch is cut into when it does not fit into memory; the
-            gradient is the same.
+        n_accumulate: the micro-batches that a batch is cut into when it does not fit into memory;
+            the gradient is the same.
         learning_rate: the highest. It rises on a line for n_warmup steps and falls on a cosine to
             a tenth at the last step.
         n_warmup: the steps until the highest learning rate is reached.
@@ -137,9 +137,9 @@ def evaluate(
     """
     source = source_of(model, data, collate, context_length)
     device = next(model.parameters()).device
-    distributed.join()
+    distributed.initialize()
     with mode(model, training=False):
-        return mean_loss(WithLoss(model, loss, precision), source.once(batch_size), device)
+        return mean_loss(ModelWithLoss(model, loss, precision), source.one_pass(batch_size), device)
 
 
 def train(
@@ -179,24 +179,25 @@ def train(
         TrainingInterrupted: Ctrl-C; with a folder all was saved.
     """
     sources = check(model, data, config, validation=validation, loss=loss, collate=collate)
-    device = distributed.own_device(torch.device(device or default_device()))
+    device = distributed.local_device(torch.device(device or default_device()))
     where = None if folder is None else Path(folder)
-    distributed.join()
-    with own_dice(device), late_signals() as asked:
+    distributed.initialize()
+    with isolated_random_state(device), deferred_signals() as signals:
         run = Run(where, asdict(config), writes=distributed.rank() == 0)
         loop = _Loop(model.to(device), sources, config, loss, run, device)
         try:
             with mode(model, training=True):
                 loop.prepare(resume)
-                loop.go(asked, progress)
+                loop.fit(signals, progress)
         except Exception:
             if not run.history:  # not one step: nothing stays behind of what was refused
                 run.discard()
             raise
         finally:
             run.close()
-    best_loss = loop.at.best_loss if validation is not None else None
-    return TrainingResult(history=run.history, best_step=loop.at.best_step, best_loss=best_loss)
+    reached = loop.progress
+    best_loss = reached.best_loss if validation is not None else None
+    return TrainingResult(history=run.history, best_step=reached.best_step, best_loss=best_loss)
 
 
 def check(
@@ -213,14 +214,14 @@ def check(
     Returns:
         The source of the batches, and that of the validation if there is one.
     """
-    n_pieces = distributed.n_processes() * config.n_accumulate
-    if config.batch_size % n_pieces:
+    n_micro_batches = distributed.n_processes() * config.n_accumulate
+    if config.batch_size % n_micro_batches:
         raise ValueError(
             "batch_size must be a multiple of n_accumulate times the number of processes, got"
             f" batch_size={config.batch_size}, n_accumulate={config.n_accumulate},"
             f" {distributed.n_processes()} processes"
         )
-    decay_matrices(model, config.weight_decay)  # has it parameters at all?
+    parameter_groups(model, config.weight_decay)  # has it parameters at all?
     sources: list[Source | None] = []
     for part in (data, validation):
         if loss is target_losses and collate is None:
@@ -229,7 +230,7 @@ def check(
         sources.append(source)
     if data is None:
         raise ValueError("data must be ids or examples, got None")
-    sources[0].draw(config.batch_size, 0, config.seed)  # is there a batch?
+    sources[0].sample_indices(config.batch_size, 0, config.seed)  # is there a batch?
     return sources
 
 
@@ -256,48 +257,49 @@ class _Loop:
         device: torch.device,
     ):
         self.model, self.config, self.run, self.device = model, config, run, device
-        self.source, self.held_out = sources
-        self.at, self.n_pieces = Progress(), distributed.n_processes() * config.n_accumulate
-        self.losses = WithLoss(model, loss, config.precision)
+        self.source, self.validation = sources
+        self.progress = Progress()
+        self.n_micro_batches = distributed.n_processes() * config.n_accumulate
+        self.losses = ModelWithLoss(model, loss, config.precision)
         self.updater = Updater(self.losses, config.weight_decay, config.max_norm, device)
 
     def prepare(self, resume: bool) -> None:
         """From the start, or from where the folder says."""
         if resume and self.run.exists:
-            self.at = self.run.resume(self.model, self.updater.optimizer)
+            self.progress = self.run.resume(self.model, self.updater.optimizer)
         else:
             self.run.start()
-        distributed.wait_for_all()
+        distributed.barrier()
 
-    def go(self, asked: list[int], progress: bool | None) -> None:
+    def fit(self, signals: list[int], show_bar: bool | None) -> None:
         """All steps that are left; then the best weights."""
-        shown = distributed.rank() == 0 and progress is not False
+        shown = distributed.rank() == 0 and show_bar is not False
         bar = tqdm(
             desc="training",
             total=self.config.n_steps,
-            initial=self.at.step,
+            initial=self.progress.step,
             unit="step",
-            disable=(False if progress else None) if shown else True,
+            disable=(False if show_bar else None) if shown else True,
         )
         with bar:
-            while self.at.step < self.config.n_steps and not self._is_patience_over():
-                row, stop = self._step(asked)
+            while self.progress.step < self.config.n_steps and not self._is_patience_over():
+                row, stop = self._step(signals)
                 bar.update()
                 if not bar.disable:
-                    self._tell(bar, row)
+                    self._show(bar, row)
                 if stop and row.step < self.config.n_steps:
                     self._stop()
-        distributed.wait_for_all()
+        distributed.barrier()
         self.run.load_best(self.model)
 
-    def _step(self, asked: list[int]) -> tuple[Row, bool]:
+    def _step(self, signals: list[int]) -> tuple[Row, bool]:
         """One update, and a validation where one is due."""
-        start, config, step = time.perf_counter(), self.config, self.at.step
+        start, config, step = time.perf_counter(), self.config, self.progress.step
         rate = cosine_schedule(
             step, config.n_steps, config.learning_rate, config.learning_rate / 10, config.n_warmup
         )
         seed_all(f"{config.seed} {step} {distributed.rank()}")
-        gradient = self.updater.fill_gradients(self._pieces(step), asked)
+        gradient = self.updater.accumulate_gradients(self._micro_batches(step), signals)
         if not math.isfinite(gradient.loss) or not math.isfinite(gradient.norm):
             # With the weights of now, is the batch before this one as it was?
             measured = self._measure(step - 1) if step else None
@@ -305,61 +307,63 @@ class _Loop:
             found = f"{gradient.loss} and {gradient.norm}"
             self._give_up("loss and gradient norm", found, step + 1, why)
         self.updater.step(rate)
-        self.at.step = step + 1
-        due = self.at.step % config.validate_every == 0 or self.at.step == config.n_steps
+        self.progress.step = step + 1
+        due = (
+            self.progress.step % config.validate_every == 0 or self.progress.step == config.n_steps
+        )
         validation_loss = self._validate() if due else None
-        self.at.seconds += time.perf_counter() - start
+        self.progress.seconds += time.perf_counter() - start
         row = Row(
-            step=self.at.step,
+            step=self.progress.step,
             loss=gradient.loss,
             validation_loss=validation_loss,
             learning_rate=rate,
             gradient_norm=gradient.norm,
             n_predictions=gradient.n_predictions,
-            seconds=round(self.at.seconds, 3),
+            seconds=round(self.progress.seconds, 3),
         )
         self.run.add(row)
         if due:
-            self.run.save(self.model, self.updater.optimizer, self.at)
+            self.run.save(self.model, self.updater.optimizer, self.progress)
         return row, gradient.stop
 
-    def _pieces(self, step: int) -> Iterator[tuple[Batch, int]]:
-        """This process's pieces of the batch, which all processes draw alike."""
-        places = self.source.draw(self.config.batch_size, step, self.config.seed)
-        size = self.config.batch_size // self.n_pieces
+    def _micro_batches(self, step: int) -> Iterator[tuple[Batch, int]]:
+        """This process's micro-batches of the batch, which all processes sample alike."""
+        indices = self.source.sample_indices(self.config.batch_size, step, self.config.seed)
+        size = self.config.batch_size // self.n_micro_batches
         first = distributed.rank() * self.config.n_accumulate
-        for piece in range(first, first + self.config.n_accumulate):
-            yield self.source.batch(places[piece * size : (piece + 1) * size]), size
+        for i in range(first, first + self.config.n_accumulate):
+            yield self.source.batch(indices[i * size : (i + 1) * size]), size
 
     def _validate(self) -> float | None:
         """The validation loss; what is the best so far is kept."""
         found = None
-        if self.held_out is not None:
+        if self.validation is not None:
             seed_all(f"{self.config.seed} validation")  # the same masks, say, each time
-            size = max(self.config.batch_size // self.n_pieces, 1)
+            size = max(self.config.batch_size // self.n_micro_batches, 1)
             with mode(self.model, training=False):
-                found = mean_loss(self.losses, self.held_out.once(size), self.device)
+                found = mean_loss(self.losses, self.validation.one_pass(size), self.device)
             if not math.isfinite(found):
-                measured, where = self._measure(self.at.step - 1), "the validation data"
+                measured, where = self._measure(self.progress.step - 1), "the validation data"
                 why = why_it_diverged(self.run.history, self.model, measured, where)
-                self._give_up("the validation loss", str(found), self.at.step, why)
-        if found is None or found < self.at.best_loss:
-            self.at.best_step, self.at.n_worse = self.at.step, 0
-            self.at.best_loss = self.at.best_loss if found is None else found
+                self._give_up("the validation loss", str(found), self.progress.step, why)
+        if found is None or found < self.progress.best_loss:
+            self.progress.best_step, self.progress.n_worse = self.progress.step, 0
+            self.progress.best_loss = self.progress.best_loss if found is None else found
             self.run.keep_best(self.model)
         else:
-            self.at.n_worse += 1
+            self.progress.n_worse += 1
         return found
 
     def _is_patience_over(self) -> bool:
-        return self.config.patience is not None and self.at.n_worse >= self.config.patience
+        return self.config.patience is not None and self.progress.n_worse >= self.config.patience
 
-    def _tell(self, bar: tqdm, row: Row) -> None:
+    def _show(self, bar: tqdm, row: Row) -> None:
         """The rate since the start of the bar, and the losses last measured, beside it."""
         n_steps, elapsed = row.step - bar.initial, bar.format_dict["elapsed"]
         words = {"loss": f"{row.loss:.3f}"}
-        if self.held_out is not None and self.at.best_step:
-            words["best"] = f"{self.at.best_loss:.3f}"
+        if self.validation is not None and self.progress.best_step:
+            words["best"] = f"{self.progress.best_loss:.3f}"
         words["predictions/s"] = f"{row.n_predictions * n_steps / max(elapsed, 1e-9):,.0f}"
         bar.set_postfix(words, refresh=False)
 
@@ -368,10 +372,10 @@ class _Loop:
         """The loss of the batch of a step, with the weights of now and the dropout of then."""
         seed_all(f"{self.config.seed} {step} {distributed.rank()}")
         total, count = 0.0, 0.0
-        for batch, n_examples in self._pieces(step):
+        for batch, n_examples in self._micro_batches(step):
             loss, n = self.losses(batch, n_examples, self.device)
             total, count = total + loss.item(), count + n
-        total, count = distributed.add_up([total, count])
+        total, count = distributed.all_reduce_sum([total, count])
         return total / max(count, 1.0)
 
     def _give_up(self, name: str, found: str, step: int, why: str) -> None:
@@ -379,8 +383,8 @@ class _Loop:
         raise DivergenceError(f"{name} must be finite, got {found} at step {step}: {why}{kept}")
 
     def _stop(self) -> None:
-        self.run.save(self.model, self.updater.optimizer, self.at)
-        distributed.wait_for_all()
+        self.run.save(self.model, self.updater.optimizer, self.progress)
+        distributed.barrier()
         where = self.run.folder
         kept = "nothing was saved" if where is None else f"saved in {where}, resume goes on there"
-        raise TrainingInterrupted(f"stopped after step {self.at.step}: {kept}")
+        raise TrainingInterrupted(f"stopped after step {self.progress.step}: {kept}")

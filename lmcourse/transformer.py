@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lmcourse.attention import MultiHeadAttention, causal_mask
-from lmcourse.neurons import look_up
+from lmcourse.neurons import embed
 from lmcourse.positions import sinusoidal_positions
 
 Activation = Literal["relu", "gelu", "gelu_tanh", "swiglu"]
@@ -42,7 +42,7 @@ class FeedForward(nn.Module):
         d_ff: the number of hidden numbers; 4 · d_model if None.
 
     Reference: Vaswani et al. (2017), section 3.3, https://arxiv.org/abs/1706.03762; SwiGLU: Shazeer
-        (2020), https://arxiv.org/abs/2002.05202. Its W and V are the two halves of our `expand`.
+        (2020), https://arxiv.org/abs/2002.05202. Its W and V are the halves of our `up_projection`.
     """
 
     def __init__(
@@ -59,18 +59,18 @@ class FeedForward(nn.Module):
             raise ValueError(f"activation must be one of {known}, got activation={activation!r}")
         d_ff = 4 * d_model if d_ff is None else d_ff
         self.activation, self.gated = _ACTIVATIONS[activation], activation == "swiglu"
-        self.expand = nn.Linear(d_model, 2 * d_ff if self.gated else d_ff, bias=bias)
-        self.contract = nn.Linear(d_ff, d_model, bias=bias)
+        self.up_projection = nn.Linear(d_model, 2 * d_ff if self.gated else d_ff, bias=bias)
+        self.down_projection = nn.Linear(d_ff, d_model, bias=bias)
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
 
     def forward(self, x: Float[Tensor, "*batch C"]) -> Float[Tensor, "*batch C"]:
-        hidden = self.expand(x)
+        hidden = self.up_projection(x)
         if self.gated:
             gate, hidden = hidden.chunk(2, -1)
             hidden = self.activation(gate) * hidden
         else:
             hidden = self.activation(hidden)
-        return self.contract(self.dropout(hidden))
+        return self.down_projection(self.dropout(hidden))
 
 
 class Residual(nn.Module):
@@ -272,7 +272,7 @@ class Transformer(nn.Module):
                 f"got {n}, context_length={self.config.context_length}"
             )
         # Section 3.4 of the paper: the numbers become as large as those of the positions.
-        x = look_up(table, ids) * math.sqrt(self.config.d_model)
+        x = embed(table, ids) * math.sqrt(self.config.d_model)
         return self.dropout(x + self.positions[:n])
 
 

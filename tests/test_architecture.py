@@ -208,11 +208,11 @@ for name in {first!r}:
     __import__(name)
 before = set(sys.modules)
 torch = sys.modules.get("torch")
-dice = torch and torch.get_rng_state()
+state = torch and torch.get_rng_state()
 for name in {modules!r}:
     __import__(name)
 if torch:
-    assert torch.equal(dice, torch.get_rng_state()), "random numbers were drawn, or a seed set"
+    assert torch.equal(state, torch.get_rng_state()), "random numbers were drawn, or a seed set"
     assert not torch.cuda.is_initialized(), "a device was looked for"
 print(json.dumps(sorted(set(sys.modules) - before)))
 """

@@ -21,7 +21,7 @@ small = st.integers(1, 13)
 
 @given(n=st.integers(2, 60), length=small, batch_size=small)
 def test_each_id_but_the_first_is_a_target_once(n, length, batch_size):
-    batches = list(Windows(list(range(n)), length).once(batch_size))
+    batches = list(Windows(list(range(n)), length).one_pass(batch_size))
     targets = torch.cat([batch[1].flatten() for batch, _ in batches])
     assert targets.tolist() == list(range(1, n))
     for (ids, following), n_windows in batches:
@@ -35,16 +35,16 @@ def test_windows_start_anywhere_and_the_target_comes_next(n, length, step, seed)
     source = Windows(torch.arange(100, 100 + n), length)
     if n <= length:
         with pytest.raises(ValueError, match=f"got {n} ids, context_length={length}"):
-            source.draw(3, step, seed)
+            source.sample_indices(3, step, seed)
         return
-    ids, targets = source.batch(source.draw(50, step, seed))
+    ids, targets = source.batch(source.sample_indices(50, step, seed))
     assert ids.shape == (50, length)
     # exact: ids
     assert torch.equal(targets, ids + 1)
     assert ids.min() >= 100
     assert targets.max() < 100 + n
     starts = set(ids[:, 0].tolist())
-    # 50 draws of at most 5 places: the chance that one is left out is below 1e-4.
+    # 50 draws of at most 5 starts: the chance that one is left out is below 1e-4.
     assert n - length > 5 or starts == set(range(100, 100 + n - length))
 
 
@@ -52,10 +52,10 @@ def test_a_step_sees_the_same_whenever_it_is_asked():
     source = Windows(torch.arange(1000), 8)
     again = Windows(torch.arange(1000), 8)
     for step in (7, 3, 5):
-        again.draw(4, step, 0)
-    assert source.draw(4, 5, 0) == again.draw(4, 5, 0)
-    assert source.draw(4, 5, 0) != source.draw(4, 6, 0)
-    assert source.draw(4, 5, 0) != source.draw(4, 5, 1)
+        again.sample_indices(4, step, 0)
+    assert source.sample_indices(4, 5, 0) == again.sample_indices(4, 5, 0)
+    assert source.sample_indices(4, 5, 0) != source.sample_indices(4, 6, 0)
+    assert source.sample_indices(4, 5, 0) != source.sample_indices(4, 5, 1)
 
 
 def test_a_text_needs_two_ids_and_a_window_one():
@@ -72,7 +72,9 @@ def test_a_text_needs_two_ids_and_a_window_one():
 def test_all_examples_are_seen_before_one_comes_again(n, batch_size, seed):
     source = Examples(list(range(n)))
     n_steps = 3 * n
-    seen = [place for step in range(n_steps) for place in source.draw(batch_size, step, seed)]
+    seen = [
+        index for step in range(n_steps) for index in source.sample_indices(batch_size, step, seed)
+    ]
     assert len(seen) == n_steps * batch_size
     for start in range(0, len(seen), n):
         assert Counter(seen[start : start + n]) == Counter(range(n))
@@ -80,16 +82,16 @@ def test_all_examples_are_seen_before_one_comes_again(n, batch_size, seed):
 
 def test_each_pass_has_its_own_order_and_the_seed_decides():
     source = Examples(list(range(20)))
-    first, second = source.draw(20, 0, seed=0), source.draw(20, 1, seed=0)
+    first, second = source.sample_indices(20, 0, seed=0), source.sample_indices(20, 1, seed=0)
     assert sorted(first) == sorted(second)
     assert first != second
-    assert source.draw(20, 0, seed=0) == first
-    assert source.draw(20, 0, seed=1) != first
+    assert source.sample_indices(20, 0, seed=0) == first
+    assert source.sample_indices(20, 0, seed=1) != first
 
 
 @given(n=small, batch_size=small)
 def test_once_keeps_the_order_and_the_last_few(n, batch_size):
-    batches = list(Examples([torch.tensor(k) for k in range(n)]).once(batch_size))
+    batches = list(Examples([torch.tensor(k) for k in range(n)]).one_pass(batch_size))
     assert torch.cat([batch for batch, _ in batches]).tolist() == list(range(n))
     assert [len(batch) for batch, _ in batches] == [size for _, size in batches]
 
@@ -133,7 +135,7 @@ def test_every_row_of_whole_numbers_is_ids(ids):
     source = source_of(WithContext(), ids)
     assert isinstance(source, Windows)
     expected = Windows(torch.arange(9), 3)
-    for (ours, n), (theirs, m) in zip(source.once(2), expected.once(2), strict=True):
+    for (ours, n), (theirs, m) in zip(source.one_pass(2), expected.one_pass(2), strict=True):
         assert n == m
         for one, two in zip(ours, theirs, strict=True):
             assert one.dtype == torch.int64

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from lmcourse import byte_pairs
 from lmcourse.byte_pairs import (
-    MergedWords,
+    MergeCache,
     apply_merges,
+    chunks,
     count_words,
-    cut_out,
     learn_merges,
     merge_pair,
-    pieces,
-    spell,
+    split_special_tokens,
     split_words,
+    token_bytes,
 )
 
 # Few different letters make many equal counts, overlaps and repeated merges.
@@ -83,14 +83,14 @@ def test_words_are_those_of_gpt4(text, expected):
 @given(text=texts, more=texts, n=st.integers(1, 40))
 def test_a_long_text_is_cut_where_no_word_is(text, more, n):
     text = f"{text}\n{more}\na{more}!\r\nb{text}"
-    parts = list(pieces(text, n))
+    parts = list(chunks(text, n))
     assert "".join(parts) == text
     assert [word for part in parts for word in split_words(part)] == split_words(text)
     assert all(len(part) >= n for part in parts[:-1])
 
 
 def test_a_long_text_is_indeed_cut():
-    assert list(pieces("ab\ncd\n\nef\n.", 3)) == ["ab\n", "cd\n\n", "ef\n", "."]
+    assert list(chunks("ab\ncd\n\nef\n.", 3)) == ["ab\n", "cd\n\n", "ef\n", "."]
 
 
 @given(text=texts)
@@ -99,10 +99,16 @@ def test_words_are_counted(text):
 
 
 def test_names_are_cut_out_the_longer_one_first():
-    assert cut_out("a<|x|>b", []) == ["a<|x|>b"]
-    assert cut_out("a<|x|>b<|x|><|y|>", ["<|x|>"]) == ["a", "<|x|>", "b", "<|x|>", "<|y|>"]
-    assert cut_out("<s>a<s>>", ["<s>", "<s>>"]) == ["", "<s>", "a", "<s>>", ""]
-    assert cut_out("a.b|c", [".", "|"]) == ["a", ".", "b", "|", "c"]
+    assert split_special_tokens("a<|x|>b", []) == ["a<|x|>b"]
+    assert split_special_tokens("a<|x|>b<|x|><|y|>", ["<|x|>"]) == [
+        "a",
+        "<|x|>",
+        "b",
+        "<|x|>",
+        "<|y|>",
+    ]
+    assert split_special_tokens("<s>a<s>>", ["<s>", "<s>>"]) == ["", "<s>", "a", "<s>>", ""]
+    assert split_special_tokens("a.b|c", [".", "|"]) == ["a", ".", "b", "|", "c"]
 
 
 # ---------------------------------------------------------------- merges
@@ -122,13 +128,13 @@ def test_the_order_of_the_words_does_not_matter(word_counts, n_merges):
 def test_the_worked_example_of_the_paper():
     """Sennrich, Haddow and Birch (2016), algorithm 1, but for its mark at the end of a word."""
     learned = learn_merges({b"low": 5, b"lower": 2, b"newest": 6, b"widest": 3}, 4)
-    assert spell(learned)[256:] == [b"es", b"est", b"lo", b"low"]
+    assert token_bytes(learned)[256:] == [b"es", b"est", b"lo", b"low"]
 
 
 def test_the_worked_example_of_the_encyclopedia():
     """https://en.wikipedia.org/wiki/Byte-pair_encoding: aaabdaaabac becomes XdXac."""
     merges = learn_merges({b"aaabdaaabac": 1}, 3)
-    assert spell(merges)[256:] == [b"aa", b"ab", b"aaab"]
+    assert token_bytes(merges)[256:] == [b"aa", b"ab", b"aaab"]
     ids = apply_merges(b"aaabdaaabac", {pair: 256 + i for i, pair in enumerate(merges)})
     assert ids == [258, 100, 258, 97, 99]
 
@@ -149,7 +155,7 @@ def test_merges_are_those_of_rustbpe(text):
     theirs.train_from_iterator(iter([text]), 300)
     ours = learn_merges({w.encode(): n for w, n in count_words(text).items()}, 44)
     ranks = sorted(theirs.get_mergeable_ranks(), key=lambda item: item[1])
-    assert [bytes(spelled) for spelled, _ in ranks] == spell(ours)
+    assert [bytes(spelled) for spelled, _ in ranks] == token_bytes(ours)
 
 
 @given(ids=st.lists(st.integers(1, 3)), pair=st.tuples(st.integers(1, 3), st.integers(1, 3)))
@@ -177,7 +183,7 @@ def test_what_was_learned_first_is_merged_first():
 
 
 def test_words_are_remembered_and_memory_has_an_end():
-    remembered = MergedWords({(97, 98): 256}, n_remembered=2)
+    remembered = MergeCache({(97, 98): 256}, max_size=2)
     assert remembered["abab"] == [256, 256]
     assert remembered["abab"] is remembered["abab"]
     assert [remembered[word] for word in ("a", "b", "cab")] == [[97], [98], [99, 256]]
@@ -185,14 +191,14 @@ def test_words_are_remembered_and_memory_has_an_end():
 
 
 def test_ids_are_spelled():
-    assert spell([])[:2] == [b"\x00", b"\x01"]
-    assert spell([(97, 98), (256, 99)])[255:] == [b"\xff", b"ab", b"abc"]
+    assert token_bytes([])[:2] == [b"\x00", b"\x01"]
+    assert token_bytes([(97, 98), (256, 99)])[255:] == [b"\xff", b"ab", b"abc"]
 
 
 @pytest.mark.parametrize("wrong", [(256, 97), (97, 300), (-1, 97)])
 def test_a_merge_of_what_comes_later_is_refused(wrong):
     with pytest.raises(ValueError, match=r"merges\[0\] must join two ids from 0…255.*got merges"):
-        spell([wrong])
+        token_bytes([wrong])
 
 
 def test_a_bar_is_shown_to_those_who_wait(monkeypatch, capsys):
@@ -249,7 +255,7 @@ ODD = st.text(st.sampled_from("ab我é\u0301 12Ⅷ's\n\r\t\u2028\xa0!,<-\u200d�
 
 @given(text=ODD, n=st.integers(1, 9))
 def test_parts_have_the_words_of_the_whole(text, n):
-    parts = list(pieces(text, n))
+    parts = list(chunks(text, n))
     assert "".join(parts) == text
     assert [word for part in parts for word in split_words(part)] == split_words(text)
 
@@ -268,13 +274,13 @@ def test_parts_have_the_words_of_the_whole(text, n):
 )
 def test_a_long_text_is_cut_whatever_its_lines_look_like(line):
     text = line * 2000
-    parts = list(pieces(text, 500))
+    parts = list(chunks(text, 500))
     assert max(map(len, parts)) < 600
     assert [word for part in parts for word in split_words(part)] == split_words(text)
 
 
 def test_words_that_are_long_are_not_remembered():
-    words = byte_pairs.MergedWords({})
+    words = byte_pairs.MergeCache({})
     assert words["a" * 1000] == [97] * 1000
     assert len(words) == 0
     assert words["cat"] == [99, 97, 116]

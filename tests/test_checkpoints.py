@@ -15,7 +15,7 @@ from lmcourse.checkpoints import (
     load,
     load_tensors,
     named_weights,
-    read_notes,
+    read_metadata,
     restored,
     save,
     save_tensors,
@@ -191,11 +191,11 @@ def test_what_is_no_tensor_is_named(tmp_path):
 
 
 @settings(max_examples=8)
-@given(notes=st.dictionaries(st.text(min_size=1, max_size=9), st.text(max_size=9), max_size=4))
-def test_notes_come_back(notes, tmp_path_factory):
-    path = tmp_path_factory.mktemp("notes") / "model.safetensors"
-    save(nn.Linear(2, 2), path, notes)
-    assert read_notes(path) == notes
+@given(metadata=st.dictionaries(st.text(min_size=1, max_size=9), st.text(max_size=9), max_size=4))
+def test_metadata_comes_back(metadata, tmp_path_factory):
+    path = tmp_path_factory.mktemp("metadata") / "model.safetensors"
+    save(nn.Linear(2, 2), path, metadata)
+    assert read_metadata(path) == metadata
 
 
 def test_a_checkpoint_moves_between_types(tmp_path, device):

@@ -13,7 +13,7 @@ from lmcourse.applications.classification import (
     TransformerClassifier,
     classify,
     collate_texts,
-    mean_over_text,
+    mean_pooling,
 )
 from lmcourse.corpora import generate_corpus
 from lmcourse.recurrent import LSTM, RecurrentClassifier
@@ -105,7 +105,7 @@ def test_the_mean_is_blind_to_order_and_the_transformer_is_not():
 def test_a_text_without_words_has_the_mean_zero():
     x = torch.randn(2, 3, 4)
     mask = torch.tensor([[True, True, False], [False, False, False]])
-    mean = mean_over_text(x, mask)
+    mean = mean_pooling(x, mask)
     torch.testing.assert_close(mean, torch.stack([x[0, :2].mean(0), torch.zeros(4)]))
 
 

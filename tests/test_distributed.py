@@ -50,14 +50,14 @@ def run(folder, scenario, n_accumulate):
                 targets[row, lengths[start] :] = -100
             return rows[:, :-1], targets
 
-        data, held_out = list(range(30)), list(range(7))
+        data, validation = list(range(30)), list(range(7))
     else:
-        collate, data, held_out = None, ids, ids[:61]
+        collate, data, validation = None, ids, ids[:61]
     config = TrainingConfig(
         n_steps=12, batch_size=8, n_accumulate=n_accumulate, n_warmup=2, validate_every=4
     )
-    result = train(model, data, config, validation=held_out, collate=collate, folder=folder)
-    again = evaluate(model, held_out, collate=collate, batch_size=2)
+    result = train(model, data, config, validation=validation, collate=collate, folder=folder)
+    again = evaluate(model, validation, collate=collate, batch_size=2)
     assert abs(again - result.best_loss) < 1e-5, (again, result.best_loss)
     return sum(p.double().sum().item() for p in model.parameters())
 
@@ -120,22 +120,22 @@ def run_worker(n_processes, place):
 def test_alone_nothing_is_shared_and_no_group_is_made():
     model = nn.Linear(2, 2)
     assert (distributed.rank(), distributed.n_processes()) == (0, 1)
-    assert distributed.shared(model, torch.device("cpu")) is model
+    assert distributed.data_parallel(model, torch.device("cpu")) is model
     # exact: nothing is added
-    assert distributed.add_up([1.5, 2.0]) == [1.5, 2.0]
-    distributed.join()
+    assert distributed.all_reduce_sum([1.5, 2.0]) == [1.5, 2.0]
+    distributed.initialize()
     assert not torch.distributed.is_initialized()
-    distributed.wait_for_all()
+    distributed.barrier()
 
 
 def test_of_several_gpus_each_process_has_its_own(monkeypatch):
     gpu = torch.device("cuda")
-    assert distributed.own_device(gpu) == gpu
+    assert distributed.local_device(gpu) == gpu
     monkeypatch.setenv("WORLD_SIZE", "4")
     monkeypatch.setenv("LOCAL_RANK", "3")
-    assert distributed.own_device(gpu) == torch.device("cuda:3")
-    assert distributed.own_device(torch.device("cuda:1")) == torch.device("cuda:1")
-    assert distributed.own_device(torch.device("cpu")) == torch.device("cpu")
+    assert distributed.local_device(gpu) == torch.device("cuda:3")
+    assert distributed.local_device(torch.device("cuda:1")) == torch.device("cuda:1")
+    assert distributed.local_device(torch.device("cpu")) == torch.device("cpu")
 
 
 # ---------------------------------------------------------------- two processes

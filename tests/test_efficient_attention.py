@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lmcourse.attention import MultiHeadAttention, attention, causal_mask, padding_mask
 from lmcourse.efficient_attention import GroupedQueryAttention, KVCache, fused_attention
-from lmcourse.positions import rotate, rotation
+from lmcourse.positions import rotary_angles, rotary_embedding
 
 FLOAT32 = {"rtol": 2e-5, "atol": 2e-5}
 FEW = settings(max_examples=10)
@@ -167,9 +167,9 @@ def test_rotation_turns_queries_and_keys_but_not_values(n, seed):
         projection(x).view(2, n, 2, 4).transpose(1, 2)
         for projection in (book.query_projection, book.key_projection, book.value_projection)
     )
-    values, _ = attention(rotate(query), rotate(key), value, causal_mask(n))
+    values, _ = attention(rotary_embedding(query), rotary_embedding(key), value, causal_mask(n))
     expected = book.output_projection(values.transpose(1, 2).flatten(2))
-    output = layer(x, rotation=rotation(torch.arange(n), 4))
+    output = layer(x, rotary=rotary_angles(torch.arange(n), 4))
     torch.testing.assert_close(output, expected, **FLOAT32)
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from lmcourse.evaluation import bootstrap_interval, reliability, seen_share
+from lmcourse.evaluation import bootstrap_interval, ngram_overlap, reliability
 from lmcourse.metrics import calibration_error
 
 # ---------------------------------------------------------------- bootstrap
@@ -74,21 +74,21 @@ def test_bootstrap_refusals(unchecked):
 
 def test_a_copy_was_seen_and_new_text_was_not():
     train = torch.randint(50, (2000,)).tolist()
-    assert seen_share(train[100:300], train) == 1
-    assert seen_share(torch.randint(50, (200,)).tolist(), train, n=8) == 0
+    assert ngram_overlap(train[100:300], train) == 1
+    assert ngram_overlap(torch.randint(50, (200,)).tolist(), train, n=8) == 0
     # 100 ids from the training text, then 100 new ones: 93 n-grams of each, and 7 in between.
     mixed = train[:100] + torch.randint(50, 100, (100,)).tolist()
-    assert math.isclose(seen_share(mixed, train), 93 / 193)
+    assert math.isclose(ngram_overlap(mixed, train), 93 / 193)
 
 
 def test_order_counts():
-    assert seen_share([1, 2, 3, 4], [4, 3, 2, 1], n=2) == 0
-    assert seen_share([1, 2, 3, 4], [4, 3, 2, 1], n=1) == 1
+    assert ngram_overlap([1, 2, 3, 4], [4, 3, 2, 1], n=2) == 0
+    assert ngram_overlap([1, 2, 3, 4], [4, 3, 2, 1], n=1) == 1
 
 
 def test_a_test_shorter_than_n_is_refused():
     with pytest.raises(ValueError, match="must hold n tokens at least, got 3 with n=8"):
-        seen_share([1, 2, 3], [1, 2, 3])
+        ngram_overlap([1, 2, 3], [1, 2, 3])
 
 
 # ---------------------------------------------------------------- reliability
@@ -124,4 +124,4 @@ def test_chart_and_number_put_every_answer_into_the_same_bin():
 
 def test_the_share_seen_is_the_same_for_tensors():
     test, train = torch.tensor([1, 2, 3, 4]), torch.tensor([9, 2, 3, 4])
-    assert seen_share(test, train, n=2) == pytest.approx(2 / 3)
+    assert ngram_overlap(test, train, n=2) == pytest.approx(2 / 3)

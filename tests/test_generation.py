@@ -9,7 +9,7 @@ import torch
 from book_pages import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seeds import dice
+from seeds import rng
 from test_gpt import as_gpt2
 
 from lmcourse.generation import generate, keep_top_k, keep_top_p, sample
@@ -114,7 +114,7 @@ def test_the_cache_does_not_change_the_text_even_beyond_the_context(kind, temper
     model = make(kind)
     ids = torch.tensor([[3, 1, 4], [1, 5, 9]])
     with_cache, without = (
-        generate(model, ids, 20, temperature=temperature, use_cache=use_cache, generator=dice())
+        generate(model, ids, 20, temperature=temperature, use_cache=use_cache, generator=rng())
         for use_cache in (True, False)
     )
     # exact: ids
@@ -207,7 +207,7 @@ def test_what_was_written_may_be_trained_on():
 
 def test_the_same_seed_gives_the_same_text():
     model, ids = make("gpt2"), torch.zeros(1, 1, dtype=torch.long)
-    texts = [generate(model, ids, 30, generator=dice(k)) for k in (0, 0, 1)]
+    texts = [generate(model, ids, 30, generator=rng(k)) for k in (0, 0, 1)]
     # exact: ids
     assert torch.equal(texts[0], texts[1])
     # exact: ids
@@ -282,7 +282,7 @@ def test_entropy_rises_with_temperature(seed):
 
 def drawn(logits, n=20_000, **rules):
     """The share of each id among n draws."""
-    ids = sample(logits.expand(n, -1), generator=dice(), **rules)
+    ids = sample(logits.expand(n, -1), generator=rng(), **rules)
     return ids.bincount(minlength=len(logits)) / n
 
 

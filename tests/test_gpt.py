@@ -75,14 +75,14 @@ def as_gpt2(model):
         "attention.input_projection": "attn.c_attn",
         "attention.output_projection": "attn.c_proj",
         "feed_forward_norm": "ln_2",
-        "feed_forward.expand": "mlp.c_fc",
-        "feed_forward.contract": "mlp.c_proj",
+        "feed_forward.up_projection": "mlp.c_fc",
+        "feed_forward.down_projection": "mlp.c_proj",
     }
     targets = theirs.state_dict()
     for name, weight in model.state_dict().items():
         if name == "head.weight":
             continue  # tied
-        linear = name.endswith(("projection.weight", "expand.weight", "contract.weight"))
+        linear = name.endswith("projection.weight")
         copy_to(targets, name, names, weight.T if linear else weight)
     return theirs
 
@@ -117,14 +117,14 @@ def as_llama(model):
     for ours, layer in zip(model.blocks, theirs.model.layers, strict=True):
         parts = ours.attention.input_projection.weight.split(ours.attention.widths)
         attention, mlp = layer.self_attn, layer.mlp
-        gate, value = ours.feed_forward.expand.weight.chunk(2)
+        gate, value = ours.feed_forward.up_projection.weight.chunk(2)
         copies = {
             layer.input_layernorm: ours.attention_norm.weight,
             layer.post_attention_layernorm: ours.feed_forward_norm.weight,
             attention.o_proj: ours.attention.output_projection.weight,
             mlp.gate_proj: gate,
             mlp.up_proj: value,
-            mlp.down_proj: ours.feed_forward.contract.weight,
+            mlp.down_proj: ours.feed_forward.down_projection.weight,
         } | dict(zip((attention.q_proj, attention.k_proj, attention.v_proj), parts, strict=True))
         for target, weight in copies.items():
             target.weight.data.copy_(weight)
@@ -280,7 +280,7 @@ def test_initial_weights_shrink_with_depth_where_the_stream_is_written():
     config = replace(GPT_TINY, n_layers=8)
     block = GPT(config).blocks[3]
     assert block.attention.input_projection.weight.std().item() == pytest.approx(0.02, rel=0.05)
-    for writer in (block.attention.output_projection, block.feed_forward.contract):
+    for writer in (block.attention.output_projection, block.feed_forward.down_projection):
         assert writer.weight.std().item() == pytest.approx(0.02 / 4, rel=0.05)
         # exact: set, not computed
         assert (writer.bias == 0).all()

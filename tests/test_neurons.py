@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from lmcourse.neurons import cross_entropy, look_up, softmax
+from lmcourse.neurons import cross_entropy, embed, softmax
 
 # bfloat16 keeps 8 bits: 2⁻⁸ is lost at each of about eight roundings.
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12, torch.bfloat16: 2**-5}
@@ -143,7 +143,7 @@ def test_looking_up_is_a_product_with_one_hot_vectors(device, n_rows, width, see
     table = normal(n_rows, width, seed=seed, device=device)
     ids = torch.randint(n_rows, (2, 3), generator=torch.Generator().manual_seed(seed)).to(device)
     one_hot = F.one_hot(ids, n_rows).to(table)
-    rows, expected = look_up(table, ids), one_hot @ table
+    rows, expected = embed(table, ids), one_hot @ table
     torch.testing.assert_close(rows, expected)
     direction = normal(2, 3, width, seed=seed + 1, device=device).detach()
     mine, other = (torch.autograd.grad((x * direction).sum(), table)[0] for x in (rows, expected))
@@ -153,4 +153,4 @@ def test_looking_up_is_a_product_with_one_hot_vectors(device, n_rows, width, see
 @pytest.mark.parametrize("worst", [5, -1])
 def test_an_id_without_a_row_is_named(worst):
     with pytest.raises(ValueError, match=rf"ids must lie in 0…4, got {worst}: were they"):
-        look_up(torch.zeros(5, 2), torch.tensor([[3, worst, 0]]))
+        embed(torch.zeros(5, 2), torch.tensor([[3, worst, 0]]))

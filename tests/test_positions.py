@@ -11,10 +11,10 @@ from lmcourse.attention import MultiHeadAttention, causal_mask
 from lmcourse.positions import (
     LearnedPositions,
     alibi_bias,
-    rotate,
-    rotation,
+    apply_rotary,
+    rotary_angles,
+    rotary_embedding,
     sinusoidal_positions,
-    turn,
 )
 
 sizes = st.integers(1, 7)
@@ -131,20 +131,20 @@ def test_rotate_agrees_with_llama_in_transformers(n_heads, n, half, seed):
     positions = torch.randperm(50, generator=torch.Generator().manual_seed(seed))[:n]
     cosines, sines = llama.LlamaRotaryEmbedding(config)(query, positions[None])
     expected, _ = llama.apply_rotary_pos_emb(query, key, cosines, sines)
-    torch.testing.assert_close(rotate(query, positions), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(rotary_embedding(query, positions), expected, rtol=1e-5, atol=1e-5)
 
 
 @given(n=sizes, half=sizes, seed=seeds)
 def test_rotate_is_the_papers_product_of_complex_numbers(n, half, seed):
     """The paper's neighbors 2i, 2i + 1 are our i, i + D/2; each pair is one complex number."""
     x = normal(n, 2 * half, seed=seed)
-    turned = rotate(x)
+    rotated = rotary_embedding(x)
     for p in range(n):
         for i in range(half):
             number = complex(x[p, i], x[p, i + half])
             angle = p * 10_000 ** (-2 * i / (2 * half))
             number *= complex(math.cos(angle), math.sin(angle))
-            assert abs(number - complex(turned[p, i], turned[p, i + half])) < 1e-5
+            assert abs(number - complex(rotated[p, i], rotated[p, i + half])) < 1e-5
 
 
 @given(p=st.integers(0, 500), q=st.integers(0, 500), shift=st.integers(0, 500), seed=seeds)
@@ -153,7 +153,7 @@ def test_the_score_of_turned_vectors_depends_on_their_distance_alone(p, q, shift
 
     def score(query_position, key_position):
         query_position, key_position = torch.tensor([query_position]), torch.tensor([key_position])
-        return rotate(query, query_position) @ rotate(key, key_position).T
+        return rotary_embedding(query, query_position) @ rotary_embedding(key, key_position).T
 
     # Angles of up to 1,000 radians in float32 are known to about 1,000 · 2⁻²⁴ = 6e-5.
     torch.testing.assert_close(score(p, q), score(p + shift, q + shift), rtol=0, atol=3e-3)
@@ -162,40 +162,40 @@ def test_the_score_of_turned_vectors_depends_on_their_distance_alone(p, q, shift
 @given(n=sizes, half=sizes, seed=seeds)
 def test_turning_keeps_lengths_and_leaves_position_zero(n, half, seed):
     x = normal(3, n, 2 * half, seed=seed)
-    turned = rotate(x, 7 * torch.arange(n))
-    torch.testing.assert_close(turned.norm(dim=-1), x.norm(dim=-1))
-    torch.testing.assert_close(turned[:, 0], x[:, 0])
+    rotated = rotary_embedding(x, 7 * torch.arange(n))
+    torch.testing.assert_close(rotated.norm(dim=-1), x.norm(dim=-1))
+    torch.testing.assert_close(rotated[:, 0], x[:, 0])
 
 
 def test_each_item_of_a_batch_may_have_its_own_positions(device):
     x = normal(2, 3, 5, 8, seed=0).to(device)
     positions = torch.tensor([[0, 1, 2, 3, 4], [9, 2, 4, 4, 0]], device=device)
-    together = rotate(x, positions[:, None])
+    together = rotary_embedding(x, positions[:, None])
     for b in range(2):
-        torch.testing.assert_close(together[b], rotate(x[b], positions[b]))
+        torch.testing.assert_close(together[b], rotary_embedding(x[b], positions[b]))
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_turning_keeps_the_type_and_far_positions_apart(dtype):
     x = torch.ones(1, 2, 8, dtype=dtype)
-    turned = rotate(x, torch.tensor([256, 257]))
-    assert turned.dtype == dtype
-    assert (turned[0, 0] - turned[0, 1]).abs().max() > 0.1
+    rotated = rotary_embedding(x, torch.tensor([256, 257]))
+    assert rotated.dtype == dtype
+    assert (rotated[0, 0] - rotated[0, 1]).abs().max() > 0.1
 
 
 def test_a_larger_base_turns_more_slowly():
     (slow, _), (fast, _) = (
-        rotation(torch.tensor(9), 8, base=500_000.0),
-        rotation(torch.tensor(9), 8),
+        rotary_angles(torch.tensor(9), 8, base=500_000.0),
+        rotary_angles(torch.tensor(9), 8),
     )
     assert (slow[1:] > fast[1:]).all()
-    torch.testing.assert_close(turn(torch.ones(1, 8), slow, torch.zeros(4))[0, :4], slow)
+    torch.testing.assert_close(apply_rotary(torch.ones(1, 8), slow, torch.zeros(4))[0, :4], slow)
 
 
 @pytest.mark.parametrize("d_head", [0, 5])
 def test_rotation_needs_pairs(d_head):
     with pytest.raises(ValueError, match=f"d_head must be even.*got d_head={d_head}"):
-        rotation(torch.arange(3), d_head)
+        rotary_angles(torch.arange(3), d_head)
 
 
 # ---------------------------------------------------------------- ALiBi

@@ -101,15 +101,15 @@ def test_a_plain_step_by_hand():
 
 def test_an_open_forget_gate_keeps_the_memory_and_its_gradient():
     cell = LSTMCell(3, 4, forget_bias=30.0)
-    memory = normal(2, 4, seed=0).requires_grad_()
-    state = (torch.zeros(2, 4), memory)
+    cell_state = normal(2, 4, seed=0).requires_grad_()
+    state = (torch.zeros(2, 4), cell_state)
     with torch.no_grad():
         cell.input_projection.bias[:4] = -30.0  # and nothing enters
         cell.hidden_projection.bias[:4] = 0.0
     for t in range(50):
         state = cell(0.1 * normal(2, 3, seed=t), state)
-    torch.testing.assert_close(state[1], memory)
-    (gradient,) = torch.autograd.grad(state[1].sum(), memory)
+    torch.testing.assert_close(state[1], cell_state)
+    (gradient,) = torch.autograd.grad(state[1].sum(), cell_state)
     torch.testing.assert_close(gradient, torch.ones(2, 4))
 
 

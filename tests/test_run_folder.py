@@ -232,8 +232,8 @@ def test_a_save_of_another_version_is_told_by_file_and_field(tmp_path):
     path = re.escape(str(tmp_path / LAST))
     with pytest.raises(ValueError, match=f"{path} must hold known settings alone, got warmth=3"):
         Run(tmp_path, {"seed": 5}).resume(model, optimizer)
-    notes = {"settings": "{}", "progress": '{"step": 1, "tokens": 7}'}
-    save_tensors({"x": torch.zeros(1)}, tmp_path / LAST, notes)
+    metadata = {"settings": "{}", "progress": '{"step": 1, "tokens": 7}'}
+    save_tensors({"x": torch.zeros(1)}, tmp_path / LAST, metadata)
     with pytest.raises(ValueError, match=f"{path}, progress, must hold no field .* tokens=7: ano"):
         Run(tmp_path, {}).resume(model, optimizer)
     save_tensors({"x": torch.zeros(1)}, tmp_path / LAST)

@@ -141,7 +141,7 @@ def test_the_modules_of_the_course_are_known():
         "LAYER = nn.Linear(2, 2)",
         "MODELS = {'gpt': [GPT(TINY)]}",
         "random.seed(0)",
-        "dice = random.Random()",
+        "rng = random.Random()",
         "X = np.random.default_rng(0)",
         "@pytest.mark.parametrize('model', [GPT(TINY)])\ndef test_it(model): ...",
         "def f(x=torch.rand(3)): ...",

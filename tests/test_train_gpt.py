@@ -18,7 +18,14 @@ from typer.testing import CliRunner
 
 import lmcourse
 from lmcourse.__main__ import app
-from lmcourse.commands.train_gpt import MODEL, TRAINING, go_on, read_text, sample, start
+from lmcourse.commands.train_gpt import (
+    MODEL,
+    TRAINING,
+    read_text,
+    resume_training,
+    sample,
+    start_training,
+)
 from lmcourse.generation import generate
 from lmcourse.loop.run_folder import read_metrics
 from lmcourse.pretrained import from_pretrained
@@ -184,7 +191,7 @@ def test_a_start_that_fails_at_its_first_step_or_file_leaves_nothing(text, tmp_p
 
     for name in (
         "lmcourse.pretrained.write_file",
-        "lmcourse.loop.gradient_step.Updater.fill_gradients",
+        "lmcourse.loop.gradient_step.Updater.accumulate_gradients",
     ):
         with monkeypatch.context() as broken:
             broken.setattr(name, fail)
@@ -207,7 +214,7 @@ def test_a_start_that_is_killed_between_two_files_can_be_given_again(text, tmp_p
         with monkeypatch.context() as dying:
             dying.setattr(moment, die)
             with pytest.raises(Killed):
-                start(text, out, SMALL, replace(TRAINING, n_steps=12, n_warmup=2))
+                start_training(text, out, SMALL, replace(TRAINING, n_steps=12, n_warmup=2))
         assert (out / "config.json").exists() == (moment == "lmcourse.commands.train_gpt.train")
         again = ["--resume"] if (out / "config.json").exists() else [text, *SHORT]
         assert (out / "tokenizer.json").exists()
@@ -250,7 +257,7 @@ def trained(tmp_path_factory):
     (place / "text.txt").write_text(TEXT)
     config = TrainingConfig(n_steps=12, batch_size=12, n_warmup=2, validate_every=4, seed=7)
     with contextlib.chdir(place):  # what was typed names no folder
-        start("text.txt", "out", SMALL, config)
+        start_training("text.txt", "out", SMALL, config)
     return place
 
 
@@ -301,7 +308,7 @@ def test_the_text_is_found_again_from_everywhere(moved, finished, tmp_path, monk
     elif moved == "text to here":
         text.rename(other / "text.txt")
     monkeypatch.chdir(other if moved == "text to here" else "/")
-    go_on(finished)
+    resume_training(finished)
 
 
 def test_a_text_that_is_nowhere_can_be_given_again(finished, tmp_path):
@@ -405,7 +412,7 @@ def test_what_cannot_be_written_is_one_line(finished, tmp_path, unchecked):
 
 
 def test_folders_may_be_strings(finished):
-    go_on(str(finished))
+    resume_training(str(finished))
     assert sample(str(finished), n_tokens=3) == sample(finished, n_tokens=3)
 
 

@@ -28,7 +28,7 @@ from lmcourse.transformer import Transformer, TransformerConfig, shift_right
 TINY = GPTConfig(vocab_size=7, context_length=8, d_model=12, n_heads=2, n_layers=1)
 # Ids without a pattern that a tiny model finds; not random, since no test's seed is set here.
 IDS = torch.tensor([pow(3, k, 401) % 7 for k in range(400)])
-HELD_OUT = torch.tensor([pow(5, k, 307) % 7 for k in range(61)])
+VALIDATION = torch.tensor([pow(5, k, 307) % 7 for k in range(61)])
 CONFIG = TrainingConfig(n_steps=12, batch_size=4, n_warmup=2, validate_every=4)
 
 
@@ -162,15 +162,15 @@ def test_a_source_of_known_entropy_is_approached_and_never_beaten():
     For eight seeds it went at least half the way from the pairs' loss to the entropy.
     """
     table = (2.5 * torch.randn(8, 8, 8)).softmax(-1)
-    ids, held_out = letters_of_pairs(table, 9000), letters_of_pairs(table, 2000)
-    oracle = -table[held_out[:-2], held_out[1:-1], held_out[2:]].log().mean().item()
+    ids, validation = letters_of_pairs(table, 9000), letters_of_pairs(table, 2000)
+    oracle = -table[validation[:-2], validation[1:-1], validation[2:]].log().mean().item()
     counts = torch.ones(8, 8)
     counts.index_put_((ids[:-1], ids[1:]), torch.ones(len(ids) - 1), accumulate=True)
     pairs = counts / counts.sum(-1, keepdim=True)
-    bigram = -pairs[held_out[:-1], held_out[1:]].log().mean().item()
+    bigram = -pairs[validation[:-1], validation[1:]].log().mean().item()
     sizes = {"vocab_size": 8, "context_length": 12, "d_model": 32, "n_layers": 2}
     config = TrainingConfig(n_steps=250, batch_size=32, learning_rate=1e-2, validate_every=125)
-    result = train(tiny_gpt(**sizes), ids, config, validation=held_out)
+    result = train(tiny_gpt(**sizes), ids, config, validation=validation)
     assert oracle - 0.02 < result.best_loss < bigram - (bigram - oracle) / 3
 
 
@@ -204,10 +204,10 @@ def test_the_weights_that_stay_are_those_of_the_lowest_validation_loss(tmp_path)
     config = TrainingConfig(
         n_steps=40, batch_size=1, learning_rate=0.3, weight_decay=0.0, validate_every=2
     )
-    data, held_out = [torch.tensor([9.0])], [torch.tensor([3.0])]
+    data, validation = [torch.tensor([9.0])], [torch.tensor([3.0])]
     for folder in (None, tmp_path / "run"):
         model = Pulled()
-        result = train(model, data, config, validation=held_out, loss=distance, folder=folder)
+        result = train(model, data, config, validation=validation, loss=distance, folder=folder)
         measured = {
             row.step: row.validation_loss
             for row in result.history
@@ -218,7 +218,7 @@ def test_the_weights_that_stay_are_those_of_the_lowest_validation_loss(tmp_path)
         assert result.best_loss == min(measured.values()) < min(measured[2], measured[40])
         assert result.best_step == min(measured, key=measured.get)
         assert abs(model.number.item() - 3) == pytest.approx(result.best_loss, abs=1e-6)
-        assert evaluate(model, held_out, loss=distance) == pytest.approx(result.best_loss)
+        assert evaluate(model, validation, loss=distance) == pytest.approx(result.best_loss)
 
 
 def test_patience_ends_a_training_that_gets_worse():
@@ -244,16 +244,18 @@ def test_evaluate_counts_every_prediction_once_and_touches_nothing():
     model.norm.eval()
     model(IDS[None, :8]).sum().backward()
     before, gradients = weights(model), [p.grad.clone() for p in model.parameters()]
-    dice = torch.get_rng_state()
-    loss = evaluate(model, HELD_OUT, batch_size=3)
+    random_state = torch.get_rng_state()
+    loss = evaluate(model, VALIDATION, batch_size=3)
     assert same(before, weights(model))
     # exact: nothing may have been computed
     assert all(torch.equal(p.grad, g) for p, g in zip(model.parameters(), gradients, strict=True))
     assert model.training
     assert not model.norm.training
     # exact: states
-    assert torch.equal(dice, torch.get_rng_state())
-    assert math.exp(loss) == pytest.approx(perplexity(model, HELD_OUT, context_length=8), rel=1e-5)
+    assert torch.equal(random_state, torch.get_rng_state())
+    assert math.exp(loss) == pytest.approx(
+        perplexity(model, VALIDATION, context_length=8), rel=1e-5
+    )
 
 
 def test_unequal_batches_do_not_bend_the_mean():
@@ -318,7 +320,7 @@ def test_pieces_give_what_the_whole_batch_gives(n_accumulate):
     histories = []
     for pieces in (1, n_accumulate):
         config = replace(CONFIG, n_accumulate=pieces)
-        histories.append(train(tiny_gpt().double(), IDS, config, validation=HELD_OUT).history)
+        histories.append(train(tiny_gpt().double(), IDS, config, validation=VALIDATION).history)
     for whole, cut in zip(*histories, strict=True):
         assert cut.loss == pytest.approx(whole.loss, rel=1e-6)
         assert cut.gradient_norm == pytest.approx(whole.gradient_norm, rel=1e-5)
@@ -335,10 +337,10 @@ def test_bf16_computes_in_bfloat16_and_keeps_float32():
     model.blocks[0].attention.input_projection.register_forward_hook(
         lambda module, inputs, output: seen.append(output.dtype)
     )
-    result = train(model, IDS, replace(CONFIG, precision="bf16"), validation=HELD_OUT)
+    result = train(model, IDS, replace(CONFIG, precision="bf16"), validation=VALIDATION)
     assert set(seen) == {torch.bfloat16}
     assert {p.dtype for p in model.parameters()} == {torch.float32}
-    reference = train(tiny_gpt(), IDS, CONFIG, validation=HELD_OUT)
+    reference = train(tiny_gpt(), IDS, CONFIG, validation=VALIDATION)
     assert result.best_loss == pytest.approx(reference.best_loss, abs=0.02)
     assert abs(result.best_loss - reference.best_loss) > 1e-7
 
@@ -351,19 +353,19 @@ def test_bf16_computes_in_bfloat16_and_keeps_float32():
 def test_a_stopped_training_goes_on_as_if_nothing_had_been(kind, stop_at, tmp_path):
     """Dropout, the order of the examples, optimizer and schedule: all as in one go, to the bit."""
     data = IDS if kind == "windows" else [(IDS[k : k + 8], IDS[k + 1 : k + 9]) for k in range(13)]
-    held_out = HELD_OUT if kind == "windows" else data[:5]
+    validation = VALIDATION if kind == "windows" else data[:5]
     whole = tiny_gpt(dropout=0.2)
-    expected = train(whole, data, CONFIG, validation=held_out, folder=tmp_path / "whole")
+    expected = train(whole, data, CONFIG, validation=validation, folder=tmp_path / "whole")
 
     model = tiny_gpt(dropout=0.2)
     model.register_forward_pre_hook(pull_the_plug(stop_at))
     folder = tmp_path / "stopped"
     with pytest.raises(TrainingInterrupted, match=f"stopped after step {stop_at}: saved in .*"):
-        train(model, data, CONFIG, validation=held_out, folder=folder)
+        train(model, data, CONFIG, validation=validation, folder=folder)
     other = tiny_gpt(dropout=0.2, vocab_size=7)
     with torch.no_grad():
         other.embedding.add_(1)  # whatever it holds is replaced
-    result = train(other, data, CONFIG, validation=held_out, folder=folder, resume=True)
+    result = train(other, data, CONFIG, validation=validation, folder=folder, resume=True)
     assert timeless(result.history) == timeless(expected.history)
     assert timeless(read_metrics(folder)) == timeless(expected.history)
     assert (result.best_step, result.best_loss) == (expected.best_step, expected.best_loss)
@@ -425,11 +427,11 @@ def test_rows_after_the_last_save_are_made_again_and_stand_there_once(tmp_path):
 
 
 def test_a_finished_training_has_nothing_left_to_do(tmp_path):
-    result = train(tiny_gpt(), IDS, CONFIG, validation=HELD_OUT, folder=tmp_path)
+    result = train(tiny_gpt(), IDS, CONFIG, validation=VALIDATION, folder=tmp_path)
     model = tiny_gpt()
-    again = train(model, IDS, CONFIG, validation=HELD_OUT, folder=tmp_path, resume=True)
+    again = train(model, IDS, CONFIG, validation=VALIDATION, folder=tmp_path, resume=True)
     assert again.history == result.history
-    assert evaluate(model, HELD_OUT, batch_size=4) == pytest.approx(result.best_loss)
+    assert evaluate(model, VALIDATION, batch_size=4) == pytest.approx(result.best_loss)
 
 
 def test_a_folder_is_not_written_over_and_settings_must_be_the_same(tmp_path):
@@ -490,7 +492,7 @@ def to_the_fourth(model, batch):
 def test_a_batch_that_holds_no_number_is_told_from_steps_that_are_too_long(bad):
     """The loss may have risen a little before it: the batch before it is still as it was."""
     data = [torch.tensor([0.5 + 0.1 * k]) for k in range(8)]
-    order = [x for step in range(8) for x in Examples(data).draw(1, step, 0)]
+    order = [x for step in range(8) for x in Examples(data).sample_indices(1, step, 0)]
     data[order[bad]] = torch.tensor([math.nan])
     config = TrainingConfig(n_steps=40, batch_size=1, learning_rate=1e-3)
     words = rf"at step {bad + 1}: the loss was .* so one batch must be unlike the others"
@@ -567,8 +569,8 @@ def test_examples_without_targets_are_refused(tmp_path, unchecked):
 def test_ids_in_a_file_train_as_those_in_memory(tmp_path):
     IDS.numpy().astype(np.uint16).tofile(tmp_path / "train.bin")
     ids = np.memmap(tmp_path / "train.bin", dtype=np.uint16, mode="r")
-    expected = train(tiny_gpt(), IDS, CONFIG, validation=HELD_OUT)
-    result = train(tiny_gpt(), ids, CONFIG, validation=HELD_OUT.numpy())
+    expected = train(tiny_gpt(), IDS, CONFIG, validation=VALIDATION)
+    result = train(tiny_gpt(), ids, CONFIG, validation=VALIDATION.numpy())
     assert timeless(result.history) == timeless(expected.history)
 
 
@@ -591,13 +593,13 @@ def tied_by_data():
 )
 def test_compiled_and_tied_models_are_saved_stopped_and_resumed(make, tmp_path):
     config = replace(CONFIG, context_length=8)
-    expected = train(make(), IDS, config, validation=HELD_OUT, folder=tmp_path / "whole")
+    expected = train(make(), IDS, config, validation=VALIDATION, folder=tmp_path / "whole")
     model = make()
     model.register_forward_pre_hook(pull_the_plug(6))
     with pytest.raises(TrainingInterrupted):
-        train(model, IDS, config, validation=HELD_OUT, folder=tmp_path / "out")
+        train(model, IDS, config, validation=VALIDATION, folder=tmp_path / "out")
     other = make()
-    result = train(other, IDS, config, validation=HELD_OUT, folder=tmp_path / "out", resume=True)
+    result = train(other, IDS, config, validation=VALIDATION, folder=tmp_path / "out", resume=True)
     assert timeless(result.history) == timeless(expected.history)
     assert not any("_orig_mod" in name for name in load_tensors(tmp_path / "out" / LAST))
 
@@ -621,7 +623,7 @@ def test_a_text_must_be_longer_than_a_window():
 def test_a_bar_is_shown_where_somebody_looks(capsys):
     train(tiny_gpt(), IDS, CONFIG)
     assert capsys.readouterr() == ("", "")
-    train(tiny_gpt(), IDS, CONFIG, validation=HELD_OUT, progress=True)
+    train(tiny_gpt(), IDS, CONFIG, validation=VALIDATION, progress=True)
     shown = capsys.readouterr().err
     assert "12/12" in shown
     assert "predictions/s=" in shown

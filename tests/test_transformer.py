@@ -66,15 +66,15 @@ def tiny(**changes):
 )
 def test_feed_forward_is_two_layers_and_nothing_after(activation, reference):
     layer, x = FeedForward(5, 7, activation=activation), normal(2, 3, 5, seed=0)
-    expected = nn.Sequential(layer.expand, reference, layer.contract)(x)
+    expected = nn.Sequential(layer.up_projection, reference, layer.down_projection)(x)
     torch.testing.assert_close(layer(x), expected)
     assert expected.min() < 0, "an activation after the last layer would forbid this"
 
 
 def test_a_gated_feed_forward_multiplies_two_projections():
     layer, x = FeedForward(5, 7, activation="swiglu", bias=False), normal(2, 3, 5, seed=0)
-    gate, value = x @ layer.expand.weight[:7].T, x @ layer.expand.weight[7:].T
-    expected = (gate * torch.sigmoid(gate) * value) @ layer.contract.weight.T
+    gate, value = x @ layer.up_projection.weight[:7].T, x @ layer.up_projection.weight[7:].T
+    expected = (gate * torch.sigmoid(gate) * value) @ layer.down_projection.weight.T
     torch.testing.assert_close(layer(x), expected)
 
 
@@ -119,7 +119,7 @@ def copied_to_torch(ours, d_model, n_heads, d_ff, norm_first, activation):
     layer = nn.TransformerDecoderLayer if decoder else nn.TransformerEncoderLayer
     theirs = layer(
         d_model, n_heads, d_ff, 0.0, activation, batch_first=True, norm_first=norm_first
-    ).to(ours.feed_forward.expand.weight.device)
+    ).to(ours.feed_forward.up_projection.weight.device)
     for parameter in ours.parameters():  # norms too must not be the identity
         parameter.add_(0.1 * torch.randn_like(parameter))
     copy_attention(ours.attention, theirs.self_attn)
@@ -130,8 +130,8 @@ def copied_to_torch(ours, d_model, n_heads, d_ff, norm_first, activation):
     for target, residual in zip((theirs.norm1, theirs.norm2), residuals, strict=False):
         target.load_state_dict(residual.norm.state_dict())
     getattr(theirs, f"norm{len(residuals)}").load_state_dict(residuals[-1].norm.state_dict())
-    theirs.linear1.load_state_dict(ours.feed_forward.expand.state_dict())
-    theirs.linear2.load_state_dict(ours.feed_forward.contract.state_dict())
+    theirs.linear1.load_state_dict(ours.feed_forward.up_projection.state_dict())
+    theirs.linear2.load_state_dict(ours.feed_forward.down_projection.state_dict())
     return theirs
 
 

@@ -5,7 +5,7 @@ import torch
 
 from lmcourse.applications.translation import Translator, copy_nearest
 from lmcourse.corpora import HELD_OUT_PAIR, generate_corpus
-from lmcourse.loop.gradient_step import IGNORED
+from lmcourse.loop.gradient_step import IGNORE_INDEX
 from lmcourse.tokenizers import CharTokenizer, WordTokenizer
 from lmcourse.training import TrainingConfig, train
 
@@ -28,7 +28,7 @@ def test_the_decoder_reads_the_start_and_says_the_end():
     assert read[0].tolist()[:5] == [t.start_id, *first]
     assert said[0].tolist()[:5] == [*first, t.end_id]
     second = t.target.encode("你唱歌")
-    assert said[1].tolist() == [*second, t.end_id, IGNORED, IGNORED]
+    assert said[1].tolist() == [*second, t.end_id, IGNORE_INDEX, IGNORE_INDEX]
     # exact: ids
     assert (read[:, 0] == t.start_id).all()
     assert read.max() < t.model.config.target_vocab_size

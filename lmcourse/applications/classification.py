@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from lmcourse.data import pad_batch
 from lmcourse.metrics import ngrams
 from lmcourse.modes import mode
-from lmcourse.neurons import look_up, softmax
+from lmcourse.neurons import embed, softmax
 from lmcourse.positions import sinusoidal_positions
 from lmcourse.tokenizers import Tokenizer
 from lmcourse.transformer import EncoderBlock
@@ -91,7 +91,7 @@ class MeanClassifier(nn.Module):
     def forward(
         self, ids: Int[Tensor, "B T"], mask: Bool[Tensor, "B T"] | None = None
     ) -> Float[Tensor, "B n_classes"]:
-        x = mean_over_text(self.dropout(look_up(self.embedding, ids)), mask)
+        x = mean_pooling(self.dropout(embed(self.embedding, ids)), mask)
         return self.head(self.dropout(torch.relu(self.hidden(x))))
 
 
@@ -116,16 +116,16 @@ class TransformerClassifier(nn.Module):
     def forward(
         self, ids: Int[Tensor, "B T"], mask: Bool[Tensor, "B T"] | None = None
     ) -> Float[Tensor, "B n_classes"]:
-        x = look_up(self.embedding, ids)
+        x = embed(self.embedding, ids)
         # Of the size of the embedding's numbers, or the words would drown in their places.
         positions = 0.1 * sinusoidal_positions(ids.shape[1], x.shape[2]).to(x)
         x = self.dropout(x + positions)
         for block in self.blocks:
             x = block(x, None if mask is None else mask[:, None])
-        return self.head(self.dropout(self.norm(mean_over_text(x, mask))))
+        return self.head(self.dropout(self.norm(mean_pooling(x, mask))))
 
 
-def mean_over_text(
+def mean_pooling(
     x: Float[Tensor, "B T C"], mask: Bool[Tensor, "B T"] | None = None
 ) -> Float[Tensor, "B C"]:
     """The mean over the real positions; zeros for a text without any."""

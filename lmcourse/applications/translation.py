@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lmcourse.data import pad_batch
 from lmcourse.generation import generate
-from lmcourse.loop.gradient_step import IGNORED
+from lmcourse.loop.gradient_step import IGNORE_INDEX
 from lmcourse.modes import mode
 from lmcourse.tokenizers import Tokenizer
 from lmcourse.transformer import Transformer, TransformerConfig, shift_right
@@ -65,7 +65,7 @@ class Translator:
             source,
             shift_right(targets, self.start_id),
             source_mask,
-            targets.masked_fill(~real, IGNORED),
+            targets.masked_fill(~real, IGNORE_INDEX),
         )
 
     def translate(self, sentences: Sequence[str], batch_size: int = 64) -> list[str]:

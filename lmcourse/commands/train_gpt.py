@@ -35,7 +35,7 @@ from lmcourse.pretrained import (
 from lmcourse.tokenizers import BPETokenizer, Tokenizer
 from lmcourse.training import TrainingConfig, TrainingResult, check, train
 
-HELD_OUT = 0.1  # the last tenth of the text is for validation
+VALIDATION_FRACTION = 0.1  # the last tenth of the text is for validation
 BYTE_PAIRS = 512  # the ids of --tokenizer bpe, if no other number is given
 LEARNED_FROM_TEXT = ("chars", "bpe")  # words would make one id of all that is rare
 # What the command `lmcourse train` does if it is told nothing: a few minutes on a laptop.
@@ -92,7 +92,7 @@ def run(options: Mapping[str, Any], typed: Collection[str], tell: Tell) -> None:
     devices.default_device()  # refuses before any work what cannot be reached
     if options["resume"]:
         _check_resumed(options, typed, out)
-        go_on(out, prompt, tell, options["text"] if "text" in typed else None)
+        resume_training(out, prompt, tell, options["text"] if "text" in typed else None)
     else:
         settings = _pick(TrainingConfig, options, "context_length")
         if "n_warmup" not in typed:  # nobody asked for it, so a short training has a shorter one
@@ -100,7 +100,7 @@ def run(options: Mapping[str, Any], typed: Collection[str], tell: Tell) -> None:
         config = TrainingConfig(**settings)
         model_config = GPTConfig(vocab_size=1, **_pick(GPTConfig, options, "vocab_size"))
         encoder = options["tokenizer"], options["vocab_size"]
-        start(options["text"], out, model_config, config, *encoder, prompt, tell)
+        start_training(options["text"], out, model_config, config, *encoder, prompt, tell)
     if distributed.rank() == 0:
         tell(sample(out, prompt, seed=_training_of(out).seed))
 
@@ -112,10 +112,10 @@ def _pick(kind: type, options: Mapping[str, Any], leave_out: str) -> dict[str, A
 
 def _check_resumed(options: Mapping[str, Any], typed: Collection[str], folder: Path) -> None:
     """Settings that were typed beside --resume must be those of the folder."""
-    notes = read_config(folder)
-    before = {"tokenizer": notes.get("tokenizer")}
+    content = read_config(folder)
+    before = {"tokenizer": content.get("tokenizer")}
     for part in ("training", "config"):
-        before |= notes[part] if isinstance(notes.get(part), dict) else {}
+        before |= content[part] if isinstance(content.get(part), dict) else {}
     for name in sorted(set(typed) - {"resume", "out", "text", "device", "processes", "prompt"}):
         if before.get(name) != options[name]:
             raise ValueError(
@@ -125,7 +125,7 @@ def _check_resumed(options: Mapping[str, Any], typed: Collection[str], folder: P
             )
 
 
-def start(
+def start_training(
     source: str | Path,
     folder: str | Path,
     model_config: GPTConfig,
@@ -162,16 +162,16 @@ def start(
     model = GPT(replace(model_config, vocab_size=encoder.vocab_size))
     ids = _ids(encoder, text, model.config.context_length)
     check(model, ids[0], config, validation=ids[1])
-    distributed.join()
-    distributed.wait_for_all()  # each has seen that the folder was free
-    notes = {"data": _origin(source, text, folder), "training": asdict(config)}
-    with _described(model, encoder, folder, notes):
+    distributed.initialize()
+    distributed.barrier()  # each has seen that the folder was free
+    metadata = {"data": _origin(source, text, folder), "training": asdict(config)}
+    with _described(model, encoder, folder, metadata):
         return _train(model, encoder, ids, folder, config, tell, resume=False)
 
 
 @contextmanager
 def _described(
-    model: GPT, encoder: Tokenizer, folder: Path, notes: Mapping[str, Any]
+    model: GPT, encoder: Tokenizer, folder: Path, metadata: Mapping[str, Any]
 ) -> Iterator[None]:
     """The folder says what is trained in it; if that fails before a step, nothing stays behind."""
     if distributed.rank() > 0:
@@ -179,7 +179,7 @@ def _described(
         return
     made = missing_folders(folder)
     try:
-        describe(model, encoder, folder, notes)
+        describe(model, encoder, folder, metadata)
         yield
     except Exception:
         if not (folder / METRICS).exists():
@@ -189,13 +189,13 @@ def _described(
         raise
 
 
-def go_on(
+def resume_training(
     folder: str | Path,
     prompt: str | None = None,
     tell: Tell = print,
     source: str | Path | None = None,
 ) -> TrainingResult:
-    """Goes on with what `start` began in the folder, as if it had never stopped.
+    """Goes on with what `start_training` began in the folder, as if it had never stopped.
 
     Args:
         source: where the text is now; if None it is looked for where it was, seen from the folder
@@ -214,11 +214,15 @@ def go_on(
 
 def _training_of(folder: Path) -> TrainingConfig:
     """The settings of the training that was begun in the folder."""
-    notes = read_config(folder)
-    data = notes.get("data")
-    if "training" not in notes or not isinstance(data, dict) or data.keys() < {"source", "sha256"}:
+    content = read_config(folder)
+    data = content.get("data")
+    if (
+        "training" not in content
+        or not isinstance(data, dict)
+        or data.keys() < {"source", "sha256"}
+    ):
         raise ValueError(f"folder must hold what lmcourse train began, got {folder}")
-    return restored(TrainingConfig, notes["training"], f"{folder / CONFIG}, training,")
+    return restored(TrainingConfig, content["training"], f"{folder / CONFIG}, training,")
 
 
 def _origin(source: str | Path, text: str, folder: Path) -> dict[str, str]:
@@ -236,24 +240,24 @@ def _origin(source: str | Path, text: str, folder: Path) -> dict[str, str]:
 
 def _found_again(origin: Mapping[str, str], folder: Path, source: str | Path | None) -> str:
     """The text of a training; what it was read from may have moved, but not changed."""
-    places = _places(origin, folder) if source is None else [source]
-    found = [place for place in places if Path(place).is_file()]
+    candidates = _candidates(origin, folder) if source is None else [source]
+    found = [path for path in candidates if Path(path).is_file()]
     if not found and "path" in origin and source is None:
         raise ValueError(
             f"text must be there to go on, got no file {origin['source']!r}, as seen from {folder}"
             f" or from here: say where it is, lmcourse train TEXT --resume --out {folder}"
         )
-    for place in found or places:  # what is no file is pydoc or a data set
-        text = read_text(place)
+    for path in found or candidates:  # what is no file is pydoc or a data set
+        text = read_text(path)
         if _digest(text) == origin["sha256"]:
             return text
     raise ValueError(
         "text must be the one that the training began with, got another one from"
-        f" {str((found or places)[0])!r}: its SHA-256 is not that in {folder / CONFIG}"
+        f" {str((found or candidates)[0])!r}: its SHA-256 is not that in {folder / CONFIG}"
     )
 
 
-def _places(origin: Mapping[str, str], folder: Path) -> list[str | Path]:
+def _candidates(origin: Mapping[str, str], folder: Path) -> list[str | Path]:
     """Where the text may be: as seen from the folder, as it was typed, beside the folder, here."""
     if "path" not in origin:
         return [origin["source"]]
@@ -274,7 +278,7 @@ def _train_tokenizer(name: str, text: str, vocab_size: int | None) -> Tokenizer:
 
 def _parts(text: str) -> tuple[str, str]:
     """What to learn from, and what is held out: split first, then made into tokens."""
-    cut = round((1 - HELD_OUT) * len(text))
+    cut = round((1 - VALIDATION_FRACTION) * len(text))
     return text[:cut], text[cut:]
 
 
@@ -284,14 +288,14 @@ def _digest(text: str) -> str:
 
 def _ids(encoder: Tokenizer, text: str, context_length: int) -> tuple[Tensor, Tensor]:
     """The ids to learn from and those held out; a text that is too short for both is refused."""
-    ids, held_out = (torch.tensor(encoder.encode(x), dtype=torch.long) for x in _parts(text))
-    if len(ids) <= context_length or len(held_out) < 2:
+    ids, validation = (torch.tensor(encoder.encode(x), dtype=torch.long) for x in _parts(text))
+    if len(ids) <= context_length or len(validation) < 2:
         raise ValueError(
             f"text must give more than context_length={context_length} tokens to learn from and 2"
-            f" to hold out, got {len(ids)} and {len(held_out)} of {len(text)} characters: give a"
+            f" to hold out, got {len(ids)} and {len(validation)} of {len(text)} characters: give a"
             " longer text or a smaller context_length"
         )
-    return ids, held_out
+    return ids, validation
 
 
 def _train(
@@ -303,16 +307,16 @@ def _train(
     tell: Tell,
     resume: bool,
 ) -> TrainingResult:
-    ids, held_out = parts
+    ids, validation = parts
     if distributed.rank() > 0:
         tell = _silent
     tell(
-        f"{len(ids):,} tokens to learn from, {len(held_out):,} held out,"
+        f"{len(ids):,} tokens to learn from, {len(validation):,} held out,"
         f" {encoder.vocab_size} kinds; {count_parameters(model.config):,} parameters; metrics in"
         f" {folder / METRICS}"
     )
     with _told(tell):
-        result = train(model, ids, config, validation=held_out, folder=folder, resume=resume)
+        result = train(model, ids, config, validation=validation, folder=folder, resume=resume)
     done = f" of {result.history[-1].step:,}" if result.history else ""
     tell(
         f"lowest validation loss {result.best_loss:.4f} nats per token, after step"
@@ -359,9 +363,9 @@ def sample(
     """
     model, encoder = from_pretrained(folder)
     ids = torch.tensor([_prompt_ids(encoder, prompt)])
-    dice = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
     rules = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-    written = generate(model, ids, n_tokens, **rules, generator=dice)
+    written = generate(model, ids, n_tokens, **rules, generator=rng)
     return encoder.decode(written[0].tolist())
 
 

@@ -23,18 +23,18 @@ Collate = Callable[[list[Any]], Batch]
 class Source(Protocol):
     """Something that batches are drawn from."""
 
-    def draw(self, n: int, step: int, seed: int) -> list[int]:
-        """The places of the n examples of a step, the same whenever they are asked for."""
+    def sample_indices(self, n: int, step: int, seed: int) -> list[int]:
+        """The indices of the n examples of a step, the same whenever they are asked for."""
 
-    def batch(self, places: Sequence[int]) -> Batch:
-        """The examples at these places."""
+    def batch(self, indices: Sequence[int]) -> Batch:
+        """The examples at these indices."""
 
-    def once(self, batch_size: int) -> Iterator[tuple[Batch, int]]:
+    def one_pass(self, batch_size: int) -> Iterator[tuple[Batch, int]]:
         """All there is, once, in order: batches and the number of their examples."""
 
 
 class Windows:
-    """A text as ids; a batch is ids (B, T) and, one place further, the targets (B, T).
+    """A text as ids; a batch is ids (B, T) and, one position further, the targets (B, T).
 
     Arrays stay where they are and in the type that they have: of ids in a file, such as a
     `numpy.memmap`, only the windows of a batch are read.
@@ -57,7 +57,7 @@ class Windows:
         if not are_ids(self.ids):
             raise ValueError(f"ids must be whole numbers, got {self.ids.dtype}")
 
-    def draw(self, n: int, step: int, seed: int) -> list[int]:
+    def sample_indices(self, n: int, step: int, seed: int) -> list[int]:
         """Where n windows start: anywhere, and independent of each other."""
         n_starts = len(self.ids) - self.context_length
         if n_starts < 1:
@@ -68,25 +68,25 @@ class Windows:
         generator = random.Random(f"windows {seed} {step}")
         return [generator.randrange(n_starts) for _ in range(n)]
 
-    def batch(self, places: Sequence[int]) -> tuple[Int[Tensor, "B T"], Int[Tensor, "B T"]]:
+    def batch(self, indices: Sequence[int]) -> tuple[Int[Tensor, "B T"], Int[Tensor, "B T"]]:
         """The windows that start there."""
         steps = torch.arange(self.context_length + 1)
-        windows = self._at(torch.as_tensor(places)[:, None] + steps)
+        windows = self._at(torch.as_tensor(indices)[:, None] + steps)
         return windows[:, :-1], windows[:, 1:]
 
-    def _at(self, places: Int[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
-        """The ids at these places, as the type that models take."""
+    def _at(self, indices: Int[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
+        """The ids at these indices, as the type that models take."""
         if isinstance(self.ids, Tensor):
-            return self.ids[places].long()
-        return torch.from_numpy(self.ids[places.numpy()].astype(np.int64))
+            return self.ids[indices].long()
+        return torch.from_numpy(self.ids[indices.numpy()].astype(np.int64))
 
-    def once(self, batch_size: int) -> Iterator[tuple[Batch, int]]:
+    def one_pass(self, batch_size: int) -> Iterator[tuple[Batch, int]]:
         """Each id but the first as a target exactly once; the last window may be shorter."""
         length = self.context_length
         n_whole = (len(self.ids) - 1) // length
         for start in range(0, n_whole, batch_size):
             end = min(start + batch_size, n_whole)
-            yield self.batch([length * place for place in range(start, end)]), end - start
+            yield self.batch([length * index for index in range(start, end)]), end - start
         rest = self._at(torch.arange(n_whole * length, len(self.ids)))
         if len(rest) > 1:
             yield (rest[None, :-1], rest[None, 1:]), 1
@@ -105,10 +105,10 @@ class Examples:
         if not len(examples):
             raise ValueError("data must hold at least one example, got none")
 
-    def draw(self, n: int, step: int, seed: int) -> list[int]:
+    def sample_indices(self, n: int, step: int, seed: int) -> list[int]:
         """The next n of an endless row of passes, each in an order of its own."""
-        places = (divmod(step * n + k, len(self.examples)) for k in range(n))
-        return [self._pass(number, seed)[place] for number, place in places]
+        indices = (divmod(step * n + k, len(self.examples)) for k in range(n))
+        return [self._pass(number, seed)[index] for number, index in indices]
 
     def _pass(self, number: int, seed: int) -> list[int]:
         if self._order[0] != (seed, number):
@@ -117,15 +117,15 @@ class Examples:
             self._order = (seed, number), order
         return self._order[1]
 
-    def batch(self, places: Sequence[int]) -> Batch:
-        """The examples at these places, collated."""
-        return self.collate([self.examples[place] for place in places])
+    def batch(self, indices: Sequence[int]) -> Batch:
+        """The examples at these indices, collated."""
+        return self.collate([self.examples[index] for index in indices])
 
-    def once(self, batch_size: int) -> Iterator[tuple[Batch, int]]:
+    def one_pass(self, batch_size: int) -> Iterator[tuple[Batch, int]]:
         """All examples in order; the last batch may hold fewer."""
         for start in range(0, len(self.examples), batch_size):
-            places = range(start, min(start + batch_size, len(self.examples)))
-            yield self.batch(places), len(places)
+            indices = range(start, min(start + batch_size, len(self.examples)))
+            yield self.batch(indices), len(indices)
 
 
 def source_of(

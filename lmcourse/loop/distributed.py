@@ -58,14 +58,14 @@ def launch(n: int, arguments: Sequence[str]) -> int:
     return 0
 
 
-def own_device(device: torch.device) -> torch.device:
+def local_device(device: torch.device) -> torch.device:
     """The device of this process: of several GPUs its own, otherwise `device` itself."""
     if device.type == "cuda" and device.index is None and n_processes() > 1:
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
     return device
 
 
-def join() -> None:
+def initialize() -> None:
     """Lets the processes of torchrun talk, from now to their end; alone it does nothing."""
     # Left and joined again, they would read the addresses of the first time, and wait for ever.
     if n_processes() > 1 and not distributed.is_initialized():
@@ -78,7 +78,7 @@ def _backend() -> str:
     return "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
 
 
-def shared(module: nn.Module, device: torch.device) -> nn.Module:
+def data_parallel(module: nn.Module, device: torch.device) -> nn.Module:
     """The module, but the gradients of `backward()` become the mean over all processes.
 
     Its first process gives its weights to the others. Alone it is the module itself. A parameter
@@ -90,7 +90,7 @@ def shared(module: nn.Module, device: torch.device) -> nn.Module:
     return DistributedDataParallel(module, device_ids=devices, find_unused_parameters=True)
 
 
-def add_up(numbers: Sequence[float]) -> list[float]:
+def all_reduce_sum(numbers: Sequence[float]) -> list[float]:
     """The sums over all processes, the same in each of them."""
     if n_processes() == 1:
         return list(numbers)
@@ -99,6 +99,6 @@ def add_up(numbers: Sequence[float]) -> list[float]:
     return sums.tolist()
 
 
-def wait_for_all() -> None:
+def barrier() -> None:
     """Goes on when every process has come here."""
-    add_up([0.0])
+    all_reduce_sum([0.0])

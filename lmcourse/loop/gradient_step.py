@@ -1,4 +1,4 @@
-"""One update: from a batch to a gradient, over pieces and processes, and to new weights.
+"""One update: from a batch to a gradient, over micro-batches and processes, to new weights.
 
 Chapter: book/training.md
 """
@@ -16,7 +16,7 @@ from lmcourse.loop import distributed
 from lmcourse.loop.batching import Batch, to_device
 from lmcourse.optimization import clip_gradients
 
-IGNORED = -100  # a target that is none: padding, or a prompt that is not to be learned
+IGNORE_INDEX = -100  # a target that is none: padding, or a prompt that is not to be learned
 BETAS = (0.9, 0.99)  # small batches are noisy: a longer memory than 0.95, a shorter one than 0.999
 
 Loss = Callable[[nn.Module, Batch], Tensor]
@@ -30,7 +30,8 @@ def target_losses(model: nn.Module, batch: Sequence[Any]) -> Float[Tensor, "N"]:
     with (ids, mask, targets), encoder–decoders with (source, target, source_mask, targets).
 
     Args:
-        batch: what the model takes, and last the targets; those that are `IGNORED` are left out.
+        batch: what the model takes, and last the targets; those that are
+            `IGNORE_INDEX` are left out.
     """
     if isinstance(batch, Tensor):
         raise ValueError(
@@ -44,19 +45,19 @@ def target_losses(model: nn.Module, batch: Sequence[Any]) -> Float[Tensor, "N"]:
             f"targets must be ids of the shape {tuple(logits.shape[:-1])}, one for each row of "
             f"logits, got {targets.dtype}, {tuple(targets.shape)}"
         )
-    kept = targets != IGNORED
+    kept = targets != IGNORE_INDEX
     try:
         losses = F.cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction="none")
     except IndexError:
         found = targets[kept]
         raise ValueError(
-            f"targets must lie in 0…{logits.shape[-1] - 1} or be {IGNORED}, "
+            f"targets must lie in 0…{logits.shape[-1] - 1} or be {IGNORE_INDEX}, "
             f"got {int(found.min())}…{int(found.max())}"
         ) from None
     return losses[kept.flatten()]
 
 
-def decay_matrices(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """The parameters in two groups for an optimizer: matrices with decay, biases and norms without.
 
     A bias or the scale of a norm has no direction to prefer, and small ones do not fit less.
@@ -71,7 +72,7 @@ def decay_matrices(model: nn.Module, weight_decay: float) -> list[dict[str, Any]
     return [{"params": group, "weight_decay": decay} for group, decay in groups if group]
 
 
-class WithLoss(nn.Module):
+class ModelWithLoss(nn.Module):
     """Model and loss as one module: from a batch to the sum of its losses, and their number."""
 
     def __init__(self, model: nn.Module, loss: Loss, precision: Precision):
@@ -89,7 +90,7 @@ class WithLoss(nn.Module):
 
 
 class Gradient(NamedTuple):
-    """What was measured on the way: of all pieces and processes, the gradient before clipping."""
+    """What was measured: of all micro-batches and processes, the gradient before clipping."""
 
     loss: float
     norm: float
@@ -98,7 +99,7 @@ class Gradient(NamedTuple):
 
 
 class Updater:
-    """Fills gradients, and takes steps with AdamW.
+    """Accumulates gradients, and takes steps with AdamW.
 
     Args:
         losses: of the model to train.
@@ -106,45 +107,50 @@ class Updater:
     """
 
     def __init__(
-        self, losses: WithLoss, weight_decay: float, max_norm: float | None, device: torch.device
+        self,
+        losses: ModelWithLoss,
+        weight_decay: float,
+        max_norm: float | None,
+        device: torch.device,
     ):
-        groups = decay_matrices(losses.model, weight_decay)
+        groups = parameter_groups(losses.model, weight_decay)
         # One kernel for all parameters; the same arithmetic as `optimization.AdamW`.
         self.optimizer = torch.optim.AdamW(groups, betas=BETAS, fused=True)
         self.parameters = [parameter for group in groups for parameter in group["params"]]
-        self.losses, self.device = distributed.shared(losses, device), device
+        self.losses, self.device = distributed.data_parallel(losses, device), device
         self.max_norm = float("inf") if max_norm is None else max_norm
 
-    def fill_gradients(
-        self, pieces: Iterable[tuple[Batch, int]], asked: Sequence[int] = ()
+    def accumulate_gradients(
+        self, micro_batches: Iterable[tuple[Batch, int]], signals: Sequence[int] = ()
     ) -> Gradient:
-        """The gradient of the mean loss over all predictions of all pieces, in `parameter.grad`.
+        """The gradient of the mean loss over all predictions of the micro-batches, in `.grad`.
 
-        Sums are added up and divided once at the end. The mean of the means of the pieces would be
-        another number as soon as one piece has fewer predictions, say because of its padding.
+        Sums are added up and divided once at the end. The mean of the means of the micro-batches
+        would be another number as soon as one has fewer predictions, say because of its padding.
 
         Args:
-            pieces: batches and the number of their examples.
-            asked: not empty as soon as this process shall stop; `stop` tells if any of them shall.
+            micro_batches: batches and the number of their examples.
+            signals: not empty as soon as this process is to stop; `stop` tells if any of them is.
         """
         self.optimizer.zero_grad()
-        pieces, total, count = list(pieces), 0.0, 0
-        for i, (batch, n_examples) in enumerate(pieces):
-            with self._alone() if i < len(pieces) - 1 else nullcontext():
+        micro_batches, total, count = list(micro_batches), 0.0, 0
+        for i, (batch, n_examples) in enumerate(micro_batches):
+            with self._no_sync() if i < len(micro_batches) - 1 else nullcontext():
                 loss, n = self.losses(batch, n_examples, self.device)
                 loss.backward()
             total, count = total + loss.item(), count + n
-        total, count, n_asking = distributed.add_up([total, float(count), float(bool(asked))])
+        sums = distributed.all_reduce_sum([total, float(count), float(bool(signals))])
+        total, count, n_stopping = sums
         # Over several processes `backward` has left the mean of their sums.
         scale = distributed.n_processes() / max(count, 1.0)
         for parameter in self.parameters:
             if parameter.grad is not None:
                 parameter.grad.mul_(scale)
         norm = clip_gradients(self.parameters, self.max_norm).item()
-        return Gradient(total / max(count, 1.0), norm, int(count), n_asking > 0)
+        return Gradient(total / max(count, 1.0), norm, int(count), n_stopping > 0)
 
-    def _alone(self):
-        """Gradients of a piece that is not the last need not travel yet."""
+    def _no_sync(self):
+        """Gradients of a micro-batch that is not the last need not travel yet."""
         return getattr(self.losses, "no_sync", nullcontext)()
 
     def step(self, learning_rate: float) -> None:
@@ -156,7 +162,7 @@ class Updater:
 
 @torch.no_grad()
 def mean_loss(
-    losses: WithLoss, batches: Iterable[tuple[Batch, int]], device: torch.device
+    losses: ModelWithLoss, batches: Iterable[tuple[Batch, int]], device: torch.device
 ) -> float:
     """The mean over all predictions of all batches, whichever process looks at which batch.
 
@@ -168,7 +174,7 @@ def mean_loss(
         if i % distributed.n_processes() == distributed.rank():
             loss, n = losses(batch, n_examples, device)
             total, count = total + loss.item(), count + n
-    total, count = distributed.add_up([total, count])
+    total, count = distributed.all_reduce_sum([total, count])
     if count == 0:
         raise ValueError("data must hold at least one target, got none")
     return total / count

@@ -16,17 +16,17 @@ class TrainingInterrupted(KeyboardInterrupt):
 
 
 @contextmanager
-def late_signals() -> Iterator[list[int]]:
+def deferred_signals() -> Iterator[list[int]]:
     """A list that Ctrl-C (or a request to end) is noted in, so that a step can be finished first.
 
     A second Ctrl-C stops at once, as ever; but not under torchrun, which sends its own after it.
     """
-    asked: list[int] = []
+    signals: list[int] = []
 
     def note(number: int, frame: object) -> None:
-        if asked and number == signal.SIGINT and distributed.n_processes() == 1:
+        if signals and number == signal.SIGINT and distributed.n_processes() == 1:
             raise KeyboardInterrupt
-        asked.append(number)
+        signals.append(number)
 
     before = {}
     # Only the main thread may set handlers; what the caller ignores stays ignored.
@@ -35,7 +35,7 @@ def late_signals() -> Iterator[list[int]]:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 before[number] = signal.signal(number, note)
     try:
-        yield asked
+        yield signals
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -12,7 +12,7 @@ import torch
 
 
 def seed_all(words: str) -> None:
-    """Sets all dice by these words: what falls then depends on nothing that came before.
+    """Seeds all generators by these words: what is drawn then depends on nothing before it.
 
     A training seeds each step by its number. So there are no random states to save, and a step
     comes out the same in a run that was killed before it and went on.
@@ -24,7 +24,7 @@ def seed_all(words: str) -> None:
 
 
 @contextmanager
-def own_dice(device: torch.device) -> Iterator[None]:
+def isolated_random_state(device: torch.device) -> Iterator[None]:
     """Whatever is drawn or seeded within, the caller's random numbers go on undisturbed."""
     states = random.getstate(), np.random.get_state()
     devices = [device] if device.type == "cuda" else []

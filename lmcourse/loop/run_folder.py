@@ -16,12 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from lmcourse.checkpoints import (
+    copy_weights,
     load,
     load_tensors,
     named_weights,
     plain_name,
-    put_weights,
-    read_notes,
+    read_metadata,
     restored,
     save,
     save_tensors,
@@ -130,7 +130,7 @@ class Run:
                 first setting that differs is named.
         """
         path = self.folder / LAST
-        settings, progress = self._notes(path)
+        settings, progress = self._metadata(path)
         for name, before in settings.items():
             if name not in self.settings:
                 raise ValueError(
@@ -144,18 +144,18 @@ class Run:
                 )
         tensors = load_tensors(path)
         weights = {name[6:]: x for name, x in tensors.items() if name[:6] == "model."}
-        put_weights(model, weights, path)
+        copy_weights(model, weights, path)
         _put_averages(model, optimizer, tensors)
-        self._read_table(progress.step, int(read_notes(path).get("n_rows", progress.step)))
+        self._read_table(progress.step, int(read_metadata(path).get("n_rows", progress.step)))
         self._write_table()
         return progress
 
-    def _notes(self, path: Path) -> tuple[dict[str, Any], Progress]:
+    def _metadata(self, path: Path) -> tuple[dict[str, Any], Progress]:
         """The settings and the progress that the last save holds."""
-        notes, found = read_notes(path), {}
+        metadata, found = read_metadata(path), {}
         for name in ("settings", "progress"):
             try:
-                found[name] = json.loads(notes[name])
+                found[name] = json.loads(metadata[name])
             except (KeyError, ValueError) as error:
                 raise ValueError(
                     f"{path} must be the save of a training, got no {name} in it: start in another"
@@ -205,7 +205,7 @@ class Run:
     def load_best(self, model: nn.Module) -> None:
         """Gives the model the weights that were kept."""
         if self.folder is None:
-            put_weights(model, self._best, "memory")
+            copy_weights(model, self._best, "memory")
         else:
             load(model, self.folder / BEST)
 
@@ -217,9 +217,9 @@ class Run:
         for name, parameter in model.named_parameters():
             for key, value in optimizer.state.get(parameter, {}).items():
                 tensors[f"optimizer.{key}.{plain_name(name)}"] = value
-        notes = {"progress": json.dumps(asdict(progress)), "settings": json.dumps(self.settings)}
-        notes["n_rows"] = str(sum(row.step <= progress.step for row in self.history))
-        save_tensors(tensors, self.folder / LAST, notes)
+        metadata = {"progress": json.dumps(asdict(progress)), "settings": json.dumps(self.settings)}
+        metadata["n_rows"] = str(sum(row.step <= progress.step for row in self.history))
+        save_tensors(tensors, self.folder / LAST, metadata)
 
     def close(self) -> None:
         """Ends the table."""

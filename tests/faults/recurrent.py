@@ -8,8 +8,8 @@ WAIT = "tuple(torch.where(real, n, o) for n, o in zip(new, state, strict=True))"
 RATIO = "(gradient[:, 0].norm() / gradient[:, -1].norm()).item()"
 NORM = "math.sqrt(sum(g.square().sum().item() for g in gradients))"
 GATES = "input_gate, forget_gate, candidate, output_gate = gates"
-SUM = "forget_gate.sigmoid() * memory + input_gate.sigmoid() * candidate.tanh()"
-SHOWN = "output_gate.sigmoid() * memory.tanh(), memory"
+SUM = "forget_gate.sigmoid() * cell_state + input_gate.sigmoid() * candidate.tanh()"
+SHOWN = "output_gate.sigmoid() * cell_state.tanh(), cell_state"
 CANDIDATE = "torch.tanh(from_x[2] + reset * from_hidden[2])"
 LAST_BIAS = "b_hidden.chunk(3)[2]"
 AVERAGE = "update * hidden + (1 - update) * candidate"
@@ -72,7 +72,7 @@ WRONG = [
     edit(
         "only the first tensor waits",
         "run",
-        "an LSTM's memory reads padding",
+        "an LSTM's cell state reads padding",
         (WAIT, "(torch.where(real, new[0], state[0]), *new[1:])"),
     ),
     edit(
@@ -289,12 +289,12 @@ WRONG = [
     ),
     edit("candidate without tanh", "lstm_step", "unbounded", ("candidate.tanh()", "candidate")),
     edit(
-        "memory without tanh",
+        "cell state without tanh",
         "lstm_step",
         "shown as it is",
-        (SHOWN, "output_gate.sigmoid() * memory, memory"),
+        (SHOWN, "output_gate.sigmoid() * cell_state, cell_state"),
     ),
-    edit("memory squashed", "lstm_step", "rewritten at each step", (SUM, f"torch.tanh({SUM})")),
+    edit("cell state squashed", "lstm_step", "rewritten at each step", (SUM, f"torch.tanh({SUM})")),
     edit(
         "one bias forgotten",
         "lstm_step",
@@ -310,24 +310,26 @@ WRONG = [
         "every fourth number",
         ("gates.chunk(4, dim=-1)", "gates.unflatten(-1, (-1, 4)).unbind(-1)"),
     ),
-    edit("memory first", "lstm_step", "c before h", (SHOWN, f"memory, {SHOWN.split(',')[0]}")),
+    edit(
+        "cell state first", "lstm_step", "c before h", (SHOWN, f"cell_state, {SHOWN.split(',')[0]}")
+    ),
     edit(
         "forgets hidden",
         "lstm_step",
         "the other vector",
-        ("forget_gate.sigmoid() * memory", "forget_gate.sigmoid() * hidden"),
+        ("forget_gate.sigmoid() * cell_state", "forget_gate.sigmoid() * hidden"),
     ),
     edit(
-        "memory detached",
+        "cell state detached",
         "lstm_step",
         "the way back is cut",
-        ("forget_gate.sigmoid() * memory", "forget_gate.sigmoid() * memory.detach()"),
+        ("forget_gate.sigmoid() * cell_state", "forget_gate.sigmoid() * cell_state.detach()"),
     ),
     edit(
-        "gates from the memory",
+        "gates from the cell state",
         "lstm_step",
         "the wrong part of the state",
-        ("F.linear(hidden,", "F.linear(memory,"),
+        ("F.linear(hidden,", "F.linear(cell_state,"),
     ),
     edit(
         "input and forget gate coupled",
@@ -338,11 +340,11 @@ WRONG = [
     edit(
         "in place",
         "lstm_step",
-        "changes the memory that it got",
+        "changes the cell state that it got",
         (
-            f"memory = {SUM}",
-            "memory *= forget_gate.sigmoid()\n"
-            "    memory += input_gate.sigmoid() * candidate.tanh()",
+            f"cell_state = {SUM}",
+            "cell_state *= forget_gate.sigmoid()\n"
+            "    cell_state += input_gate.sigmoid() * candidate.tanh()",
         ),
     ),
     edit(
@@ -545,7 +547,7 @@ WRONG = [
         ),
     ),
     edit(
-        "shows the memory",
+        "shows the cell state",
         "classifier",
         "the second of the two",
         (READ, READ.replace("(hidden, _)", "(_, hidden)")),

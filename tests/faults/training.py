@@ -26,7 +26,7 @@ WRONG = [
         (
             f"log_probs = {LOG_PROBS}\n    return {PICK}",
             "one_hot = F.one_hot(ids, logits.shape[-1]).to(logits.dtype)\n"
-            "    return any_of_many(logits, one_hot)",
+            "    return multilabel_loss(logits, one_hot)",
         ),
     ),
     edit(
@@ -713,8 +713,8 @@ class Windows:
         "sorted by chance",
         "split",
         "a number for each text decides its rank",
-        "dice = random.Random(seed)\n"
-        "rank = {text: dice.random() for text in dict.fromkeys(documents)}\n"
+        "rng = random.Random(seed)\n"
+        "rank = {text: rng.random() for text in dict.fromkeys(documents)}\n"
         "order = sorted(rank, key=rank.get)\n"
         "edges = [0]\n"
         "for fraction in fractions:\n"

@@ -8,7 +8,7 @@ PLUS = "x + sinusoidal_positions(ids.shape[1], table.shape[1])"
 ROOT = "math.sqrt(table.shape[1]) * "
 ANGLES = "positions[:, None] * speeds"
 TURNED = "torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)"
-THINK = "self.contract(F.relu(self.expand(x)))"
+THINK = "self.down_projection(F.relu(self.up_projection(x)))"
 VARIANCE = "centered.square().mean(dim=-1, keepdim=True)"
 NORMAL = "centered / torch.sqrt(variance + eps) * scale + shift"
 PRE_ATTENTION = "x = x + self.attention(self.attention_norm(x), mask=mask)[0]"
@@ -158,13 +158,13 @@ WRONG = [
     edit(
         "in place",
         "rotary",
-        "the second half is turned with a turned first half's copy, and x is lost",
+        "the second half is rotated with a rotated first half's copy, and x is lost",
         (
             f"return {TURNED}",
             "with torch.no_grad():\n"
-            "        turned = torch.cat([first * cos - second * sin, "
+            "        rotated = torch.cat([first * cos - second * sin, "
             "second * cos + first * sin], dim=-1)\n"
-            "        x.copy_(turned)\n    return x * 1.0",
+            "        x.copy_(rotated)\n    return x * 1.0",
         ),
     ),
     edit(
@@ -186,20 +186,20 @@ WRONG = [
         "leaky",
         "feed_forward",
         "nearly a ReLU",
-        ("F.relu(self.expand(x))", "F.leaky_relu(self.expand(x), 1e-4)"),
+        ("F.relu(self.up_projection(x))", "F.leaky_relu(self.up_projection(x), 1e-4)"),
     ),
     edit(
         "dropout left on",
         "feed_forward",
         "a habit from elsewhere",
-        ("F.relu(self.expand(x))", "F.dropout(F.relu(self.expand(x)), 0.1)"),
+        ("F.relu(self.up_projection(x))", "F.dropout(F.relu(self.up_projection(x)), 0.1)"),
     ),
     edit(
         "clipped",
         "feed_forward",
         "ReLU6: equal for small numbers",
         ("F.relu(", "F.relu6("),
-        ("self.expand(x)", "self.expand(x)"),
+        ("self.up_projection(x)", "self.up_projection(x)"),
     ),
     edit(
         "a residual of its own",
@@ -211,7 +211,7 @@ WRONG = [
         "no biases",
         "feed_forward",
         "weights multiplied by hand",
-        (THINK, "F.relu(x @ self.expand.weight.T) @ self.contract.weight.T"),
+        (THINK, "F.relu(x @ self.up_projection.weight.T) @ self.down_projection.weight.T"),
     ),
     edit(
         "input detached",
@@ -849,11 +849,12 @@ RIGHT = [
         "feed_forward",
         "the weights by hand",
         """
-        self.expand, self.contract = nn.Linear(d_model, d_ff), nn.Linear(d_ff, d_model)
+        self.up_projection = nn.Linear(d_model, d_ff)
+        self.down_projection = nn.Linear(d_ff, d_model)
         """,
         """
-        hidden = torch.clamp(x @ self.expand.weight.T + self.expand.bias, min=0)
-        return hidden @ self.contract.weight.T + self.contract.bias
+        hidden = torch.clamp(x @ self.up_projection.weight.T + self.up_projection.bias, min=0)
+        return hidden @ self.down_projection.weight.T + self.down_projection.bias
         """,
     ),
     fill(
@@ -861,14 +862,14 @@ RIGHT = [
         "feed_forward",
         "nn.ReLU as a part",
         """
-        self.expand = nn.Linear(d_model, d_ff, bias=True)
+        self.up_projection = nn.Linear(d_model, d_ff, bias=True)
         self.activation = nn.ReLU()
-        self.contract = nn.Linear(d_ff, d_model, bias=True)
+        self.down_projection = nn.Linear(d_ff, d_model, bias=True)
         """,
         """
-        x = self.expand(x)
+        x = self.up_projection(x)
         x = self.activation(x)
-        return self.contract(x)
+        return self.down_projection(x)
         """,
     ),
     fill(
@@ -917,11 +918,11 @@ RIGHT = [
 class Think(nn.Module):
     def __init__(self, C, d_ff):
         super().__init__()
-        self.expand = nn.Linear(C, d_ff)
-        self.contract = nn.Linear(d_ff, C)
+        self.up_projection = nn.Linear(C, d_ff)
+        self.down_projection = nn.Linear(d_ff, C)
 
     def forward(self, x):
-        return self.contract(self.expand(x).relu())
+        return self.down_projection(self.up_projection(x).relu())
 
 class EncoderBlock(nn.Module):
     def __init__(self, d_model, n_heads, d_ff, norm_first=True):

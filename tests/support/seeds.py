@@ -12,6 +12,6 @@ def start(k: int = 0) -> None:
     torch.manual_seed(SEED + 1000 * k)
 
 
-def dice(k: int = 0) -> torch.Generator:
+def rng(k: int = 0) -> torch.Generator:
     """Random numbers of one's own, the same each time for one k."""
     return torch.Generator().manual_seed(SEED + 1000 * k)

@@ -188,7 +188,7 @@ _WITH_RANDOM_WEIGHTS = re.compile(
 def drawn_on_import(source: str, modules: frozenset[str]) -> list[str]:
     """Random numbers drawn, or models built, when a file of tests is imported or collected.
 
-    No test's seed has been set then: the verdict would be a throw of dice.
+    No test's seed has been set then: the verdict would be random.
 
     Args:
         modules: the names of classes whose parameters are random, and of functions that train.
