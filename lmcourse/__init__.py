@@ -2,16 +2,17 @@
 
 A module imports only from those that stand before it in this list:
 
-    files       whole files or none (standard library only)
-    devices     where tensors live
-    modes       a model in training or not, for a while
-    neurons     softmax, cross-entropy, look-up of rows
-    byte_pairs  words of a text; merges of neighbors, learned and applied
-    tokenizers  text to ids and back: characters, words, byte pairs
-    corpora     generated texts
-    data        real data sets, splits, batches, padding
-    metrics     what a number about a model means
-    plots       figures that carry their own description; text as chips and in color
+    files         whole files or none (standard library only)
+    devices       where tensors live
+    modes         a model in training or not, for a while
+    neurons       softmax, cross-entropy, embedding
+    byte_pairs    words of a text; merges of neighbors, learned and applied
+    tokenizers    text to ids and back: characters, words, byte pairs
+    corpora       generated texts
+    text_windows  windows of ids: at random, or all in order
+    data          real data sets, splits, batches, padding
+    metrics       what a number about a model means
+    plots         figures that carry their own description; text as chips and in color
 
     recurrent   RNN, LSTM and GRU: cells, layers, a language model, a classifier
     attention   scaled dot-product, additive and multi-head attention
@@ -23,7 +24,7 @@ A module imports only from those that stand before it in this list:
 
     optimization  SGD, Adam, AdamW, a schedule, clipping
     checkpoints   weights in files that hold no code
-    loop          what training stands on: batches, gradients, folders, processes, Ctrl-C
+    loop          what training is built on: batches, gradients, folders, processes, Ctrl-C
     training      one loop for every model
     generation    from logits to text
     live_figures  figures that one can touch

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from lmcourse.corpora import generate_corpus as generate_corpus
 from lmcourse.files import FULL, is_full
+from lmcourse.text_windows import Windows
 
 VARIABLE = "LMCOURSE_DATA"
 Item = TypeVar("Item")
@@ -272,17 +273,11 @@ def batches(
     The text is cut into windows of `context_length`; fewer ids than a window at its end are left
     out, and the last batch may hold fewer windows.
     """
-    ids = torch.as_tensor(ids)
-    n_windows = (len(ids) - 1) // context_length
-    if n_windows < 1:
-        raise ValueError(
-            f"ids must be more than context_length, got {len(ids)} ids,"
-            f" context_length={context_length}: give a longer text or a smaller context_length"
-        )
-    windows = ids[: n_windows * context_length].view(n_windows, context_length)
-    targets = ids[1 : n_windows * context_length + 1].view(n_windows, context_length)
-    order = torch.randperm(n_windows, generator=torch.Generator().manual_seed(seed))
-    return ((windows[chosen], targets[chosen]) for chosen in order.split(batch_size))
+    windows = Windows(ids, context_length)
+    windows.check_length()
+    starts = torch.tensor(windows.starts())
+    order = torch.randperm(len(starts), generator=torch.Generator().manual_seed(seed))
+    return (windows.batch(chosen.tolist()) for chosen in starts[order].split(batch_size))
 
 
 def pad_batch(

@@ -36,7 +36,8 @@ def bootstrap_interval(
     _check_scores(scores, weights, confidence)
     generator = torch.Generator().manual_seed(seed)
     weights = torch.ones_like(scores) if weights is None else weights
-    scores, weights = scores.double().cpu(), weights.double().cpu()
+    # First to the CPU: Apple's GPUs know no float64.
+    scores, weights = scores.cpu().double(), weights.cpu().double()
     n, means = len(scores), []
     while len(means) < n_resamples:  # in parts: all at once would need n · n_resamples numbers
         n_rows = min(n_resamples - len(means), 1 + 1_000_000 // n)
@@ -91,6 +92,7 @@ def reliability(
 
     Drawn against each other, the first two lie on the diagonal if the model is calibrated.
     """
+    probs, right = probs.cpu(), right.cpu()
     bins = calibration_bins(probs, n_bins)
     rows = []
     for i in range(n_bins):

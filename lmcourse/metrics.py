@@ -14,6 +14,7 @@ from torch import Tensor
 
 from lmcourse.modes import mode
 from lmcourse.neurons import cross_entropy
+from lmcourse.text_windows import Windows
 from lmcourse.tokenizers import UNKNOWN, Tokenizer
 
 
@@ -47,7 +48,7 @@ def accuracy(predictions: Int[Tensor, "*shape"], targets: Int[Tensor, "*shape"])
             "predictions and targets must have one shape, and not be empty, got"
             f" {tuple(predictions.shape)} and {tuple(targets.shape)}"
         )
-    return (predictions == targets).double().mean().item()
+    return int((predictions == targets).sum()) / targets.numel()
 
 
 def perplexity(
@@ -74,12 +75,10 @@ def negative_log_likelihood(
     model: LanguageModel, ids: Int[Tensor, "N"], context_length: int, batch_size: int = 32
 ) -> float:
     """−Σ log p of all ids but the first, in nats, read in windows that do not overlap."""
-    if len(ids) < 2:
-        raise ValueError(f"ids must be at least two, one to start from, got {len(ids)}")
-    total = 0.0
+    windows, total = Windows(ids, context_length), 0.0
     # With dropout it would be the perplexity of another model.
     with mode(model, training=False), torch.no_grad():
-        for inputs, targets in _windows(ids, context_length, batch_size):
+        for (inputs, targets), _ in windows.one_pass(batch_size):
             # Weighted by its size: the last window is shorter, and counts for less.
             total += cross_entropy(model(inputs), targets).item() * targets.numel()
     return total
@@ -117,17 +116,6 @@ def _n_bytes_of_first(tokenizer: Tokenizer, text: str, ids: list[int]) -> int:
         if tokenizer.encode(text[end:]) == ids[1:]:
             return len(text[:end].encode())
     return 0  # a sign for the start of a text
-
-
-def _windows(ids: Tensor, context_length: int, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Each id but the first as a target exactly once, in windows, the last perhaps shorter."""
-    inputs, targets = ids[:-1], ids[1:]
-    end = len(inputs) // context_length * context_length
-    if end:
-        rows = (x[:end].view(-1, context_length).split(batch_size) for x in (inputs, targets))
-        yield from zip(*rows, strict=True)
-    if end < len(inputs):
-        yield inputs[None, end:], targets[None, end:]
 
 
 def bleu(
@@ -215,8 +203,9 @@ def calibration_error(
     Reference: Naeini, Cooper and Hauskrecht (2015), Obtaining Well Calibrated Probabilities Using
         Bayesian Binning, AAAI 2015
     """
+    probs, right = probs.cpu(), right.cpu()  # Apple's GPUs know no float64
     bins = calibration_bins(probs, n_bins)
-    gaps = torch.zeros(n_bins, dtype=torch.double, device=probs.device)
+    gaps = torch.zeros(n_bins, dtype=torch.double)
     gaps.index_add_(0, bins, right.double() - probs.double())
     return gaps.abs().sum().item() / len(probs)
 
@@ -225,8 +214,9 @@ def calibration_bins(probs: Float[Tensor, "N"], n_bins: int = 10) -> Int[Tensor,
     """The bin of each probability, of `n_bins` of equal width from 0 to 1; 1 is in the last."""
     if not len(probs) or not ((probs >= 0) & (probs <= 1)).all():
         raise ValueError(f"probs must be from 0 to 1, and not empty, got {_extent(probs)}")
-    # In float64: 10 times the float32 that is a hair below 0.7 would be rounded up to 7.
-    return (probs.double() * n_bins).long().clamp_max(n_bins - 1)
+    # In float64, so on the CPU: 10 times a float32 a hair below 0.7 would be rounded up to 7.
+    bins = (probs.cpu().double() * n_bins).long().clamp_max(n_bins - 1)
+    return bins.to(probs.device)
 
 
 def _extent(values: Tensor) -> str:

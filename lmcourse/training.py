@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from lmcourse.devices import default_device
 from lmcourse.loop import distributed
-from lmcourse.loop.batching import Batch, Collate, Source, are_ids, source_of
+from lmcourse.loop.batching import Batch, Collate, Source, source_of
 from lmcourse.loop.gradient_step import (
     Loss,
     ModelWithLoss,
@@ -32,6 +32,7 @@ from lmcourse.loop.reproducible import isolated_random_state, seed_all
 from lmcourse.loop.run_folder import DivergenceError, Progress, Row, Run, why_it_diverged
 from lmcourse.modes import mode
 from lmcourse.optimization import cosine_schedule
+from lmcourse.text_windows import are_ids
 
 
 @dataclass(frozen=True, kw_only=True)

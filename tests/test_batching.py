@@ -11,58 +11,10 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.data import DataLoader
 
-from lmcourse.loop.batching import Examples, Windows, source_of, to_device
+from lmcourse.loop.batching import Examples, source_of, to_device
+from lmcourse.text_windows import Windows
 
 small = st.integers(1, 13)
-
-
-# ---------------------------------------------------------------- windows of a text
-
-
-@given(n=st.integers(2, 60), length=small, batch_size=small)
-def test_each_id_but_the_first_is_a_target_once(n, length, batch_size):
-    batches = list(Windows(list(range(n)), length).one_pass(batch_size))
-    targets = torch.cat([batch[1].flatten() for batch, _ in batches])
-    assert targets.tolist() == list(range(1, n))
-    for (ids, following), n_windows in batches:
-        assert len(ids) == n_windows <= batch_size
-        # exact: ids
-        assert torch.equal(following, ids + 1)
-
-
-@given(n=st.integers(2, 60), length=small, step=small, seed=small)
-def test_windows_start_anywhere_and_the_target_comes_next(n, length, step, seed):
-    source = Windows(torch.arange(100, 100 + n), length)
-    if n <= length:
-        with pytest.raises(ValueError, match=f"got {n} ids, context_length={length}"):
-            source.sample_indices(3, step, seed)
-        return
-    ids, targets = source.batch(source.sample_indices(50, step, seed))
-    assert ids.shape == (50, length)
-    # exact: ids
-    assert torch.equal(targets, ids + 1)
-    assert ids.min() >= 100
-    assert targets.max() < 100 + n
-    starts = set(ids[:, 0].tolist())
-    # 50 draws of at most 5 starts: the chance that one is left out is below 1e-4.
-    assert n - length > 5 or starts == set(range(100, 100 + n - length))
-
-
-def test_a_step_sees_the_same_whenever_it_is_asked():
-    source = Windows(torch.arange(1000), 8)
-    again = Windows(torch.arange(1000), 8)
-    for step in (7, 3, 5):
-        again.sample_indices(4, step, 0)
-    assert source.sample_indices(4, 5, 0) == again.sample_indices(4, 5, 0)
-    assert source.sample_indices(4, 5, 0) != source.sample_indices(4, 6, 0)
-    assert source.sample_indices(4, 5, 0) != source.sample_indices(4, 5, 1)
-
-
-def test_a_text_needs_two_ids_and_a_window_one():
-    with pytest.raises(ValueError, match="ids must be at least two, one to start from, got 1"):
-        Windows([5], 3)
-    with pytest.raises(ValueError, match="context_length must be at least 1, got context_length=0"):
-        Windows([5, 6], 0)
 
 
 # ---------------------------------------------------------------- examples

@@ -4,9 +4,11 @@ import math
 
 import pytest
 import torch
+from apple_gpu import on_apple
 
 from lmcourse.evaluation import bootstrap_interval, ngram_overlap, reliability
-from lmcourse.metrics import calibration_error
+from lmcourse.metrics import accuracy, calibration_bins, calibration_error
+from lmcourse.plots import line_plot
 
 # ---------------------------------------------------------------- bootstrap
 
@@ -125,3 +127,30 @@ def test_chart_and_number_put_every_answer_into_the_same_bin():
 def test_the_share_seen_is_the_same_for_tensors():
     test, train = torch.tensor([1, 2, 3, 4]), torch.tensor([9, 2, 3, 4])
     assert ngram_overlap(test, train, n=2) == pytest.approx(2 / 3)
+
+
+# ---------------------------------------------------------------- without float64
+
+PROBS = torch.tensor([0.05, 0.31, 0.36, 0.699999988079071, 0.95, 1.0])
+RIGHT = torch.tensor([False, True, False, True, True, True])
+MEASURED = {
+    "accuracy": lambda probs, right: accuracy(right.long(), (probs > 0.5).long()),
+    "calibration_bins": lambda probs, right: calibration_bins(probs).tolist(),
+    "calibration_error": calibration_error,
+    "reliability": reliability,
+    "bootstrap_interval": lambda probs, right: bootstrap_interval(probs, probs, n_resamples=50),
+    "line_plot": lambda probs, right: line_plot(range(6), {"p": probs}, "n", "p").svg,
+}
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_a_gpu_that_knows_no_float64_measures_the_same(name):
+    measure = MEASURED[name]
+    # exact: the same kernels on the same processor
+    assert measure(on_apple(PROBS), on_apple(RIGHT)) == measure(PROBS, RIGHT)
+
+
+def test_the_stand_in_refuses_float64():
+    with pytest.raises(TypeError, match="float64"):
+        on_apple(PROBS).double()
+    assert on_apple(PROBS).cpu().double().dtype == torch.float64

@@ -8,7 +8,7 @@ from book_pages import BOOK, ROOT, chapters, read_page
 
 # Chapters whose modules have other names; those with none show other people's code or no code.
 MODULES_OF = {
-    "data": {"data", "corpora"},
+    "data": {"data", "corpora", "text_windows"},
     "lstm": {"recurrent"},
     "tokenizers": {"tokenizers", "byte_pairs"},
     "training": {

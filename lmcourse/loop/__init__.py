@@ -1,4 +1,4 @@
-"""What `lmcourse.training` stands on: nobody else needs to open it.
+"""What `lmcourse.training` is built on: nobody else needs to open it.
 
 Chapter: book/training.md
 

@@ -120,7 +120,7 @@ def as_array(values: Seeds) -> np.ndarray:
     """Numbers in double precision, wherever they are."""
     if isinstance(values, list | tuple):
         values = np.array([as_array(row) if isinstance(row, Tensor) else row for row in values])
-    return torch.as_tensor(values).detach().double().cpu().numpy()
+    return torch.as_tensor(values).detach().cpu().double().numpy()
 
 
 def pick_color(name: str, index: int, colors: Mapping[str, str]) -> str:
