@@ -14,7 +14,7 @@ export PYTHONHASHSEED  ?= 0
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book serve test check exercises faults hostile nbval site-check breaks plant vary gpu bench check-all format lint clean
+.PHONY: help setup book serve test check exercises faults hostile nbval site-check look breaks plant vary gpu bench check-all format lint clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ nbval: $(READY)  ## run the chapters and the solutions again and compare
 
 site-check: $(READY)  ## the browser gate: offline, no errors, accessible, no dead link
 	$(BIN)/python tools/site_check.py $(BOOK)
+
+look: $(READY)  ## how the pages look: shares of height, honest minutes, what is cut off, contact sheets
+	$(BIN)/python tools/look.py $(BOOK)
 
 breaks: $(READY)  ## break each system of tests/systems.csv once: its test must fail
 	$(BIN)/python tools/breaks.py

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from plant import Fault
+from planted_pages import PAGES_WITH_FAULTS
 
 Plant = Callable[[Path], object]
 
@@ -225,52 +226,7 @@ FAULTS_OF_PAGES = [
             kind=kind, step="site-check", copy="pages that build", plant=page(name, body),
             command=SITE, says=rf"planted_{name}\.html \([a-z, ]+\): {says}",
         )
-        for kind, name, mode, body, says in (
-            (
-                "a foreign request", "request", "light",
-                '<script>fetch("https://example.org/a.json").catch(() => 0)</script>\n',
-                "nothing may be loaded from another host",
-            ),
-            (
-                "an axe violation", "pale", "light",
-                '<p style="color: #bbb; background: #fff">pale words</p>\n',
-                "axe color-contrast",
-            ),
-            (
-                "an axe violation in the dark alone", "dark", "dark",
-                """<style>html[data-theme="dark"] .q {color: #444; background: #000}</style>
-<p class="q">pale words</p>\n""",
-                "axe color-contrast",
-            ),
-            (
-                "an axe violation on a phone alone", "phone", "phone",
-                "<style>@media (max-width: 500px) {.q {color: #bbb; background: #fff}}</style>\n"
-                '<p class="q">pale words</p>\n',
-                "axe color-contrast",
-            ),
-            (
-                "a dead link", "link", "html",
-                '<a href="gone.html">a link</a>\n', "a link must lead to a file",
-            ),
-            (
-                "an error in the console", "console", "light",
-                '<script>console.error("planted")</script>\n', "the console must be empty",
-            ),
-            (
-                "a formula that is not rendered", "formula", "light",
-                '<span class="math nohighlight tex2jax_ignore mathjax_ignore">x</span>\n',
-                r"all \d+ formulas must be rendered",
-            ),
-            (
-                "a page that is wider than a phone", "wide", "phone",
-                '<div style="width: 600px">wide</div>\n', "the page must not be wider",
-            ),
-            (
-                "a picture without a description", "svg", "html",
-                '<svg viewBox="0 0 1 1"><rect width="1" height="1"/></svg>\n',
-                "an svg must have an aria-label",
-            ),
-        )
+        for kind, name, body, says in PAGES_WITH_FAULTS
     ],
 ]  # fmt: skip
 

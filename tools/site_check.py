@@ -3,7 +3,8 @@
     python tools/site_check.py _build/html
 
 A page may load nothing from another host, log no error, leave no formula unrendered, not be wider
-than the screen, and break no rule of axe-core. Dead links and missing texts are found in the HTML.
+than the screen, cut nothing off, and break no rule of axe-core. Dead links and missing texts are
+found in the HTML.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cut_off import FAULTS
 from durations import print_longest
 from rich.console import Console
 from rich.table import Table
@@ -44,11 +46,12 @@ class Mode:
     axe: bool = True  # whether axe, which takes longest, judges the page
 
 
-# Each width with each theme; axe for each theme at one width, and for each width in one theme. It
-# comes last where it can: what it leaves is a simplified page.
+# A wide and a narrow screen with each theme, and one between; axe for each theme at one width, and
+# for both ends in one theme. It comes last where it can: what it leaves is a simplified page.
 MODES = (
     Mode("light", 1280, 900, "light"),
     Mode("dark", 1280, 900, "dark"),
+    Mode("tablet", 768, 1024, "light", axe=False),
     Mode("phone, dark", 390, 844, "dark", axe=False),
     Mode("phone", 390, 844, "light"),
 )
@@ -170,11 +173,13 @@ class Browser:
             try:
                 self.tab.set_viewport_size({"width": mode.width, "height": mode.height})
                 self.tab.emulate_media(color_scheme=mode.scheme)
-                if mode.width != width or shots:
+                if is_fresh := mode.width != width or bool(shots):
                     self.tab.goto(self.address + name, wait_until="load")
                     self.tab.add_style_tag(content=STILL)
                     width = mode.width
                 self._look(visit)
+                if is_fresh:  # the colors make no difference
+                    visit.problems += self.tab.evaluate(FAULTS)
                 if shots:  # before axe, whose page is a simplified one
                     stem = name.removesuffix(".html").replace("/", "-")
                     file = f"{stem}-{mode.name.replace(', ', '-')}.png"

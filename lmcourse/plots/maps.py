@@ -37,11 +37,11 @@ def attention_map(
     n_heads, n_queries, n_keys = maps.shape
     n_columns = _columns(n_heads, n_keys)
     n_rows = -(-n_heads // n_columns)
-    with_numbers = n_columns * n_keys <= 8 and n_queries <= 10
-    cell = 0.5 if with_numbers else max(0.1, min(0.3, 3.6 / (n_columns * n_keys)))
+    with_numbers = n_columns * n_keys <= (8 if n_queries > 3 else 10) and n_queries <= 10
+    cell = 0.46 if with_numbers else max(0.1, min(0.3, 3.6 / (n_columns * n_keys)))
     width = n_columns * (n_keys * cell + 0.2) + 0.09 * max(map(len, queries)) + 0.7
     height = n_rows * (n_queries * cell + 0.09 * max(map(len, keys)) + 0.6) + 0.3
-    height += 0 if with_numbers or n_rows == 1 else 0.5
+    height += 0 if with_numbers else 0.5
     figure = Figure(figsize=(width, height), layout="compressed")
     grid = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     for index, axes in enumerate(grid):
@@ -54,7 +54,7 @@ def attention_map(
         if n_heads > 1:
             axes.set_title(f"head {index + 1}")
     if not with_numbers:
-        _draw_scale(figure, mesh, list(grid), n_rows)
+        _draw_scale(figure, mesh, list(grid), beside=n_rows == 1 and n_queries * cell > 1.2)
     return finish(figure, title, _describe_maps(maps, queries, keys), caption)
 
 
@@ -65,8 +65,10 @@ def _columns(n_heads: int, n_keys: int) -> int:
     return even[-1] if even[-1] > most // 2 else most
 
 
-def _draw_scale(figure: Figure, mesh: QuadMesh, grid: list[Axes], n_rows: int) -> None:
-    place = "right" if n_rows == 1 else "bottom"  # beside several rows it would be too tall
+def _draw_scale(figure: Figure, mesh: QuadMesh, grid: list[Axes], beside: bool) -> None:
+    place = (
+        "right" if beside else "bottom"
+    )  # of several maps it would be too tall, of a row too low
     scale = figure.colorbar(
         mesh, ax=grid, ticks=[0, 0.1, 0.5, 1], location=place, fraction=0.05, shrink=0.8, aspect=15
     )

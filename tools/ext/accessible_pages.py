@@ -21,16 +21,39 @@ REPAIRS = (
     (r' role="doc-biblioentry"', ""),
     # The same rule: a folded cell's visible text says what it does.
     (r'<summary aria-label="Toggle hidden content">', "<summary>"),
+    # A link begins with a word, not with the space before it, which would be underlined.
+    (r'(<p class="admonition-title">Solution to)(<a [^>]*>) ', r"\1 \2"),
     # empty-table-header: a corner that heads nothing is a plain cell.
     (r"<th([^>]*)><p></p></th>", r"<td\1></td>"),
 )
+
+
+EXERCISE = re.compile(
+    r'<div class="exercise[^"]*" id="([^"]+)">\s*<p class="admonition-title">.*?</p>\s*'
+    r"<section[^>]*>\s*<p><strong>(.*?)</strong>",
+    re.DOTALL,
+)
+SOLUTION = re.compile(
+    r'(<p class="admonition-title">Solution to <a [^>]*href="#([^"]+)">[^<]*</a>)(</p>)'
+)
+
+
+def named_solutions(page: str) -> str:
+    """The title of each solution with the name of its exercise, the bold words it begins with."""
+    names = dict(EXERCISE.findall(page))
+
+    def named(title: re.Match) -> str:
+        name = names.get(title[2])
+        return f"{title[1]}: {name}{title[3]}" if name else title[0]
+
+    return SOLUTION.sub(named, page)
 
 
 def repaired(page: str) -> str:
     page = re.sub(r' id="(exercise|solution)-content"', "", page)  # each box has the same id
     for pattern, replacement in REPAIRS:
         page = re.sub(pattern, replacement, page)
-    return page
+    return named_solutions(page)
 
 
 def repair_pages(app: Sphinx, error: Exception | None) -> None:
