@@ -1,5 +1,6 @@
 // What is wider than its box scrolls in it. The box fades where it goes on, and the keyboard reaches it.
-const SCROLLING = "pre, .pst-scrollable-table-container, .math, mjx-container[display], figure";
+const SCROLLING =
+  "pre, .pst-scrollable-table-container, .math, mjx-container[display], figure, .lm-scroll";
 
 function markScrolled(box) {
   const more = box.scrollWidth - box.clientWidth;
