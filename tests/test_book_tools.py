@@ -5,14 +5,18 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
 import build_book
 import check
+import forked_kernels
 import pytest
+from jupyter_client.manager import start_new_kernel
 from page_numbering import count_anew
 from waiting import has_ended, wait_until
 
@@ -73,7 +77,7 @@ def test_all_passed_is_exit_status_0(step, capsys):
     assert capsys.readouterr().out.endswith("1 passed, 0 failed\n")
 
 
-def test_two_steps_run_at_a_time_and_a_free_place_is_taken(step):
+def test_some_steps_run_at_a_time_and_a_free_place_is_taken(step):
     # The first waits for a file that the last of the others writes: two of them, one after the
     # other, must run beside it.
     path = str(check.LOGS / "a")
@@ -83,11 +87,11 @@ def test_two_steps_run_at_a_time_and_a_free_place_is_taken(step):
     )
     touch = f"import pathlib; pathlib.Path({path!r}).touch()"
     steps = [step("waits", wait), step("one", ""), step("touches", touch, needs="one")]
-    check.run(steps)
+    check.run(steps, at_once=2)
     assert [each.state for each in steps] == ["passed"] * 3
 
 
-def test_never_more_than_two_steps_run(step, monkeypatch):
+def test_never_more_steps_run_than_have_a_place(step, monkeypatch):
     running, most = set(), []
     start, is_over = check.Step.start, check.Step.is_over
 
@@ -103,7 +107,7 @@ def test_never_more_than_two_steps_run(step, monkeypatch):
 
     monkeypatch.setattr(check.Step, "start", note_start)
     monkeypatch.setattr(check.Step, "is_over", note_end)
-    check.run([step(str(n), "") for n in range(5)])
+    check.run([step(str(n), "") for n in range(5)], at_once=2)
     assert max(most) == 2
 
 
@@ -180,6 +184,86 @@ def test_ending_a_step_ends_its_children(step, tmp_path):
     long.end()
     assert long.state == "stopped"
     wait_until(lambda: has_ended(int(child.read_text())), 40)  # by itself it ends later
+
+
+# ---------------------------------------------------------------- kernels that are forks
+
+
+@pytest.fixture
+def start_kernel(monkeypatch, tmp_path):
+    """Starts a forked kernel; gives its manager and what runs a cell: its text, kinds of data."""
+    started = []
+
+    def start():
+        manager, client = start_new_kernel(
+            kernel_name=forked_kernels.NAME, startup_timeout=300, cwd=str(tmp_path)
+        )
+        started.append((manager, client))
+
+        def run(cell):
+            texts, kinds = [], set()
+
+            def hear(message):
+                content = message["content"]
+                texts.append(content.get("text") or content.get("ename") or "")
+                kinds.update(content.get("data", {}))
+
+            client.execute_interactive(cell, timeout=300, output_hook=hear)
+            return "".join(texts), kinds
+
+        return manager, run
+
+    ahead = ("ipykernel.ipkernel", "matplotlib.pyplot", "colorsys", "a_module_that_is_nowhere")
+    with forked_kernels.kernels(ahead) as found:
+        monkeypatch.setenv("JUPYTER_PATH", found["JUPYTER_PATH"])
+        yield start
+        for _, client in started:
+            client.stop_channels()
+    for manager, _ in started:
+        manager.shutdown_kernel(now=True)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kernels are forked")
+def test_a_forked_kernel_works_as_one_that_was_started(start_kernel, tmp_path):
+    (_, run), (_, run_other) = start_kernel(), start_kernel()
+    known = "import os, sys; print(*(name in sys.modules for name in ('colorsys', 'lmcourse')))"
+    assert run(known)[0] == "True False\n"  # the package is imported as it is when a page asks
+    assert run("print(os.getcwd(), sys.path[0])")[0] == f"{tmp_path} \n"
+    draw = "import random; print(random.random())"
+    assert run(draw)[0] != run_other(draw)[0]
+    plot = "import matplotlib.pyplot as plt; plt.plot([1, 2]); None"
+    assert "image/png" in run(plot)[1]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kernels are forked")
+def test_a_forked_kernel_is_interrupted_and_ends_as_one_that_was_started(start_kernel, tmp_path):
+    (manager, run), (other, run_other), (_, run_last) = (start_kernel() for _ in range(3))
+    pids = [int(each("import os; print(os.getpid())")[0]) for each in (run, run_other, run_last)]
+    loop = "open('begun', 'w').close()\nwhile True: pass"
+    begun = tmp_path / "begun"
+    stands = manager.provisioner.pid  # the manager interrupts it so, but not from a second thread
+    interrupter = threading.Thread(
+        target=lambda: (wait_until(begun.exists), os.killpg(os.getpgid(stands), signal.SIGINT))
+    )
+    interrupter.start()
+    assert run(loop)[0] == "KeyboardInterrupt"
+    interrupter.join()
+    assert run("print(1)")[0] == "1\n"
+    manager.shutdown_kernel(now=True)
+    wait_until(lambda: has_ended(pids[0]))
+    os.kill(pids[1], signal.SIGKILL)
+    wait_until(lambda: not other.is_alive())
+    assert not has_ended(pids[2])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kernels are forked")
+def test_forked_kernels_end_with_what_started_them(monkeypatch):
+    with forked_kernels.kernels(["ipykernel.ipkernel"]) as found:
+        monkeypatch.setenv("JUPYTER_PATH", found["JUPYTER_PATH"])
+        manager, client = start_new_kernel(kernel_name=forked_kernels.NAME, startup_timeout=300)
+        client.stop_channels()
+    wait_until(lambda: not manager.is_alive())
+    manager.shutdown_kernel(now=True)
 
 
 # ---------------------------------------------------------------- a tiny book, for real

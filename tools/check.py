@@ -3,7 +3,8 @@
     python tools/check.py
     python tools/check.py book nbval       # these steps, and those that they need
 
-Two steps run at a time. What a step prints is kept in _build/logs; if it failed, all of it is shown
+Three steps run at a time, on two cores: each waits now and then, for a kernel, a browser or a limit
+that a test runs into. What a step prints is kept in _build/logs; if it failed, all of it is shown
 at the end, beside how long each step took, how long it should, and what in it took longest.
 """
 
@@ -28,7 +29,7 @@ HEARTBEAT = 60  # seconds between two signs of life
 PYTHON = sys.executable
 GRADING = "tests/grading"
 BIN = Path(PYTHON).parent
-AT_ONCE = 2  # steps
+AT_ONCE = 3  # steps
 # These build on the helpers of the tests.
 HELPERS = dict.fromkeys(("run_faults", "hostile"), ("env", "PYTHONPATH=tests:tests/support"))
 

@@ -15,6 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forked_kernels
 import nbformat
 from ext.sealed_execution import inputs_digest, seal
 
@@ -22,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # The suite's own settings (doctests, warnings as errors, its folders) are not meant for notebooks.
 PYTEST = [sys.executable, "-m", "pytest", "-c", os.devnull, "--rootdir", str(ROOT), "-q",
           "-p", "no:cacheprovider", "-p", "no:doctest", "-p", "no:hypothesispytest",
-          "--durations=10", "--nbval-current-env",
+          "--durations=10", "--nbval-kernel-name", forked_kernels.NAME,
           "--nbval-cell-timeout", "300"]  # fmt: skip
 MODES = {"chapters": "--nbval", "solutions": "--nbval-lax"}
 BUILD_FIRST = "the book must be built before its notebooks are run again, got no {}: run make book"
@@ -74,7 +75,8 @@ def run_again(mode: str, notebooks: list[Path], processes: int, environment: dic
     # All cells of a notebook go to one process.
     split = ["-n", str(processes), "--dist", "loadfile"] if processes > 1 else ["-p", "no:xdist"]
     command = [*PYTEST, *split, mode, *map(str, notebooks)]
-    return subprocess.call(command, cwd=ROOT, env=environment)
+    with forked_kernels.kernels() as found:
+        return subprocess.call(command, cwd=ROOT, env={**environment, **found})
 
 
 def main() -> int:
