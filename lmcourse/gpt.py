@@ -91,13 +91,15 @@ class GPTBlock(nn.Module):
 
     def __init__(self, config: GPTConfig):
         super().__init__()
-        c, bias = config, config.norm == "layer"
+        bias, d_model, dropout = config.norm == "layer", config.d_model, config.dropout
         norm = nn.LayerNorm if config.norm == "layer" else RMSNorm
-        self.attention_norm = norm(c.d_model)
-        self.attention = GroupedQueryAttention(c.d_model, c.n_heads, c.n_kv_heads, c.dropout, bias)
-        self.feed_forward_norm = norm(c.d_model)
-        self.feed_forward = FeedForward(c.d_model, c.d_ff, 0.0, c.feed_forward, bias)
-        self.dropout = nn.Dropout(c.dropout) if c.dropout else nn.Identity()
+        self.attention_norm = norm(d_model)
+        self.attention = GroupedQueryAttention(
+            d_model, config.n_heads, config.n_kv_heads, dropout, bias
+        )
+        self.feed_forward_norm = norm(d_model)
+        self.feed_forward = FeedForward(d_model, config.d_ff, 0.0, config.feed_forward, bias)
+        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
 
     def forward(
         self,
