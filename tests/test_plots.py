@@ -11,7 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmcourse.attention import attention_weights, causal_mask
-from lmcourse.plots import COLORS, INK, ROLES, Picture, attention_map, bar_plot, line_plot
+from lmcourse.plots import (
+    COLORS,
+    INK,
+    ROLES,
+    Picture,
+    attention_arcs,
+    attention_map,
+    bar_plot,
+    heat_map,
+    line_plot,
+)
 
 WORDS = ["the", "tired", "cat", "sat", "down"]
 
@@ -31,6 +41,9 @@ PICTURES = {
         range(30), {"loss": torch.linspace(3, 1, 30)}, "step", "loss", log_y=True
     ),
     "bars": lambda: bar_plot(["p", "q"], {"before": [1, 2], "after": [0.5, -1]}, "points"),
+    "one row": lambda: attention_map(torch.eye(12)[:1], ["a"], [f"key {i}" for i in range(12)]),
+    "arcs": lambda: attention_arcs([0.1, 0.02, 0.6, 0.2, 0.08], WORDS, 4, title="Who?"),
+    "heat": lambda: heat_map(torch.linspace(-1, 2, 60).view(12, 5), "number", "position"),
     "seeds": lambda: bar_plot(
         ["p"],
         {"right": [[0.2], [0.4]]},

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from lmcourse.plots import surprise, tokens
+from lmcourse.plots import shade, surprise, tokens
 
 NAN = float("nan")
 
@@ -100,3 +100,19 @@ def test_surprise_refuses_what_does_not_fit():
         surprise(["a", "b"], {"x": [1.0]})
     with pytest.raises(ValueError, match="that is not NaN, got none"):
         surprise(["a"], [NAN])
+
+
+def test_the_color_follows_any_number_and_its_sign():
+    chips = shade(["a", " b", " c"], [0.5, -1.0, 0.0], "number 7 of the state")
+    assert [strength(chips, x) for x in ("a", " b", " c")] == pytest.approx([0.36, 0.72, 0])
+    colors = re.findall(r"background: rgba\((\d+), ", chips.body)
+    assert colors[0] != colors[1]
+    assert "1: number 7 of the state" in chips.body, "the scale"
+    assert chips.alt == (
+        "Text of 3 tokens, “a b c”, colored by number 7 of the state: "
+        "“a” 0.50, “␣b” -1.00, “␣c” 0.00."
+    )
+    with pytest.raises(ValueError, match="a finite number for each piece, got 1 for 2"):
+        shade(["a", "b"], [1.0], "x")
+    with pytest.raises(ValueError, match="a finite number for each piece"):
+        shade(["a"], [NAN], "x")

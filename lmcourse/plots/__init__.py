@@ -2,27 +2,29 @@
 
 Chapter: book/conventions.md
 
-`line_plot`, `bar_plot` and `attention_map` draw; `tokens` and `surprise` show text as chips and in
-color. All take a `caption`, which the book numbers. `ROLES` has the colors that mean something:
-query, key, value, state, stream and gradient look the same in each figure of the book. `live`
-gives a picture its numbers, for the book's pages to bring to life.
+`line_plot`, `bar_plot`, `attention_map`, `attention_arcs` and `heat_map` draw; `tokens`, `surprise`
+and `shade` show text as chips and in color. All take a `caption`, which the book numbers. `ROLES`
+has the colors that mean something: query, key, value, state, stream and gradient look the same in
+each figure of the book. `live` gives a picture its numbers, for the book's pages to bring to life.
 
 A module imports only from those that stand before it in this list:
 
     picture  a drawing, and the words that say the same
     charts   lines and bars
-    maps     who looks at whom
+    maps     who looks at whom; a table of numbers in color
+    arcs     whom one word looks at, as lines
     text     tokens as chips, and in the color of their surprise
     live     a picture and its numbers, to be moved in the browser
 """
 
+from lmcourse.plots.arcs import attention_arcs
 from lmcourse.plots.charts import bar_plot, line_plot
 from lmcourse.plots.live import LivePicture, live
-from lmcourse.plots.maps import attention_map
+from lmcourse.plots.maps import attention_map, heat_map
 from lmcourse.plots.picture import COLORS, INK, ROLES, Picture
-from lmcourse.plots.text import Chips, surprise, tokens
+from lmcourse.plots.text import Chips, shade, surprise, tokens
 
 __all__ = [
-    "COLORS", "INK", "ROLES", "Chips", "LivePicture", "Picture", "attention_map", "bar_plot",
-    "line_plot", "live", "surprise", "tokens",
+    "COLORS", "INK", "ROLES", "Chips", "LivePicture", "Picture", "attention_arcs", "attention_map",
+    "bar_plot", "heat_map", "line_plot", "live", "shade", "surprise", "tokens",
 ]  # fmt: skip

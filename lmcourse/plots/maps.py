@@ -1,4 +1,4 @@
-"""Attention maps: who looks at whom.
+"""Maps: who looks at whom, and any table of numbers in color.
 
 Chapter: book/conventions.md
 """
@@ -13,7 +13,18 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import ListedColormap, PowerNorm, to_rgb
 from matplotlib.figure import Figure
 
-from lmcourse.plots.picture import CELL, INK, ROLES, STYLE, Numbers, Picture, as_array, finish
+from lmcourse.plots.picture import (
+    CELL,
+    COLORS,
+    INK,
+    ROLES,
+    STYLE,
+    Numbers,
+    Picture,
+    Seeds,
+    as_array,
+    finish,
+)
 
 
 @matplotlib.rc_context(STYLE)
@@ -58,6 +69,52 @@ def attention_map(
     return finish(figure, title, _describe_maps(maps, queries, keys), caption)
 
 
+@matplotlib.rc_context(STYLE)
+def heat_map(
+    values: Seeds,
+    x_label: str,
+    y_label: str,
+    rows: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+    title: str = "",
+    caption: str = "",
+) -> Picture:
+    """A table of numbers in color: blue above zero, orange below, the stronger the farther.
+
+    Args:
+        values: (rows, columns).
+        rows: their labels; their numbers, counted from 0, if None.
+        columns: likewise.
+    """
+    table = as_array(values)
+    if table.ndim != 2 or 0 in table.shape or not np.isfinite(table).all():
+        rule = "values must be a table of finite numbers"
+        raise ValueError(f"{rule}, got the shape {table.shape}: give (rows, columns)")
+    for name, labels, n in (("rows", rows, len(table)), ("columns", columns, table.shape[1])):
+        if labels is not None and len(labels) != n:
+            raise ValueError(f"{name} must name each of {n}, got {len(labels)} labels")
+    cell = min(0.3, 3.9 / table.shape[1], 4.5 / len(table))
+    size = (max(2.4, table.shape[1] * cell) + 1.3, max(1.0, len(table) * cell) + 0.9)
+    axes = (figure := Figure(figsize=size, layout="constrained")).subplots()
+    most = float(np.abs(table).max()) or 1.0
+    steps = np.linspace(-1, 1, 65)
+    shades = [(*to_rgb(CELL if step > 0 else COLORS[1]), 0.9 * abs(step)) for step in steps]
+    mesh = axes.pcolormesh(table, cmap=ListedColormap(shades), vmin=-most, vmax=most)
+    axes.invert_yaxis()
+    axes.set(xlabel=x_label, ylabel=y_label)
+    for axis, labels, n in ((axes.xaxis, columns, table.shape[1]), (axes.yaxis, rows, len(table))):
+        step = next(step for step in (1, 2, 5, 10, 20, 50, n) if step >= n / 10)
+        step = step if labels is None else math.ceil(0.22 / cell)
+        places = np.arange(0, n, step)
+        axis.set_ticks(places + 0.5, [str(i) if labels is None else labels[i] for i in places])
+    axes.tick_params(length=0)
+    scale = figure.colorbar(mesh, ax=axes, ticks=[-most, 0, most], shrink=0.8, aspect=15)
+    scale.ax.set_yticklabels([f"−{most:.3g}", "0", f"{most:.3g}"])
+    scale.outline.set_alpha(0.25)
+    about = f"Heat map of {len(table)} rows ({y_label}) by {table.shape[1]} columns ({x_label}),"
+    return finish(figure, title, f"{about} {table.min():.3g} to {table.max():.3g}.", caption)
+
+
 def _columns(n_heads: int, n_keys: int) -> int:
     """How many maps stand side by side: no more than a phone can show, and rows of equal length."""
     most = max(1, min(n_heads, 4, 42 // n_keys if n_heads > 2 else 30 // n_keys))
@@ -66,11 +123,10 @@ def _columns(n_heads: int, n_keys: int) -> int:
 
 
 def _draw_scale(figure: Figure, mesh: QuadMesh, grid: list[Axes], beside: bool) -> None:
-    place = (
-        "right" if beside else "bottom"
-    )  # of several maps it would be too tall, of a row too low
+    """Beside one map; below several, for which it is too tall, or a row, for which too low."""
+    place, room = ("right", 0.05) if beside else ("bottom", 0.14 / figure.get_figheight())
     scale = figure.colorbar(
-        mesh, ax=grid, ticks=[0, 0.1, 0.5, 1], location=place, fraction=0.05, shrink=0.8, aspect=15
+        mesh, ax=grid, ticks=[0, 0.1, 0.5, 1], location=place, fraction=room, shrink=0.8, aspect=16
     )
     scale.set_label("weight")
     scale.outline.set_alpha(0.25)

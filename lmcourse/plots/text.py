@@ -19,7 +19,7 @@ _CHIP = "display: inline-block; border-radius: 0.3em; padding: 0.05em 0.25em; ma
 _LINE = "margin: 0.35rem 0; line-height: 1.9; overflow-wrap: anywhere; text-align: left"
 _LABEL = "display: block; font-size: 0.85em; opacity: 0.8; line-height: 1.3"
 _MONO = "font-family: var(--pst-font-family-monospace, monospace); font-size: 0.92em"
-_SURPRISE = "210, 100, 30"
+_BELOW, _ABOVE = "210, 100, 30", "47, 128, 216"
 _STRONGEST = 0.72  # of the color; more, and the text on it would fade
 LONGEST_ALT = 40  # tokens
 
@@ -115,6 +115,38 @@ def surprise(
     return Chips("".join(body) + _scale(most), " ".join(alt), caption)
 
 
+def shade(
+    pieces: Sequence[Piece],
+    values: Numbers,
+    label: str,
+    caption: str = "",
+    most: float | None = None,
+) -> Chips:
+    """A text in which each token has the color of a number: blue above zero, orange below.
+
+    Args:
+        pieces: the tokens in their order, with their spaces.
+        values: one for each, such as one number of a recurrent network's state.
+        label: what the numbers are; it stands at the scale.
+        most: the end of the scale on both sides; the value farthest from zero if None.
+    """
+    row = as_array(values)
+    if row.shape != (len(pieces),) or not np.isfinite(row).all() or not len(row):
+        found = f"{row.size} for {len(pieces)}"
+        raise ValueError(f"values must be a finite number for each piece, got {found}")
+    most = max(float(np.abs(row).max()) if most is None else most, 1e-9)
+    spans = [
+        _wash(piece, _BELOW if value < 0 else _ABOVE, abs(value) / most, f"{value:.2f}")
+        for piece, value in zip(pieces, row, strict=True)
+    ]
+    ends = f"rgba({_BELOW}, {_STRONGEST}), rgba({_BELOW}, 0), rgba({_ABOVE}, {_STRONGEST})"
+    scale = _bar(f"−{most:.3g}", ends, f"{most:.3g}: {html.escape(label)}")
+    far = sorted(np.argsort(-np.abs(row), kind="stable")[:6])
+    told = ", ".join(f"“{visible(pieces[i])}” {row[i]:.2f}" for i in far)
+    alt = f"Text of {len(pieces)} tokens, “{_text(pieces)}”, colored by {label}: {told}."
+    return Chips(f'<div style="{_LINE}">{"".join(spans)}</div>{scale}', alt, caption)
+
+
 def visible(piece: Piece) -> str:
     """A token as it can be seen: a space as ␣, a line's end as ⏎, bytes that are no text as hex.
 
@@ -141,23 +173,35 @@ def _chip(piece: Piece, index: int, number: int | None) -> str:
 
 def _colored(piece: Piece, nat: float, most: float) -> str:
     known = bool(np.isfinite(nat))
-    strength = _STRONGEST * min(1.0, nat / most) if known else 0.0
-    wash = f"background: rgba({_SURPRISE}, {strength:.2f})"
     said = f"{nat:.2f} nats" if known else "not predicted"
+    return _wash(piece, _BELOW, nat / most if known else 0.0, said)
+
+
+def _wash(piece: Piece, color: str, share: float, said: str) -> str:
+    """The piece on its color; a pointer that rests on it is told the number."""
     text = piece.decode(errors="replace") if isinstance(piece, bytes) else piece
     text = html.escape(text).replace("\n", "⏎<br>")
+    wash = f"background: rgba({color}, {_STRONGEST * max(0.0, min(1.0, share)):.2f})"
     look = f"border-radius: 0.2em; padding: 0.1em 0; white-space: pre-wrap; {wash}"
     return f'<span style="{look}" title="{said}">{text}</span>'
 
 
 def _scale(most: float) -> str:
-    ends = f"rgba({_SURPRISE}, 0), rgba({_SURPRISE}, {_STRONGEST})"
+    ends = f"rgba({_BELOW}, 0), rgba({_BELOW}, {_STRONGEST})"
+    return _bar("0", ends, f"{most:.3g} nats of surprise")
+
+
+def _bar(start: str, ends: str, words: str) -> str:
     look = "display: inline-block; width: 9em; max-width: 40%; height: 0.8em; margin: 0 0.5em"
     bar = f"{look}; border: 1px solid rgba(128, 128, 128, 0.5)"
     bar += f"; background: linear-gradient(to right, {ends})"
     small = "font-size: 0.85em; margin: 0.5rem 0 0; text-align: left"
-    words = f'0<span style="{bar}"></span>{most:.3g} nats of surprise'
-    return f'<div style="{small}">{words}</div>'
+    return f'<div style="{small}">{start}<span style="{bar}"></span>{words}</div>'
+
+
+def _text(pieces: Sequence[Piece]) -> str:
+    text = "".join(p.decode(errors="replace") if isinstance(p, bytes) else p for p in pieces)
+    return text if len(text) <= 200 else text[:200] + "…"
 
 
 def _listed(row: Sequence[Piece]) -> str:
@@ -170,7 +214,5 @@ def _describe_surprise(name: str, pieces: Sequence[Piece], row: np.ndarray) -> s
     known = np.flatnonzero(np.isfinite(row))
     strongest = known[np.argsort(-row[known], kind="stable")[:3]]
     told = ", ".join(f"“{visible(pieces[i])}” {row[i]:.2f}" for i in sorted(strongest))
-    text = "".join(p.decode(errors="replace") if isinstance(p, bytes) else p for p in pieces)
-    text = text if len(text) <= 200 else text[:200] + "…"
-    start = f"{name}: the" if name else f"Text of {len(pieces)} tokens, “{text}”. The"
+    start = f"{name}: the" if name else f"Text of {len(pieces)} tokens, “{_text(pieces)}”. The"
     return f"{start} mean surprise is {np.nanmean(row):.2f} nats; the highest: {told}."
