@@ -12,8 +12,10 @@ WEIGHTS = [0.02, 0.55, 0.05, 0.01, 0.22, 0.05, 0.10]
 
 
 def widths(svg):
-    """Of the arcs, in the order of the words."""
-    return [float(x) for x in re.findall(r'stroke-width: ([\d.]+)[^"]*linecap: round"', svg)]
+    """Of the arcs, in the order of the words; a width of 1 is not written."""
+    styles = re.findall(r'style="([^"]*linecap: round)"', svg)
+    found = [re.search(r"stroke-width: ([\d.]+)", style) for style in styles]
+    return [float(width[1]) if width else 1.0 for width in found]
 
 
 def test_arcs_lead_to_what_is_looked_at_the_wider_the_more():
