@@ -72,7 +72,7 @@ PAGES_WITH_FAULTS = [
     ),
     (
         "a table printed as pipes", "pipes",
-        "A table that lacks an empty line above:\n| a | b |\n| --- | --- |\n| 1 | 2 |\n",
+        "<p>| a | b |<br>| --- | --- |<br>| 1 | 2 |</p>\n",
         "a table must not be printed as pipes",
     ),
     (
