@@ -122,7 +122,7 @@ def test_the_judge_may_call_it(withheld_run):
     withheld_run.run_cell("def f(q): return (q @ q.mT / 2).softmax(-1) @ q")
     oracle = "torch.nn.functional.scaled_dot_product_attention(q, q, q)"
     test = f"q = torch.randn(2, 3, 4)\nclose(f(q), {oracle})"
-    assert withheld_run.run_test("t", test).outcome == "passed"
+    assert withheld_run.run_test("t", test).verdict == "passed"
 
 
 @pytest.mark.parametrize(
