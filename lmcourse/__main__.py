@@ -206,9 +206,40 @@ def write(
         tell(text)
 
 
+@app.command(
+    "export-web",
+    epilog="Example: [bold]lmcourse export-web trained --out trained-web[/bold]; then choose the"
+    " three files in a figure of the book, under “A model of your own”.",
+)
+def export_web(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where lmcourse train left a model.")
+    ] = Path("trained"),
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FOLDER", help="Default: FOLDER with -web after it."),
+    ] = None,
+) -> None:
+    """Make the files from which a page of the book runs a model in the browser."""
+    with plain_errors():
+        from lmcourse.commands.export_web import export_web
+
+        try:
+            made = export_web(folder, out or folder.with_name(f"{folder.resolve().name}-web"))
+        except (ValueError, FileNotFoundError) as error:
+            raise MisuseError(str(error)) from error
+        show_line(f"{made.folder}: config.json, tokenizer.json, model.safetensors")
+        rounded = f"{made.largest_change:.1g}"
+        show_line(
+            f"{made.n_bytes / 1e6:.2f} MB in half precision; weights differ by {rounded} at most"
+        )
+
+
 @app.command(epilog="Example: [bold]lmcourse reproduce rt-polarity[/bold]")
 def reproduce(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="rt-polarity, tatoeba-cmn-eng.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="rt-polarity, shakespeare, tatoeba-cmn-eng.")
+    ],
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where results are left.")
     ] = Path("reproduced"),

@@ -1,4 +1,4 @@
-"""What the commands of `lmcourse` do: doctor, train and write, reproduce.
+"""What the commands of `lmcourse` do: doctor, train and write, export-web, reproduce.
 
 Chapter: book/setup.md
 
@@ -6,6 +6,7 @@ A module imports only from those that stand before it in this list:
 
     doctor          is this machine ready?
     train_gpt       a GPT from a text to a folder
+    export_web      a model in a folder as files for a browser
     reproduce       results on real data, measured again; results/ holds those of the book
     config_options  the options of a command, from the fields of a config
 
