@@ -6,6 +6,7 @@ Chapter: book/training.md
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from lmcourse.gpt import GPT, GPTConfig
 from lmcourse.tokenizers import BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
+MODELS = resources.files("lmcourse") / "models"  # those that come with the course
 # As config.json and `lmcourse train --tokenizer` call them.
 TOKENIZERS: dict[str, type] = {"chars": CharTokenizer, "bpe": BPETokenizer, "words": WordTokenizer}
 
@@ -80,6 +82,23 @@ def from_pretrained(folder: str | Path) -> tuple[GPT, Tokenizer]:
     _take_types(model, weights)
     copy_weights(model, weights, path)
     return model.eval(), tokenizer
+
+
+def shipped(name: str) -> tuple[GPT, Tokenizer]:
+    """A model that came with this version of the course, its weights in float32.
+
+    It is the one that runs in the book's pages: `lmcourse reproduce` trained it, and
+    `lmcourse export-web` rounded its weights to half precision.
+
+    Args:
+        name: "shakespeare".
+    """
+    known = sorted(folder.name for folder in MODELS.iterdir())
+    if name not in known:
+        raise ValueError(f"name must be one of {', '.join(known)}, got name={name!r}")
+    with resources.as_file(MODELS / name) as folder:
+        model, tokenizer = from_pretrained(folder)
+    return model.float(), tokenizer
 
 
 def _take_types(model: nn.Module, weights: Mapping[str, Tensor]) -> None:

@@ -5,7 +5,7 @@ Chapter: book/training.md
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -155,6 +155,7 @@ def train(
     resume: bool = False,
     device: torch.device | str | None = None,
     progress: bool | None = None,
+    after_step: Callable[[Row], None] | None = None,
 ) -> TrainingResult:
     """Trains the model, which ends with the weights of the lowest validation loss, and tells how.
 
@@ -174,6 +175,8 @@ def train(
         resume: go on from what the folder holds, or start if it holds nothing.
         device: `default_device()` if None.
         progress: show a bar; only in a terminal if None.
+        after_step: is given the row of each step, to look at the model on its way. What it draws at
+            random changes nothing, since each step starts from a seed of its own.
 
     Raises:
         DivergenceError: the loss became no number; what was saved before is whole.
@@ -185,7 +188,7 @@ def train(
     distributed.initialize()
     with isolated_random_state(device), deferred_signals() as signals:
         run = Run(where, asdict(config), writes=distributed.rank() == 0)
-        loop = _Loop(model.to(device), sources, config, loss, run, device)
+        loop = _Loop(model.to(device), sources, config, loss, run, device, after_step)
         try:
             with mode(model, training=True):
                 loop.prepare(resume)
@@ -256,7 +259,9 @@ class _Loop:
         loss: Loss,
         run: Run,
         device: torch.device,
+        after_step: Callable[[Row], None] | None,
     ):
+        self.after_step = after_step
         self.model, self.config, self.run, self.device = model, config, run, device
         self.source, self.validation = sources
         self.progress = Progress()
@@ -286,6 +291,8 @@ class _Loop:
             while self.progress.step < self.config.n_steps and not self._is_patience_over():
                 row, stop = self._step(signals)
                 bar.update()
+                if self.after_step is not None:
+                    self.after_step(row)
                 if not bar.disable:
                     self._show(bar, row)
                 if stop and row.step < self.config.n_steps:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lmcourse.gpt import GPT, GPTConfig
-from lmcourse.pretrained import from_pretrained, save_pretrained, untrained
+from lmcourse.pretrained import from_pretrained, save_pretrained, shipped, untrained
 from lmcourse.tokenizers import BPETokenizer, CharTokenizer, WordTokenizer
 
 TEXT = "the cat sat\n"
@@ -123,3 +123,12 @@ def test_a_compiled_model_is_saved_whole(tmp_path, unchecked):
     other, _ = from_pretrained(tmp_path)
     ids = torch.tensor([tokenizer.encode("sat")])
     torch.testing.assert_close(other(ids), model.eval()(ids))
+
+
+def test_the_model_of_the_book_comes_in_float32_and_others_are_named():
+    model, tokenizer = shipped("shakespeare")
+    assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+    assert tokenizer.vocab_size == model.config.vocab_size
+    assert not model.training
+    with pytest.raises(ValueError, match="name must be one of shakespeare, got name='gpt-5'"):
+        shipped("gpt-5")

@@ -233,6 +233,20 @@ def test_patience_ends_a_training_that_gets_worse():
     assert abs(model.number.item() - 3) == pytest.approx(result.best_loss, abs=1e-6)
 
 
+def test_whoever_looks_on_the_way_is_given_each_row_and_changes_nothing():
+    seen = []
+
+    def look(row):
+        seen.append(row)
+        torch.rand(3)  # as a sample would
+
+    watched, alone = tiny_gpt(dropout=0.2), tiny_gpt(dropout=0.2)
+    result = train(watched, IDS, CONFIG, validation=VALIDATION, after_step=look)
+    train(alone, IDS, CONFIG, validation=VALIDATION)
+    assert seen == result.history
+    assert same(weights(watched), weights(alone))
+
+
 def test_without_a_validation_the_last_weights_stay():
     result = train(tiny_gpt(), IDS, CONFIG)
     assert (result.best_step, result.best_loss) == (12, None)

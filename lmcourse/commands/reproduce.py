@@ -16,6 +16,7 @@ import torch
 
 import lmcourse
 from lmcourse import data
+from lmcourse.applications import shakespeare
 from lmcourse.applications.classification import (
     MeanClassifier,
     NaiveBayes,
@@ -23,9 +24,11 @@ from lmcourse.applications.classification import (
     collate_texts,
 )
 from lmcourse.applications.translation import Translator, copy_nearest
+from lmcourse.commands.export_web import export_web
 from lmcourse.evaluation import bootstrap_interval
 from lmcourse.files import write_file
 from lmcourse.metrics import bleu
+from lmcourse.pretrained import WEIGHTS, from_pretrained
 from lmcourse.recurrent import LSTM, RecurrentClassifier
 from lmcourse.tokenizers import CharTokenizer, WordTokenizer
 from lmcourse.training import TrainingConfig, train
@@ -41,12 +44,14 @@ class Experiment:
         minutes: what it takes on one thread of a laptop, about.
         files: the data that it reads.
         floors: what each of these numbers must reach, or the result does not stand.
+        story: what else is stored, from what the run left in its folder.
     """
 
     run: Callable[[Path, int], Numbers]
     minutes: int
     files: tuple[str, ...]
     floors: Numbers
+    story: Callable[[Path], dict[str, Any]] | None = None
 
 
 def reproduce(name: str, folder: str | Path, seed: int = 0) -> dict[str, Any]:
@@ -78,6 +83,8 @@ def reproduce(name: str, folder: str | Path, seed: int = 0) -> dict[str, Any]:
         },
         "sha256": {file: data.SUMS[file] for file in experiment.files},
     }
+    if experiment.story is not None:
+        result |= experiment.story(folder)
     text = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
     write_file(folder / f"{name}.json", text)
     return result
@@ -205,6 +212,27 @@ def _short(english: str, chinese: str) -> bool:
     return len(english.split()) <= 8 and len(chinese) < 30
 
 
+# ---------------------------------------------------------------- a GPT that runs in the page
+
+
+def _shakespeare(folder: Path, seed: int) -> Numbers:
+    """Trains it, exports it for the page, and measures what the rounding of its weights costs."""
+    numbers = shakespeare.watch(folder / "shakespeare", seed)
+    export_web(folder / "shakespeare", folder / "shakespeare-web")
+    model, tokenizer = from_pretrained(folder / "shakespeare")
+    rounded, _ = from_pretrained(folder / "shakespeare-web")
+    ids = torch.tensor([tokenizer.encode(shakespeare.write(model, tokenizer, n_tokens=240))])
+    with torch.inference_mode():
+        change = (model(ids) - rounded.float()(ids)).abs().max().item()
+    return numbers | {"logit_change": change}
+
+
+def _shakespeare_story(folder: Path) -> dict[str, Any]:
+    weights = (folder / "shakespeare-web" / WEIGHTS).read_bytes()
+    exported = {"sha256": hashlib.sha256(weights).hexdigest(), "n_bytes": len(weights)}
+    return shakespeare.story(folder / "shakespeare") | {"weights": exported}
+
+
 EXPERIMENTS = {
     "rt-polarity": Experiment(
         run=_polarity,
@@ -217,5 +245,12 @@ EXPERIMENTS = {
         minutes=5,
         files=("tatoeba-cmn-eng.tsv",),
         floors={"transformer": 17.0, "above_nearest": 0.0},
+    ),
+    "shakespeare": Experiment(
+        run=_shakespeare,
+        minutes=15,
+        files=("tinyshakespeare.txt",),
+        floors={"below_bigrams": 0.8},
+        story=_shakespeare_story,
     ),
 }
