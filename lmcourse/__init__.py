@@ -27,10 +27,10 @@ A module imports only from those that stand before it in this list:
     loop          what training is built on: batches, gradients, folders, processes, Ctrl-C
     training      one loop for every model
     generation    from logits to text
-    live_figures  figures that one can touch
     pretrained    a language model in a folder
+    live_figures  figures that one can touch
 
-    applications  classification and translation, each with a baseline that needs no network
+    applications  classification, translation and writing, each with a baseline that needs no network
     evaluation    how far a measured number can be trusted
 
     grading   assignments: release, check, grade (the only part that knows nbgrader)

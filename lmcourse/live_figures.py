@@ -15,6 +15,9 @@ from torch import Tensor
 from lmcourse import attention as attention_module
 from lmcourse import neurons, plots
 from lmcourse.plots import LivePicture
+from lmcourse.pretrained import shipped
+
+_N_LIKELIEST = 10
 
 
 def softmax(
@@ -75,3 +78,26 @@ def attention_row(
         "results": results,
     }
     return plots.live("attention_row", data, picture)
+
+
+def gpt(prompt: str = "ROMEO:\n", name: str = "shakespeare", caption: str = "") -> LivePicture:
+    """A GPT that reads and writes in the reader's browser; as a picture, what may come next.
+
+    Args:
+        prompt: what the page proposes; the reader may write another one.
+        name: a model of `pretrained.shipped`.
+    """
+    model, tokenizer = shipped(name)
+    with torch.inference_mode():
+        logits = model(torch.tensor([tokenizer.encode(prompt)]))[0, -1]
+    probs, ids = neurons.softmax(logits).topk(_N_LIKELIEST)
+    tokens = [tokenizer.decode([index]) for index in ids.tolist()]
+    words = [plots.visible(token) for token in tokens]
+    picture = plots.bar_plot(words, {"probability": probs}, "probability", caption=caption)
+    data = {
+        "model": name,
+        "megabytes": sum(2 * each.numel() for each in model.parameters()) / 1e6,
+        "prompt": prompt,
+        "likeliest": {"tokens": tokens, "probs": probs},
+    }
+    return plots.live("gpt", data, picture)

@@ -27,8 +27,8 @@ MODULES_OF = {
     "outlook": set(),
 }
 WITHOUT_CHAPTER = {
-    "checkpoints", "config_options", "devices", "doctor", "files", "grading", "live_figures",
-    "metrics", "plots", "reproduce", "train_gpt",
+    "checkpoints", "config_options", "devices", "doctor", "export_web", "files", "grading",
+    "live_figures", "metrics", "plots", "reproduce", "shakespeare", "train_gpt",
 }  # fmt: skip
 FOLDERS = ("applications", "loop", "commands")  # each of their modules counts, as if it stood flat
 GATHERING = {"understanding", "text_to_text"}  # assignments that serve several chapters

@@ -22,9 +22,10 @@ from lmcourse.plots.charts import bar_plot, line_plot
 from lmcourse.plots.live import LivePicture, live
 from lmcourse.plots.maps import attention_map, heat_map
 from lmcourse.plots.picture import COLORS, INK, ROLES, Picture
-from lmcourse.plots.text import Chips, shade, surprise, tokens
+from lmcourse.plots.text import Chips, shade, surprise, tokens, visible
 
 __all__ = [
     "COLORS", "INK", "ROLES", "Chips", "LivePicture", "Picture", "attention_arcs", "attention_map",
     "bar_plot", "heat_map", "line_plot", "live", "shade", "surprise", "tokens",
+    "visible",
 ]  # fmt: skip

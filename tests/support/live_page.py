@@ -18,7 +18,8 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 from site_check import AXE, AXE_RULES, FLAGS, find_chromium, serve
 
-STATIC = Path(__file__).parents[2] / "book/_static"
+ROOT = Path(__file__).parents[2]
+STATIC, MODELS = ROOT / "book/_static", ROOT / "lmcourse/models"
 # The two colors that a page has from its theme and lmcourse.css leaves as they are.
 HTML = """<!doctype html>
 <html lang="en" data-theme="{theme}">
@@ -52,7 +53,9 @@ class Stage:
 
     def __init__(self, browser: Browser, folder: Path):
         self.browser, self.folder, self.address = browser, folder, serve(folder)
-        (folder / "_static").symlink_to(STATIC)
+        (folder / "_static").mkdir()
+        for each in (*STATIC.iterdir(), *MODELS.iterdir()):  # as in html_static_path
+            (folder / "_static" / each.name).symlink_to(each)
         self.heard: list[str] = []
         self.pages: list[Page] = []
 

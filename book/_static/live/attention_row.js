@@ -50,7 +50,7 @@ function table(data, { row, scaled, masked }, weights) {
       element("th", { scope: "row", class: "lm-key" }, visible(key)),
       cell(decimal(data.scores[row][index])),
       scaled ? cell(decimal(data.scaled[row][index])) : "",
-      masked ? cell(hidden ? "−∞" : "may look", hidden) : "",
+      masked ? cell(hidden ? "−∞" : "0", hidden) : "",
       element("td", { class: "lm-weight" }, bar(weights[index]), percent(weights[index])),
       element("td", { class: "lm-value" }, vector(data.values[index])),
     );

@@ -75,7 +75,10 @@ export function chips(name, tokens, chosen, changed) {
     buttons[goal].focus();
   });
   choose(chosen, true);
-  row.append(...buttons);
+  buttons.forEach((each, index) => {
+    row.append(each);
+    if (tokens[index].endsWith("\n")) row.append(element("span", { class: "lm-break" }));
+  });
   return row;
 }
 
