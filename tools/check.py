@@ -52,7 +52,7 @@ class Step:
     state: str = "waiting"  # then running, passed, failed or skipped
     started: float = 0.0
     seconds: float = 0.0
-    processor: float = 0.0  # seconds, of all its processes together
+    processor: float = 0.0  # seconds, of all its processes that were waited for: not of sandboxes
     process: subprocess.Popen | None = None
 
     @property
