@@ -30,7 +30,7 @@ A module imports only from those that stand before it in this list:
     pretrained    a language model in a folder
     live_figures  figures that one can touch
 
-    applications  classification, translation and writing, each with a baseline that needs no network
+    applications  classification, translation and writing, each with a baseline that is offline
     evaluation    how far a measured number can be trusted
 
     grading   assignments: release, check, grade (the only part that knows nbgrader)
