@@ -341,10 +341,12 @@ def test_it_writes_on_until_it_is_stopped_and_only_on_a_click(live_page):
     page.wait_for_timeout(300)
     assert chips.count() == n
     page.get_by_role("button", name="Write on").click()
-    page.wait_for_function(f"document.querySelectorAll('.lm-chips > .lm-chip').length > {n + 5}")
+    page.wait_for_function("document.querySelector('.lm-written')?.textContent.length > 40")
     page.get_by_role("button", name="Stop").press("Enter")
     page.get_by_text("a second.").wait_for()
+    said = page.get_by_role("status").inner_text()
     stopped = chips.count()
+    assert stopped == n + int(said.split()[0])
     page.wait_for_timeout(300)
     assert chips.count() == stopped
 

@@ -37,8 +37,14 @@ export function playground(model, tokenizer, prompt, say) {
   );
 
   // The row of tokens is made anew when there are new ones; which of them is chosen changes the rest.
+  // While the model writes the text is plain: hundreds of chips would take longer than the writing.
   function showText() {
-    const first = Math.max(0, reading.steps.findIndex((each) => each !== null));
+    const first = reading.steps.findIndex((each) => each !== null);
+    if (isWriting) {
+      text.replaceChildren(element("p", { class: "lm-written" }, tokenizer.decode(reading.ids.slice(first))));
+      text.scrollTop = text.scrollHeight;
+      return showPosition();
+    }
     const tokens = reading.ids.slice(first).map((id) => names[id]);
     const row = chips("position", tokens, chosen - first, (place) => {
       chosen = first + place;
@@ -126,8 +132,9 @@ export function playground(model, tokenizer, prompt, say) {
     requestAnimationFrame(function frame() {
       const until = performance.now() + FRAME;
       while (isWriting && performance.now() < until) n += Boolean(write());
-      if (isWriting && page.isConnected) {
-        showText();
+      if (!page.isConnected) return;
+      showText();
+      if (isWriting) {
         requestAnimationFrame(frame);
       } else {
         const seconds = (performance.now() - begin) / 1000;
