@@ -238,14 +238,17 @@ def export_web(
 @app.command(epilog="Example: [bold]lmcourse reproduce rt-polarity[/bold]")
 def reproduce(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="rt-polarity, shakespeare, tatoeba-cmn-eng.")
+        str,
+        typer.Argument(
+            metavar="NAME", help="heads, recall, rt-polarity, shakespeare, tatoeba-cmn-eng."
+        ),
     ],
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where results are left.")
     ] = Path("reproduced"),
     seed: Annotated[int, typer.Option(help="Another one gives another result.")] = 0,
 ) -> None:
-    """Measure a result of the book on real data again; goes on where an earlier run stopped."""
+    """Measure a result of the book again that takes long; goes on where an earlier run stopped."""
     with plain_errors():
         from lmcourse.commands.reproduce import missed, reproduce
         from lmcourse.data import DatasetError

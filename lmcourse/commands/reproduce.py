@@ -1,4 +1,4 @@
-"""Results on real data, as the book shows them: measured again by `lmcourse reproduce NAME`.
+"""Results that take long, as the book shows them: measured again by `lmcourse reproduce NAME`.
 
 Chapter: book/classification.md
 """
@@ -8,6 +8,7 @@ import json
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import torch
 
 import lmcourse
-from lmcourse import data
+from lmcourse import data, recall
 from lmcourse.applications import shakespeare
 from lmcourse.applications.classification import (
     MeanClassifier,
@@ -252,5 +253,20 @@ EXPERIMENTS = {
         files=("tinyshakespeare.txt",),
         floors={"below_bigrams": 0.8},
         story=_shakespeare_story,
+    ),
+    "recall": Experiment(
+        run=partial(recall.measure, "recall"),
+        minutes=10,
+        files=(),
+        floors={
+            "question first, 8 facts, 1500 steps, seed 0": 0.9,
+            "attention, 8 facts, 500 steps, seed 0": 0.95,
+        },
+    ),
+    "heads": Experiment(
+        run=partial(recall.measure, "heads"),
+        minutes=2,
+        files=(),
+        floors={"two heads, 4 facts, 500 steps, seed 0": 0.95},
     ),
 }
