@@ -101,3 +101,21 @@ def gpt(prompt: str = "ROMEO:\n", name: str = "shakespeare", caption: str = "") 
         "likeliest": {"tokens": tokens, "probs": probs},
     }
     return plots.live("gpt", data, picture)
+
+
+def heads(
+    weights: Float[Tensor, "H T T"],
+    words: Sequence[str],
+    names: Sequence[str] | None = None,
+    caption: str = "",
+) -> LivePicture:
+    """The heads of a layer: where a word looks, in one head or in all of them.
+
+    Args:
+        names: what each head is called; head 1, head 2, … if None.
+    """
+    names = [f"head {number + 1}" for number in range(len(weights))] if names is None else names
+    if len(names) != len(weights):
+        raise ValueError(f"names must name each head, got {len(names)} for {len(weights)} heads")
+    picture = plots.attention_map(weights, words, caption=caption)
+    return plots.live("heads", {"words": words, "names": names, "weights": weights}, picture)

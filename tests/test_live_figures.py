@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lmcourse import live_figures
+from lmcourse import live_figures, quiz
 from lmcourse.attention import attention, causal_mask
 from lmcourse.generation import keep_top_k, keep_top_p
 from lmcourse.plots import LivePicture, bar_plot, live
@@ -37,8 +37,12 @@ def data_of(figure):
 def test_each_kind_has_its_module_and_its_function_and_each_file_a_test():
     modules = {path.stem: path.read_text("utf-8") for path in LIVE.glob("*.js")}
     kinds = {name for name, text in modules.items() if "\nexport function mount(" in text}
-    made = inspect.getmembers(live_figures, inspect.isfunction)
-    functions = {name for name, each in made if each.__module__ == live_figures.__name__}
+    functions = {
+        name
+        for module in (live_figures, quiz)
+        for name, each in inspect.getmembers(module, inspect.isfunction)
+        if each.__module__ == module.__name__
+    }
     assert kinds == {name for name in functions if not name.startswith("_")}
     tests = [path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
     for path in LIVE.glob("*.*"):

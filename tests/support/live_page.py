@@ -24,6 +24,7 @@ STATIC, MODELS = ROOT / "book/_static", ROOT / "lmcourse/models"
 HTML = """<!doctype html>
 <html lang="en" data-theme="{theme}">
 <head>
+<meta charset="utf-8">
 <title>A live figure</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="_static/lmcourse.css">
