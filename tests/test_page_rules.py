@@ -18,7 +18,9 @@ GOOD = (
     HEADER
     + """# Tiny
 
-**Mirrors:** [B §3.1](#source-b), [D](#source-d)
+```{raw} html
+:file: images/attention-idea.svg
+```
 
 :::{admonition} After this page
 You can
@@ -72,7 +74,7 @@ assert True
 
 :::{admonition} Myth
 :class: myth
-`001_ccd53d408589323c.txt`, §3.1: additive.
+In print: [B](#source-b), additive.
 :::
 
 ```{code-cell} ipython3
@@ -108,6 +110,10 @@ So.
 
 [Assignment](assignments/tiny.zip)
 
+## Where the articles say this
+
+**Mirrors:** [B §3.1](#source-b), [D](#source-d)
+
 ## References
 
 ```{footbibliography}
@@ -121,6 +127,8 @@ RULES = {
     "header": rules.header_is_whole,
     "mirrors": lambda page: rules.mirrors_line(page, {"B": {"3.1"}, "D": set()}),
     "shape": rules.chapter_shape,
+    "drawing": rules.opens_with_a_drawing,
+    "files": rules.names_no_file,
     "answers": rules.exercises_have_answers,
     "myths": lambda page: rules.myth_boxes(page, [MYTH]),
     "pictures": rules.pictures_have_words,
@@ -137,7 +145,9 @@ BROKEN = [
     ("header", "    format_name: myst", "    format_name: percent"),
     ("header", "  name: python3", "  language: python"),
     ("mirrors", "**Mirrors:**", "Mirrors:"),
-    ("mirrors", "(#source-b)", "(#source-c)"),
+    ("mirrors", "**Mirrors:** [B §3.1](#source-b)", "**Mirrors:** [B §3.1](#source-c)"),
+    ("mirrors", "## Where the articles say this", "## Elsewhere"),
+    ("mirrors", "# Tiny", "# Tiny\n\n**Mirrors:** [B](#source-b)"),
     ("mirrors", "§3.1](", "§3.9]("),
     ("shape", "About 20 minutes.", ""),
     ("shape", "* read,\n* write.", "read and write"),
@@ -157,9 +167,13 @@ BROKEN = [
         "## Agreement with PyTorch",
         "## Summary\n\n* 1\n* 2\n* 3\n\n## Agreement with PyTorch",
     ),
+    ("shape", "## Summary", "## Where the articles say this\n\n## Summary"),
+    ("drawing", ":file: images/attention-idea.svg", "words"),
+    ("drawing", "```{raw} html", "```{code-cell} ipython3\nprint(0)\n```\n\n```{raw} html"),
+    ("files", "* One.", "* See `001_ccd53d408589323c.txt`."),
     ("answers", ":class: dropdown\nSo", "So"),
     ("answers", "{solution} tiny-first", "{solution} tiny-second"),
-    ("myths", "001_ccd53d408589323c.txt", "another.txt"),
+    ("myths", "In print: [B](#source-b)", "In print: [C](#source-c)"),
     ("myths", "additive", "adding"),
     ("myths", ":class: measurement", ":class: tip"),
     ("myths", "```{code-cell} ipython3\nprint(2)\n```", ""),
