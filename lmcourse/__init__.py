@@ -16,6 +16,7 @@ A module imports only from those that stand before it in this list:
 
     recurrent   RNN, LSTM and GRU: cells, layers, a language model, a classifier
     attention   scaled dot-product, additive and multi-head attention
+    recall      facts to look up, and who finds them
     positions   sinusoids, learned vectors, rotations, ALiBi
 
     efficient_attention  grouped queries, the fused kernel, the cache of keys and values
@@ -29,6 +30,7 @@ A module imports only from those that stand before it in this list:
     generation    from logits to text
     pretrained    a language model in a folder
     live_figures  figures that one can touch
+    quiz          questions to check oneself with
 
     applications  classification, translation and writing, each with a baseline that is offline
     evaluation    how far a measured number can be trusted

@@ -8,8 +8,10 @@ from book_pages import BOOK, ROOT, chapters, read_page
 
 # Chapters whose modules have other names; those with none show other people's code or no code.
 MODULES_OF = {
+    "attention": {"attention", "recall"},
     "data": {"data", "corpora", "text_windows"},
     "lstm": {"recurrent"},
+    "multi_head": {"attention"},
     "tokenizers": {"tokenizers", "byte_pairs"},
     "training": {
         "training",
@@ -28,7 +30,7 @@ MODULES_OF = {
 }
 WITHOUT_CHAPTER = {
     "checkpoints", "config_options", "devices", "doctor", "export_web", "files", "grading",
-    "live_figures", "metrics", "plots", "reproduce", "shakespeare", "train_gpt",
+    "live_figures", "metrics", "plots", "quiz", "reproduce", "shakespeare", "train_gpt",
 }  # fmt: skip
 FOLDERS = ("applications", "loop", "commands")  # each of their modules counts, as if it stood flat
 GATHERING = {"understanding", "text_to_text"}  # assignments that serve several chapters
@@ -39,6 +41,7 @@ OTHER_TESTS = {
     "book": "what the book's tools make",
     "breaks": "the table of systems",
     "classroom": "a class, graded from end to end",
+    "experiments": "the table of experiments",
     "faults": "wrong answers against the graded tests",
     "hostile": "submissions that attack the grader",
     "main": "the command",
