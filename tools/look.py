@@ -14,13 +14,13 @@ import json
 import re
 import statistics
 import sys
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import yaml
 from cut_off import FAULTS
 from PIL import Image, ImageDraw
-from rich.console import Console
 from rich.table import Table
 from site_check import FLAGS, SETTLED, STILL, TIMEOUT, find_chromium, redirects, serve
 from site_links import site_pages
@@ -233,8 +233,8 @@ def keep(looks: list[Look], counted: set[str], out: Path) -> None:
     """Writes the numbers as JSON and the table as text."""
     rows = [asdict(look) | {"minutes": round(look.minutes, 1)} for look in looks]
     (out / "look.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
-    with (out / "look.txt").open("w", encoding="utf-8") as file:
-        paper = Console(file=file, width=200)
+    with (out / "look.txt").open("w", encoding="utf-8") as file, redirect_stdout(file):
+        paper = console()
         paper.print(table_of(looks, counted))
         for look in looks:
             for width, faults in look.cut.items():
