@@ -155,6 +155,18 @@ def test_a_solution_has_the_name_of_its_exercise():
     assert repaired(once) == once
 
 
+def test_a_reference_leads_back_by_arrows():
+    page = """<span class="backrefs">(<a role="doc-backlink" href="#id2">1</a>,<a
+role="doc-backlink" href="#id9">2</a>)</span>""".replace("<a\n", "<a ")
+    once = repaired(page)
+    assert re.sub(r"<[^>]*>", "", once) == "↑ ↑"
+    assert re.findall(r'aria-label="([^"]+)" href="([^"]+)"', once) == [
+        ("Back to citation 1", "#id2"),
+        ("Back to citation 2", "#id9"),
+    ]
+    assert repaired(once) == once
+
+
 def test_cells_see_no_data_of_a_person_and_one_thread(tmp_path):
     environment = {"LMCOURSE_DATA": "/data", "OMP_NUM_THREADS": "8", "HOME": "/home/x"}
     seal(environment, tmp_path)

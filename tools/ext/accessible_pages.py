@@ -49,11 +49,23 @@ def named_solutions(page: str) -> str:
     return SOLUTION.sub(named, page)
 
 
+def arrows_back(page: str) -> str:
+    """Where a reference is cited, as arrows: "[1] (1, 2, 3)" reads like three more citations."""
+
+    def arrows(places: re.Match) -> str:
+        links = re.findall(r'<a role="doc-backlink" href="([^"]+)">(\d+)</a>', places[1])
+        label = 'role="doc-backlink" aria-label="Back to citation'
+        arrows = " ".join(f'<a {label} {n}" href="{place}">↑</a>' for place, n in links)
+        return f'<span class="backrefs">{arrows}</span>'
+
+    return re.sub(r'<span class="backrefs">\((.*?)\)</span>', arrows, page)
+
+
 def repaired(page: str) -> str:
     page = re.sub(r' id="(exercise|solution)-content"', "", page)  # each box has the same id
     for pattern, replacement in REPAIRS:
         page = re.sub(pattern, replacement, page)
-    return named_solutions(page)
+    return arrows_back(named_solutions(page))
 
 
 def repair_pages(app: Sphinx, error: Exception | None) -> None:
