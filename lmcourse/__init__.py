@@ -24,6 +24,7 @@ A module imports only from those that stand before it in this list:
     gpt                  the language model, with the blocks of GPT-2 and of Llama
 
     optimization  SGD, Adam, AdamW, a schedule, clipping
+    first_letter  which letter was the first? how long a network can learn to remember
     checkpoints   weights in files that hold no code
     loop          what training is built on: batches, gradients, folders, processes, Ctrl-C
     training      one loop for every model

@@ -52,21 +52,27 @@ class LSTMCell(nn.Module):
 
     Args:
         forget_bias: where the bias of the forget gate starts; None leaves torch's small random one.
+        input_bias: the same of the input gate. To keep things for about n steps, log(n), −log(n).
 
     Reference: Hochreiter and Schmidhuber (1997), https://doi.org/10.1162/neco.1997.9.8.1735, with
-        the forget gate of Gers et al. (2000), https://doi.org/10.1162/089976600300015015; its bias:
-        Jozefowicz et al. (2015), https://proceedings.mlr.press/v37/jozefowicz15.html
+        the forget gate of Gers et al. (2000), https://doi.org/10.1162/089976600300015015; the two
+        biases: Tallec and Ollivier (2018), section 2, https://arxiv.org/abs/1804.11188
     """
 
     n_states = 2
 
-    def __init__(self, d_input: int, d_hidden: int, forget_bias: float | None = None):
+    def __init__(
+        self,
+        d_input: int,
+        d_hidden: int,
+        forget_bias: float | None = None,
+        input_bias: float | None = None,
+    ):
         super().__init__()
         self.d_hidden = d_hidden
         self.input_projection, self.hidden_projection = _projections(d_input, d_hidden, n_gates=4)
-        if forget_bias is not None:  # of two biases that are added, one is enough
-            nn.init.constant_(self.input_projection.bias[d_hidden : 2 * d_hidden], forget_bias)
-            nn.init.zeros_(self.hidden_projection.bias[d_hidden : 2 * d_hidden])
+        _set_gate_bias(self, 0, input_bias)
+        _set_gate_bias(self, 1, forget_bias)
 
     def forward(self, x: Float[Tensor, "B d_input"], state: State | None = None) -> State:
         """The next (hidden, cell_state); the first ones follow zeros."""
@@ -77,17 +83,27 @@ class LSTMCell(nn.Module):
         return _project_with_both_biases(self, x)
 
     def step(self, projected: Float[Tensor, "B gates"], state: State) -> State:
-        """The next state, from what `project` made of the input; gates in nn.LSTMCell's order."""
+        """The next state, from what `project` made of the input."""
         hidden, cell_state = state
-        gates = torch.addmm(projected, hidden, self.hidden_projection.weight.T)
-        input_gate, forget_gate, candidate, output_gate = gates.chunk(4, -1)
-        kept = forget_gate.sigmoid() * cell_state
-        cell_state = kept + input_gate.sigmoid() * candidate.tanh()
-        return output_gate.sigmoid() * cell_state.tanh(), cell_state
+        i, f, g, o = self.gates(projected, hidden)
+        cell_state = f * cell_state + i * g
+        return o * cell_state.tanh(), cell_state
+
+    def gates(
+        self, projected: Float[Tensor, "B gates"], hidden: Hidden
+    ) -> tuple[Hidden, Hidden, Hidden, Hidden]:
+        """Input gate, forget gate, candidate and output gate, in the order of nn.LSTMCell."""
+        z = torch.addmm(projected, hidden, self.hidden_projection.weight.T)
+        i, f, g, o = z.chunk(4, -1)
+        return i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
 
 
 class GRUCell(nn.Module):
     """hidden′ = z · hidden + (1 − z) · n, where n looks at the hidden vector through a reset gate.
+
+    Args:
+        update_bias: where the bias of z starts; None leaves torch's small random one. To keep
+            things for about n steps, log(n).
 
     Reference: Cho et al. (2014), section 2.3, https://arxiv.org/abs/1406.1078. As in nn.GRUCell the
         reset gate acts after the product with U, not before it: n = tanh(W x + r · (U hidden + b)).
@@ -95,10 +111,11 @@ class GRUCell(nn.Module):
 
     n_states = 1
 
-    def __init__(self, d_input: int, d_hidden: int):
+    def __init__(self, d_input: int, d_hidden: int, update_bias: float | None = None):
         super().__init__()
         self.d_hidden = d_hidden
         self.input_projection, self.hidden_projection = _projections(d_input, d_hidden, n_gates=3)
+        _set_gate_bias(self, 1, update_bias)
 
     def forward(self, x: Float[Tensor, "B d_input"], hidden: Hidden | None = None) -> Hidden:
         """The next hidden vectors; the first ones follow zeros."""
@@ -126,6 +143,13 @@ def _projections(d_input: int, d_hidden: int, n_gates: int) -> tuple[nn.Linear, 
     for parameter in nn.ModuleList(projections).parameters():
         nn.init.uniform_(parameter, -(d_hidden**-0.5), d_hidden**-0.5)  # as torch does
     return projections
+
+
+def _set_gate_bias(cell: nn.Module, gate: int, bias: float | None) -> None:
+    if bias is not None:  # of two biases that are added, one is enough
+        rows = slice(gate * cell.d_hidden, (gate + 1) * cell.d_hidden)
+        nn.init.constant_(cell.input_projection.bias[rows], bias)
+        nn.init.zeros_(cell.hidden_projection.bias[rows])
 
 
 def _project_with_both_biases(cell: nn.Module, x: Tensor) -> Tensor:
@@ -161,6 +185,19 @@ def scan(
         outputs[t] = state[0]
     stacked = torch.stack(outputs, 1)
     return (stacked if mask is None else stacked * mask[..., None]), state
+
+
+def watch(
+    cell: LSTMCell, x: Float[Tensor, "B T d_input"]
+) -> tuple[Float[Tensor, "4 B T d_hidden"], Float[Tensor, "B T d_hidden"]]:
+    """Input gate, forget gate, candidate and output gate at each position; the cell state after it."""
+    hidden, cell_state = initial_state(cell, x)
+    gates, cell_states = [], []
+    for projected in cell.project(x.transpose(0, 1)).unbind():
+        gates.append(torch.stack(cell.gates(projected, hidden)))
+        hidden, cell_state = cell.step(projected, (hidden, cell_state))
+        cell_states.append(cell_state)
+    return torch.stack(gates, 2), torch.stack(cell_states, 1)
 
 
 class Recurrent(nn.Module):
@@ -227,13 +264,13 @@ class RNN(Recurrent):
 
 
 class LSTM(Recurrent):
-    """Layers whose cells are `LSTMCell`, with `forget_bias`; equal to nn.LSTM(batch_first=True)."""
+    """Layers whose cells are `LSTMCell`, with its biases; equal to nn.LSTM(batch_first=True)."""
 
     cell = LSTMCell
 
 
 class GRU(Recurrent):
-    """Layers whose cells are `GRUCell`; equal to nn.GRU(batch_first=True)."""
+    """Layers whose cells are `GRUCell`, with `update_bias`; equal to nn.GRU(batch_first=True)."""
 
     cell = GRUCell
 

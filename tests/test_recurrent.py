@@ -20,6 +20,7 @@ from lmcourse.recurrent import (
     RecurrentLM,
     RNNCell,
     scan,
+    watch,
 )
 
 CELLS = {RNNCell: nn.RNNCell, LSTMCell: nn.LSTMCell, GRUCell: nn.GRUCell}
@@ -113,17 +114,51 @@ def test_an_open_forget_gate_keeps_the_memory_and_its_gradient():
     torch.testing.assert_close(gradient, torch.ones(2, 4))
 
 
+@pytest.mark.parametrize(
+    ("kind", "option", "gate"),
+    [
+        (LSTMCell, "input_bias", 0),
+        (LSTMCell, "forget_bias", 1),
+        (GRUCell, "update_bias", 1),
+    ],
+)
 @given(d_hidden=sizes, bias=st.floats(-5, 5, width=32))
-def test_forget_bias_is_the_sum_of_both_biases_of_that_gate_alone(d_hidden, bias):
+def test_a_gate_bias_is_the_sum_of_both_biases_of_that_gate_alone(
+    kind, option, gate, d_hidden, bias
+):
     start()
-    cell = LSTMCell(3, d_hidden, forget_bias=bias)
+    cell = kind(3, d_hidden, **{option: bias})
     start()
-    plain = LSTMCell(3, d_hidden)
+    plain = kind(3, d_hidden)
     total = cell.input_projection.bias + cell.hidden_projection.bias
-    torch.testing.assert_close(total[d_hidden : 2 * d_hidden], torch.full((d_hidden,), bias))
-    others = [*range(d_hidden), *range(2 * d_hidden, 4 * d_hidden)]
-    # exact: the same seed, nothing is computed
-    assert torch.equal(cell.input_projection.bias[others], plain.input_projection.bias[others])
+    gate = slice(gate * d_hidden, (gate + 1) * d_hidden)
+    torch.testing.assert_close(total[gate], torch.full((d_hidden,), bias))
+    others = torch.ones(len(total), dtype=torch.bool)
+    others[gate] = False
+    for ours, theirs in zip(parameters_of(cell)[2:], parameters_of(plain)[2:], strict=True):
+        assert torch.equal(ours[others], theirs[others])  # exact: the same seed, nothing computed
+
+
+@given(seed=seeds)
+def test_the_gates_of_an_lstm_are_those_of_its_equation(seed):
+    torch.manual_seed(seed)
+    cell, x, hidden = LSTMCell(3, 5), normal(2, 3, seed=seed), normal(2, 5, seed=seed + 1)
+    z = cell.input_projection(x) + cell.hidden_projection(hidden)
+    gates = cell.gates(cell.project(x), hidden)
+    functions = (torch.sigmoid, torch.sigmoid, torch.tanh, torch.sigmoid)
+    for k, (gate, function) in enumerate(zip(gates, functions, strict=True)):
+        torch.testing.assert_close(gate, function(z[:, 5 * k : 5 * (k + 1)]), **FLOAT32)
+
+
+def test_a_watched_cell_state_is_the_sum_of_what_was_written_as_far_as_the_gates_kept_it():
+    start()
+    cell, x = LSTMCell(3, 5), normal(2, 7, 3, seed=1)
+    (i, f, g, _), memory = watch(cell, x)
+    assert memory.shape == (2, 7, 5)
+    for t in range(7):
+        total = sum(f[:, s + 1 : t + 1].prod(1) * i[:, s] * g[:, s] for s in range(t + 1))
+        torch.testing.assert_close(memory[:, t], total, **FLOAT32)
+    torch.testing.assert_close(memory[:, -1], scan(cell, x)[1][1], **FLOAT32)
 
 
 @EACH_CELL
@@ -246,7 +281,12 @@ def test_gradients_vanish_in_each_network_unless_the_gate_is_open(seed):
     torch.manual_seed(seed)
     for layer in (RNN(16, 16), LSTM(16, 16), GRU(16, 16)):
         assert gradient_ratio(layer, 50, seed) < 1e-6
-    assert gradient_ratio(LSTM(16, 16, forget_bias=4.0), 50, seed) > 0.05
+    for layer in (
+        LSTM(16, 16, forget_bias=4.0),
+        LSTM(16, 16, forget_bias=4.0, input_bias=-4.0),
+        GRU(16, 16, update_bias=4.0),
+    ):
+        assert gradient_ratio(layer, 50, seed) > 0.05
 
 
 # ---------------------------------------------------------------- the language model

@@ -1,0 +1,158 @@
+"""Which letter was the first? How long a recurrent network can learn to remember.
+
+Chapter: book/lstm.md
+"""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from lmcourse.devices import default_device
+from lmcourse.files import write_file
+from lmcourse.neurons import cross_entropy, embed
+from lmcourse.optimization import clip_gradients
+from lmcourse.recurrent import GRU, LSTM, RNN, RecurrentClassifier
+
+N_KINDS = 8  # of letters; chance is one in eight
+D_INPUT, D_HIDDEN = 16, 32
+
+
+def letters(
+    n_letters: int, batch_size: int, generator: torch.Generator
+) -> Int[Tensor, "batch_size n_letters"]:
+    """Rows of random letters, as ids; the answer to each row is its first id."""
+    return torch.randint(N_KINDS, (batch_size, n_letters), generator=generator)
+
+
+def learning_curve(
+    reader: nn.Module,
+    n_letters: int,
+    checkpoints: Sequence[int],
+    seed: int,
+    learning_rate: float = 2e-2,
+    batch_size: int = 64,
+) -> list[float]:
+    """The share of right answers to 2000 new rows after each of these numbers of steps.
+
+    Each step sees new letters; Adam and gradients clipped to norm 1, the same for each reader.
+    """
+    device = default_device()
+    reader.to(device)
+    generator = torch.Generator().manual_seed(seed)
+    exam = letters(n_letters, 2000, generator).to(device)
+    optimizer = torch.optim.Adam(reader.parameters(), lr=learning_rate)
+    shares = []
+    for step in range(1, max(checkpoints) + 1):
+        ids = letters(n_letters, batch_size, generator).to(device)
+        loss = cross_entropy(reader(ids), ids[:, 0])
+        optimizer.zero_grad()
+        loss.backward()
+        clip_gradients(reader.parameters(), 1.0)
+        optimizer.step()
+        if step in checkpoints:
+            with torch.no_grad():
+                right = reader(exam).argmax(-1) == exam[:, 0]
+            shares.append(right.double().mean().item())
+    return shares
+
+
+def _orthogonal(n: int) -> RNN:
+    """A plain network whose state is only turned at the start, neither shrunk nor stretched."""
+    layer = RNN(D_INPUT, D_HIDDEN)
+    nn.init.orthogonal_(layer.layers[0][0].hidden_projection.weight)
+    return layer
+
+
+# By name: from the number of letters to a new layer. All have the same width.
+LAYERS: dict[str, Callable[[int], nn.Module]] = {
+    "plain": lambda n: RNN(D_INPUT, D_HIDDEN),
+    "plain, orthogonal": _orthogonal,
+    "LSTM": lambda n: LSTM(D_INPUT, D_HIDDEN),
+    "LSTM, forget": lambda n: LSTM(D_INPUT, D_HIDDEN, forget_bias=math.log(n)),
+    "LSTM, input": lambda n: LSTM(D_INPUT, D_HIDDEN, input_bias=-math.log(n)),
+    "LSTM, both": lambda n: LSTM(
+        D_INPUT, D_HIDDEN, forget_bias=math.log(n), input_bias=-math.log(n)
+    ),
+    "GRU": lambda n: GRU(D_INPUT, D_HIDDEN),
+    "GRU, open": lambda n: GRU(D_INPUT, D_HIDDEN, update_bias=math.log(n)),
+}
+
+
+def reader_of(name: str, n_letters: int) -> RecurrentClassifier:
+    """A new reader with the layer of this name, started for this number of letters."""
+    return RecurrentClassifier(N_KINDS, N_KINDS, LAYERS[name](n_letters))
+
+
+class TorchReader(nn.Module):
+    """The same reader with the fused layer of torch.nn: equal numbers in about half the time."""
+
+    def __init__(self, reader: RecurrentClassifier):
+        super().__init__()
+        ours = reader.recurrent
+        self.embedding, self.head = reader.embedding, reader.head
+        kind = {RNN: nn.RNN, LSTM: nn.LSTM, GRU: nn.GRU}[type(ours)]
+        self.recurrent = kind(ours.d_input, ours.d_output, batch_first=True)
+        cell = ours.layers[0][0]
+        both = cell.input_projection, cell.hidden_projection
+        mine = [each.weight for each in both] + [each.bias for each in both]
+        with torch.no_grad():
+            for target, source in zip(self.recurrent.parameters(), mine, strict=True):
+                target.copy_(source)
+
+    def forward(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B n_classes"]:
+        outputs, _ = self.recurrent(embed(self.embedding, ids))
+        return self.head(outputs[:, -1])
+
+
+# ---------------------------------------------------------------- the comparison, stored
+
+LENGTHS = {"plain": (50, 20, 10, 5)}  # the others: fifty letters
+STEPS = (100, 250, 500, 1000)
+RATES = (5e-3, 2e-2)
+N_SEEDS = 4
+
+
+def measure(folder: Path, seed: int) -> dict[str, float]:
+    """Every network with fifty letters, from four seeds on, at its best learning rate.
+
+    That rate is chosen with a seed that is used for nothing else. A run that is in `folder`
+    already is taken from there.
+    """
+    numbers = {}
+    runs = [(name, n) for name in LAYERS for n in LENGTHS.get(name, (50,))]
+    for name, n in tqdm(runs, desc="networks"):
+        tried = {rate: _run(folder, name, n, seed + 100, rate, (500,))[0] for rate in RATES}
+        for rate, share in tried.items():
+            numbers[f"{name}, {n} letters, rate {rate}"] = share
+        best = max(tried, key=lambda rate: tried[rate])
+        for each in range(N_SEEDS):
+            shares = _run(folder, name, n, seed + each, best, STEPS)
+            for steps, share in zip(STEPS, shares, strict=True):
+                numbers[f"{name}, {n} letters, {steps} steps, seed {each}"] = share
+    return numbers
+
+
+def _run(
+    folder: Path, name: str, n_letters: int, seed: int, rate: float, steps: Sequence[int]
+) -> list[float]:
+    path = folder / f"{name} {n_letters} {seed} {rate} {max(steps)}.json".replace(" ", "-")
+    if not path.is_file():
+        torch.manual_seed(seed)
+        reader = TorchReader(reader_of(name, n_letters))
+        shares = learning_curve(reader, n_letters, steps, seed, rate)
+        write_file(path, json.dumps(shares))
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def shares_of(numbers: dict[str, float], name: str, n_letters: int, steps: int) -> list[float]:
+    """What each seed reached, in a result of `measure`."""
+    return [
+        numbers[f"{name}, {n_letters} letters, {steps} steps, seed {seed}"]
+        for seed in range(N_SEEDS)
+    ]
