@@ -6,7 +6,7 @@ A function here makes the figure of its name, for the module of its name in `boo
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Bool, Float
@@ -119,3 +119,64 @@ def heads(
         raise ValueError(f"names must name each head, got {len(names)} for {len(weights)} heads")
     picture = plots.attention_map(weights, words, caption=caption)
     return plots.live("heads", {"words": words, "names": names, "weights": weights}, picture)
+
+
+def gates(
+    letters: Sequence[str],
+    gates: Float[Tensor, "4 T N"],
+    probs: Float[Tensor, "T K"],
+    answers: Sequence[str],
+    caption: str = "",
+) -> LivePicture:
+    """The gates of an LSTM over a text, and what is left in its cell state of each letter.
+
+    Args:
+        gates: input gate, forget gate, candidate and output gate, as `watch` gives them.
+        probs: what the network answers after each letter.
+    """
+    letters, answers = list(letters), list(answers)
+    input_gate, forget, _, output = gates.double()
+    left = torch.zeros(len(letters), len(letters), dtype=torch.float64)
+    for now in range(len(letters)):
+        for then in range(now + 1):
+            left[now, then] = forget[then + 1 : now + 1].prod(0).mean()
+    means = {"forget gate": forget.mean(-1), "input gate": input_gate.mean(-1)}
+    picture = plots.bar_plot(letters, means, "open", caption=caption, percent=True)
+    data = {
+        "letters": letters,
+        "forget": forget.mean(-1),
+        "input": input_gate.mean(-1),
+        "output": output.mean(-1),
+        "left": left,
+        "answers": answers,
+        "probs": probs,
+    }
+    return plots.live("gates", data, picture)
+
+
+def state(
+    sentences: Mapping[str, tuple[Float[Tensor, "T N"], Float[Tensor, "T K"]]],
+    unit: int,
+    answers: Sequence[str],
+    caption: str = "",
+) -> LivePicture:
+    """The state of a recurrent network over sentences, and what it expects after each word.
+
+    Args:
+        sentences: for each, its words divided by spaces: the states, and the probabilities.
+        unit: the place of the number of the state that is drawn as a line and framed.
+    """
+    lines = {name: states[:, unit] for name, (states, _) in sentences.items()}
+    n_words = len(next(iter(lines.values())))
+    picture = plots.line_plot(
+        range(1, n_words + 1), lines, "words read", f"unit {unit + 1} of the state", caption=caption
+    )
+    data = {
+        "unit": unit,
+        "answers": list(answers),
+        "sentences": [
+            {"words": name.split(), "states": states, "probs": probs}
+            for name, (states, probs) in sentences.items()
+        ],
+    }
+    return plots.live("state", data, picture)

@@ -287,3 +287,64 @@ def test_numbers_have_a_true_minus_and_white_space_can_be_seen(live_page):
         return [parts.decimal(-1.234), parts.decimal(-0.001), parts.percent(0.0994),
                 parts.percent(0.256), parts.visible(' a\\n')]; }"""
     assert live_page().evaluate(ask) == ["−1.23", "0.00", "9.9%", "26%", "␣a⏎"]
+
+
+# ---------------------------------------------------------------- gates and state
+
+
+def gates_figure(seed=0):
+    dice = torch.Generator().manual_seed(seed)
+    gates = torch.rand(4, 5, 3, generator=dice)
+    probs = torch.randn(5, 2, generator=dice).softmax(-1)
+    return live_figures.gates("BadFa", gates, probs, "BF"), gates, probs
+
+
+def percent(share):
+    return f"{100 * share:.{int(share < 0.0995)}f}%"
+
+
+# gates.js
+def test_gates_follow_the_reader_letter_by_letter(live_page):
+    figure, gates, probs = gates_figure()
+    page = live_page(figure)
+    page.get_by_role("button", name="a").last.press("ArrowLeft")  # to “F”, the fourth
+    at = gates[:, 3].double().mean(-1)
+    found = shares(page)
+    assert found["forget"] == percent(at[1].item())
+    assert found["input"] == percent(at[0].item())
+    assert found["output"] == percent(at[3].item())
+    assert [found["B"], found["F"]] == [percent(p) for p in probs[3].tolist()]
+    left = [gates[1, s + 1 : 4].double().prod(0).mean().item() for s in range(4)]
+    marks = page.locator(".lm-mark-share").all_inner_texts()
+    assert marks == [percent(share) for share in left]
+    assert page.get_by_role("status").inner_text().startswith("After “F” the forget gate is ")
+
+
+def state_figure():
+    dice = torch.Generator().manual_seed(5)
+    sentences = {
+        name: (torch.randn(3, 4, generator=dice).tanh(), torch.rand(3, 2, generator=dice))
+        for name in ("the dogs near", "the dog near")
+    }
+    return live_figures.state(sentences, 2, ["sleep", "sleeps"]), sentences
+
+
+# state.js
+def test_the_state_follows_the_reader_word_by_word_and_sentence_by_sentence(live_page):
+    figure, sentences = state_figure()
+    page = live_page(figure)
+    minus = str.maketrans("-", "−")
+    for name, word in (("the dogs near", 2), ("the dog near", 1)):
+        page.get_by_role("button", name=name, exact=True).press("Enter")
+        page.get_by_role("button", name=name.split()[word], exact=True).click()
+        states, probs = sentences[name]
+        assert page.locator(".lm-cell").count() == 4
+        signs = page.locator(".lm-cell").evaluate_all("all => all.map(each => each.dataset.sign)")
+        assert signs == ["minus" if x < 0 else "plus" for x in states[word]]
+        said = page.get_by_role("status").inner_text()
+        number = f"{states[word, 2]:.2f}".translate(minus)
+        assert said.startswith(f"After “{name.split()[word]}” unit 3 is {number}; ")
+        assert shares(page) == {
+            key: percent(p)
+            for key, p in zip(("sleep", "sleeps"), probs[word].tolist(), strict=True)
+        }
