@@ -13,6 +13,7 @@ from lmcourse.first_letter import (
     N_KINDS,
     N_SEEDS,
     RATES,
+    TorchReader,
     learning_curve,
     letters,
     measure,
@@ -58,10 +59,11 @@ def test_a_plain_network_learns_the_first_of_three_letters():
 def test_all_layers_are_of_one_width_and_start_as_their_name_says(name):
     start()
     layer = LAYERS[name](50)
-    assert (layer.d_input, layer.d_output) == (module.D_INPUT, module.D_HIDDEN)
+    width = module.D_HIDDEN * (2 if name == "plain, wide" else 1)
+    assert (layer.d_input, layer.d_output) == (module.D_INPUT, width)
     cell = layer.layers[0][0]
     total = cell.input_projection.bias + cell.hidden_projection.bias
-    blocks = total.split(module.D_HIDDEN)
+    blocks = total.split(width)
     opened = {"LSTM, forget": [1], "LSTM, both": [0, 1], "LSTM, input": [0], "GRU, open": [1]}
     for gate, block in enumerate(blocks):
         if gate in opened.get(name, []):
@@ -72,6 +74,13 @@ def test_all_layers_are_of_one_width_and_start_as_their_name_says(name):
     if name == "plain, orthogonal":
         u = cell.hidden_projection.weight
         torch.testing.assert_close(u @ u.T, torch.eye(len(u)), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_torchs_layer_gives_the_same_logits(name):
+    start()
+    reader, ids = reader_of(name, 9), letters(9, 5, dice())
+    torch.testing.assert_close(TorchReader(reader)(ids), reader(ids), atol=1e-5, rtol=1e-5)
 
 
 def test_the_comparison_takes_finished_runs_from_its_folder(tmp_path, monkeypatch):

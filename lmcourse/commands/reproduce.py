@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 import lmcourse
-from lmcourse import data, recall
+from lmcourse import data, first_letter, recall
 from lmcourse.applications import shakespeare
 from lmcourse.applications.classification import (
     MeanClassifier,
@@ -268,5 +268,8 @@ EXPERIMENTS = {
         minutes=2,
         files=(),
         floors={"two heads, 4 facts, 500 steps, seed 0": 0.95},
+    ),
+    "first-letter": Experiment(
+        run=first_letter.measure, minutes=10, files=(), floors=first_letter.FLOORS
     ),
 }
