@@ -92,7 +92,7 @@ class LSTMCell(nn.Module):
     def gates(
         self, projected: Float[Tensor, "B gates"], hidden: Hidden
     ) -> tuple[Hidden, Hidden, Hidden, Hidden]:
-        """Input gate, forget gate, candidate and output gate, in the order of nn.LSTMCell."""
+        """Input gate, forget gate, candidate, output gate, as in nn.LSTMCell."""
         z = torch.addmm(projected, hidden, self.hidden_projection.weight.T)
         i, f, g, o = z.chunk(4, -1)
         return i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
@@ -129,11 +129,11 @@ class GRUCell(nn.Module):
     def step(self, projected: Float[Tensor, "B gates"], state: State) -> State:
         """The next state, from what `project` made of the input."""
         (hidden,) = state
-        reset, update, candidate = projected.chunk(3, -1)  # in nn.GRUCell's order
-        to_reset, to_update, to_candidate = self.hidden_projection(hidden).chunk(3, -1)
-        reset, update = (reset + to_reset).sigmoid(), (update + to_update).sigmoid()
-        candidate = (candidate + reset * to_candidate).tanh()
-        return (candidate + update * (hidden - candidate),)
+        r, z, n = projected.chunk(3, -1)  # in nn.GRUCell's order
+        to_r, to_z, to_n = self.hidden_projection(hidden).chunk(3, -1)
+        r, z = (r + to_r).sigmoid(), (z + to_z).sigmoid()
+        n = (n + r * to_n).tanh()
+        return (n + z * (hidden - n),)
 
 
 def _projections(d_input: int, d_hidden: int, n_gates: int) -> tuple[nn.Linear, nn.Linear]:
@@ -190,7 +190,7 @@ def scan(
 def watch(
     cell: LSTMCell, x: Float[Tensor, "B T d_input"]
 ) -> tuple[Float[Tensor, "4 B T d_hidden"], Float[Tensor, "B T d_hidden"]]:
-    """Input gate, forget gate, candidate and output gate at each position; the cell state after it."""
+    """Input gate, forget gate, candidate and output gate at each position; cell state after it."""
     hidden, cell_state = initial_state(cell, x)
     gates, cell_states = [], []
     for projected in cell.project(x.transpose(0, 1)).unbind():
