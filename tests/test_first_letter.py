@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from seeds import dice, start
+from seeds import rng, start
 from torch import nn
 
 from lmcourse import first_letter as module
@@ -35,7 +35,7 @@ class Oracle(nn.Module):
 
 
 def test_letters_are_of_all_kinds_and_each_comes_equally_often():
-    ids = letters(10, 1600, dice())
+    ids = letters(10, 1600, rng())
     assert ids.shape == (1600, 10)
     counts = torch.bincount(ids.flatten(), minlength=N_KINDS)
     # 2000 ± 42 of 16000 each; five standard deviations: a chance of 5e-6.
@@ -79,7 +79,7 @@ def test_all_layers_are_of_one_width_and_start_as_their_name_says(name):
 @pytest.mark.parametrize("name", LAYERS)
 def test_torchs_layer_gives_the_same_logits(name):
     start()
-    reader, ids = reader_of(name, 9), letters(9, 5, dice())
+    reader, ids = reader_of(name, 9), letters(9, 5, rng())
     torch.testing.assert_close(TorchReader(reader)(ids), reader(ids), atol=1e-5, rtol=1e-5)
 
 
