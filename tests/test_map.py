@@ -196,8 +196,19 @@ TINY = Course(
     in_readme=("alpha", "lstm"),
     in_index=("alpha", "lstm"),
     coming=frozenset({"gamma"}),
-    modules=frozenset({"alpha", "recurrent", "devices", "grading", "gamma"}),
-    tests=frozenset({"alpha", "recurrent", "devices", "grading", "grading_check", "gamma", "map"}),
+    modules=frozenset({"alpha", "recurrent", "first_letter", "devices", "grading", "gamma"}),
+    tests=frozenset(
+        {
+            "alpha",
+            "recurrent",
+            "first_letter",
+            "devices",
+            "grading",
+            "grading_check",
+            "gamma",
+            "map",
+        }
+    ),
     tools=frozenset({"faults"}),
     solutions=frozenset({"alpha"}),
     exercises=frozenset({"alpha"}),
