@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from lmcourse.plots import shade, surprise, tokens
+from lmcourse.plots import samples, shade, surprise, tokens
 
 NAN = float("nan")
 
@@ -116,3 +116,14 @@ def test_the_color_follows_any_number_and_its_sign():
         shade(["a", "b"], [1.0], "x")
     with pytest.raises(ValueError, match="a finite number for each piece"):
         shade(["a"], [NAN], "x")
+
+
+def test_samples_are_shown_with_their_lines_and_told_without():
+    chips = samples({"step 0": "ROMEO:\nxq <b>", "step 9": "Ay, my lord.\n"}, caption="It learns.")
+    shown = chips._repr_html_()
+    assert "ROMEO:\nxq &lt;b&gt;</div>" in shown
+    assert "white-space: pre-wrap" in shown
+    assert "<figcaption>It learns.</figcaption>" in shown
+    assert chips.alt == "step 0: “ROMEO: xq <b>”. step 9: “Ay, my lord.”."
+    with pytest.raises(ValueError, match=r"texts must hold a text, got \{\}"):
+        samples({})

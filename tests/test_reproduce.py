@@ -52,7 +52,7 @@ def test_a_result_is_written_and_compared_with_its_floors(tmp_path, monkeypatch)
 def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path):
     with pytest.raises(
         ValueError,
-        match="one of heads, recall, rt-polarity, shakespeare, tatoeba-cmn-eng, got name='imdb'",
+        match=f"one of {', '.join(sorted(EXPERIMENTS))}, got name='imdb'",
     ):
         reproduce("imdb", tmp_path)
     with pytest.raises(ValueError, match="that of a stored result, got name='imdb'"):

@@ -7,4 +7,5 @@ A module imports only from those that stand before it in this list:
     classification  which class a text belongs to
     translation     a sentence in another language
     shakespeare     a small GPT that learns to write, watched at its work
+    spells          a GPT that copies: its heads taken away, its parts exchanged
 """

@@ -17,7 +17,7 @@ import torch
 
 import lmcourse
 from lmcourse import data, first_letter, recall
-from lmcourse.applications import shakespeare
+from lmcourse.applications import shakespeare, spells
 from lmcourse.applications.classification import (
     MeanClassifier,
     NaiveBayes,
@@ -240,6 +240,10 @@ EXPERIMENTS = {
         minutes=2,
         files=("rt-polarity.pos", "rt-polarity.neg"),
         floors={"naive_bayes": 76.0, "mean": 75.0, "lstm": 75.0},
+    ),
+    "gpt-heads": Experiment(run=spells.heads, minutes=3, files=(), floors={}),
+    "gpt-parts": Experiment(
+        run=spells.parts, minutes=20, files=("tinyshakespeare.txt",), floors={}
     ),
     "tatoeba-cmn-eng": Experiment(
         run=_tatoeba,

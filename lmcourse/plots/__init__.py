@@ -3,9 +3,10 @@
 Chapter: book/conventions.md
 
 `line_plot`, `bar_plot`, `attention_map`, `attention_arcs` and `heat_map` draw; `tokens`, `surprise`
-and `shade` show text as chips and in color. All take a `caption`, which the book numbers. `ROLES`
-has the colors that mean something: query, key, value, state, stream and gradient look the same in
-each figure of the book. `live` gives a picture its numbers, for the book's pages to bring to life.
+and `shade` show text as chips and in color, `samples` several texts side by side. All take a
+`caption`, which the book numbers. `ROLES` has the colors that mean something: query, key, value,
+state, stream and gradient look the same in each figure of the book. `live` gives a picture its
+numbers, for the book's pages to bring to life.
 
 A module imports only from those that stand before it in this list:
 
@@ -13,7 +14,7 @@ A module imports only from those that stand before it in this list:
     charts   lines and bars
     maps     who looks at whom; a table of numbers in color
     arcs     whom one word looks at, as lines
-    text     tokens as chips, and in the color of their surprise
+    text     tokens as chips, in the color of their surprise, texts side by side
     live     a picture and its numbers, to be moved in the browser
 """
 
@@ -22,10 +23,10 @@ from lmcourse.plots.charts import bar_plot, line_plot
 from lmcourse.plots.live import LivePicture, live
 from lmcourse.plots.maps import attention_map, heat_map
 from lmcourse.plots.picture import COLORS, INK, ROLES, Picture
-from lmcourse.plots.text import Chips, shade, surprise, tokens, visible
+from lmcourse.plots.text import Chips, samples, shade, surprise, tokens, visible
 
 __all__ = [
     "COLORS", "INK", "ROLES", "Chips", "LivePicture", "Picture", "attention_arcs", "attention_map",
-    "bar_plot", "heat_map", "line_plot", "live", "shade", "surprise", "tokens",
+    "bar_plot", "heat_map", "line_plot", "live", "samples", "shade", "surprise", "tokens",
     "visible",
 ]  # fmt: skip

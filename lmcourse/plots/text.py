@@ -20,6 +20,11 @@ _LINE = "margin: 0.35rem 0; line-height: 1.9; overflow-wrap: anywhere; text-alig
 _LABEL = "display: block; font-size: 0.85em; opacity: 0.8; line-height: 1.3"
 _MONO = "font-family: var(--pst-font-family-monospace, monospace); font-size: 0.92em"
 _BELOW, _ABOVE = "210, 100, 30", "47, 128, 216"
+_CARDS = "display: grid; gap: 0.8rem; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr))"
+_CARD = (
+    "border: 1px solid rgba(128, 128, 128, 0.4); border-radius: 0.4rem; padding: 0.6rem 0.8rem"
+    "; text-align: left; font-size: 0.88em; line-height: 1.45; overflow-wrap: anywhere"
+)
 _STRONGEST = 0.72  # of the color; more, and the text on it would fade
 LONGEST_ALT = 40  # tokens
 
@@ -145,6 +150,24 @@ def shade(
     told = ", ".join(f"“{visible(pieces[i])}” {row[i]:.2f}" for i in far)
     alt = f"Text of {len(pieces)} tokens, “{_text(pieces)}”, colored by {label}: {told}."
     return Chips(f'<div style="{_LINE}">{"".join(spans)}</div>{scale}', alt, caption)
+
+
+def samples(texts: Mapping[str, str], caption: str = "") -> Chips:
+    """Texts side by side, each under its name: what a model wrote after so many steps.
+
+    Example:
+        >>> samples({"step 0": "xq;f", "step 100": "the the"})
+        Chips: step 0: “xq;f”. step 100: “the the”.
+    """
+    if not texts:
+        raise ValueError(f"texts must hold a text, got {texts!r}")
+    cards = [
+        f'<div style="{_CARD}"><span style="{_LABEL}">{html.escape(name)}</span>'
+        f'<div style="white-space: pre-wrap">{html.escape(text.strip())}</div></div>'
+        for name, text in texts.items()
+    ]
+    alt = " ".join(f"{name}: “{' '.join(text.split())}”." for name, text in texts.items())
+    return Chips(f'<div style="{_CARDS}">{"".join(cards)}</div>', alt, caption)
 
 
 def visible(piece: Piece) -> str:
