@@ -29,6 +29,7 @@ MOODS = (
 )  # fmt: skip
 
 Facts = tuple[Int[Tensor, "B S"], Int[Tensor, "B S"], Int[Tensor, "B"], Int[Tensor, "B"]]
+PairFacts = tuple[Int[Tensor, "B S"], Int[Tensor, "B S"], Int[Tensor, "B 2"], Int[Tensor, "B 2"]]
 
 
 def facts(n_facts: int, batch_size: int, generator: torch.Generator) -> Facts:
@@ -48,8 +49,8 @@ def facts(n_facts: int, batch_size: int, generator: torch.Generator) -> Facts:
     return animals, moods, animals.gather(1, asked)[:, 0], moods.gather(1, asked)[:, 0]
 
 
-def two_questions(n_facts: int, batch_size: int, generator: torch.Generator) -> Facts:
-    """As `facts`, but two animals are asked for, (B, 2), and the moods of both are the answer."""
+def two_questions(n_facts: int, batch_size: int, generator: torch.Generator) -> PairFacts:
+    """As `facts`, but two animals are asked for, and the moods of both are the answer."""
     if n_facts < 2:
         raise ValueError(f"n_facts must be at least 2, got {n_facts}: two animals are asked for")
     animals, moods, _, _ = facts(n_facts, batch_size, generator)
@@ -154,7 +155,7 @@ def learning_curve(
     seed: int,
     learning_rate: float = 1e-2,
     batch_size: int = 64,
-    draw: Callable[..., Facts] = facts,
+    draw: Callable[..., Facts | PairFacts] = facts,
 ) -> list[float]:
     """The share of right answers to 2000 new questions after each of these numbers of steps.
 
@@ -178,7 +179,7 @@ def learning_curve(
         if step in checkpoints:
             with torch.no_grad():
                 right = reader(*exam).argmax(-1) == answers
-            shares.append(right.double().mean().item())
+            shares.append(right.float().mean().item())
     return shares
 
 
@@ -194,7 +195,7 @@ class _Entrant:
     reader: Callable[[], nn.Module]
     n_steps: int
     n_facts: tuple[int, ...] = (2, 4, 8)
-    draw: Callable[..., Facts] = facts
+    draw: Callable[..., Facts | PairFacts] = facts
 
 
 STUDIES = {
