@@ -301,7 +301,7 @@ def tiny_book(tmp_path_factory):
         shutil.copytree(ROOT / folder, root / folder, ignore=ignored)
     for name in ("_config.yml", "constraints.txt"):
         shutil.copy(ROOT / name, root)
-    for folder in ("tests", "exercises/tiny"):
+    for folder in ("tests", "exercises/tiny", "lmcourse/models"):
         (root / folder).mkdir(parents=True)
     empty = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     (root / "exercises/tiny/tiny.ipynb").write_text(json.dumps(empty))

@@ -18,6 +18,7 @@ OURS = {"attacks", "benchmarks", "faults", "lmcourse"}  # packages of this proje
 INSTALLED = set(sys.stdlib_module_names) | set(metadata.packages_distributions()) - OURS
 FREE = {
     Path(__file__).resolve(),  # speaks of it
+    ROOT / "tools/forked_kernels.py",  # forks kernels that find what a new one would
     ROOT / "tools/forked_tests.py",  # forks a process that runs the tests of another folder
     ROOT / "tools/gpu.py",  # for machines on which nothing of this is installed
 }

@@ -89,8 +89,8 @@ def test_rows_share_one_scale():
 
 
 def test_the_scale_may_be_given():
-    assert strength(surprise(["a"], [1.0], most=2.0), "a") == pytest.approx(0.36)
-    assert strength(surprise(["a"], [9.0], most=2.0), "a") == pytest.approx(0.72)
+    assert strength(surprise(["a"], [1.0], most=2.0), "a") == pytest.approx(0.3)
+    assert strength(surprise(["a"], [9.0], most=2.0), "a") == pytest.approx(0.6)
 
 
 def test_surprise_refuses_what_does_not_fit():
@@ -104,7 +104,7 @@ def test_surprise_refuses_what_does_not_fit():
 
 def test_the_color_follows_any_number_and_its_sign():
     chips = shade(["a", " b", " c"], [0.5, -1.0, 0.0], "number 7 of the state")
-    assert [strength(chips, x) for x in ("a", " b", " c")] == pytest.approx([0.36, 0.72, 0])
+    assert [strength(chips, x) for x in ("a", " b", " c")] == pytest.approx([0.3, 0.6, 0])
     colors = re.findall(r"background: rgba\((\d+), ", chips.body)
     assert colors[0] != colors[1]
     assert "1: number 7 of the state" in chips.body, "the scale"

@@ -40,7 +40,7 @@ def make(seed=0):
 def test_a_spell_is_a_newline_eight_letters_a_bar_and_the_letters_again():
     assert IDS.shape == (40, SPELLS.context_length + 1)
     assert IDS.max() < SPELLS.vocab_size
-    assert torch.equal(IDS[:, 1:9], IDS[:, 10:18])
+    assert torch.equal(IDS[:, 1:9], IDS[:, 10:18])  # exact: ids
     for place in (0, 9):
         assert len(set(IDS[:, place].tolist())) == 1
     assert len(set(IDS[:, 1].tolist())) == 8

@@ -24,7 +24,17 @@ addEventListener("load", () => {
   markAll();
   // Formulas are set, boxes unfolded and windows turned after the page has loaded.
   const watch = new ResizeObserver(entries => entries.forEach(entry => markScrolled(entry.target)));
-  document.querySelectorAll(`.bd-article :is(${SCROLLING})`).forEach(box => watch.observe(box));
+  const watched = new WeakSet();
+  const observeAll = () =>
+    document.querySelectorAll(`.bd-article :is(${SCROLLING})`).forEach(box => {
+      if (watched.has(box)) return;
+      watched.add(box);
+      watch.observe(box);
+    });
+  observeAll();
+  // A live figure comes later, and brings boxes of its own.
+  const article = document.querySelector(".bd-article");
+  if (article) new MutationObserver(observeAll).observe(article, {childList: true, subtree: true});
   if (window.MathJax && MathJax.startup) MathJax.startup.promise.then(markAll);
 });
 document.addEventListener("scroll", event => {

@@ -25,7 +25,7 @@ _CARD = (
     "border: 1px solid rgba(128, 128, 128, 0.4); border-radius: 0.4rem; padding: 0.6rem 0.8rem"
     "; text-align: left; font-size: 0.88em; line-height: 1.45; overflow-wrap: anywhere"
 )
-_STRONGEST = 0.72  # of the color; more, and the text on it would fade
+_STRONGEST = 0.6  # of the color; more, and the text on it would fade
 LONGEST_ALT = 40  # tokens
 
 

@@ -103,7 +103,8 @@ def stub_tree(package: Path, target: Path, withheld: Withheld) -> Path:
     Raises:
         ValueError: a name is not there to withhold.
     """
-    ignored = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
+    # Weights are megabytes for each server, and no task reads them.
+    ignored = shutil.ignore_patterns("__pycache__", "*.pyc", ".*", "*.safetensors")
     shutil.copytree(package, target, ignore=ignored)
     missing = set(withheld.names)
     for path in sorted(target.rglob("*.py")):

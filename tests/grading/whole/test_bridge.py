@@ -143,7 +143,7 @@ def test_a_disk_that_is_full_is_a_row_and_no_zero(tmp_path):
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps(nb), "utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "lmcourse", "grade", "in", "-a", "tiny", "-n", "1"],
+        [sys.executable, "-m", "lmcourse", "grade", "in", "-a", "tiny"],
         cwd=root,
         capture_output=True,
         text=True,
