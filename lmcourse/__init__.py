@@ -3,6 +3,7 @@
 A module imports only from those that stand before it in this list:
 
     files         whole files or none (standard library only)
+    kept_runs     measurements in a file, so that a long comparison goes on
     devices       where tensors live
     modes         a model in training or not, for a while
     neurons       softmax, cross-entropy, embedding

@@ -3,7 +3,6 @@
 Chapter: book/lstm.md
 """
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from lmcourse.devices import default_device
-from lmcourse.files import write_file
+from lmcourse.kept_runs import KeptRuns
 from lmcourse.neurons import cross_entropy, embed
 from lmcourse.optimization import clip_gradients
 from lmcourse.recurrent import GRU, LSTM, RNN, RecurrentClassifier
@@ -58,7 +57,7 @@ def learning_curve(
         if step in checkpoints:
             with torch.no_grad():
                 right = reader(exam).argmax(-1) == exam[:, 0]
-            shares.append(right.double().mean().item())
+            shares.append(right.float().mean().item())
     return shares
 
 
@@ -132,30 +131,31 @@ def measure(folder: Path, seed: int) -> dict[str, float]:
     That rate is chosen with a seed that is used for nothing else. A run that is in `folder`
     already is taken from there.
     """
-    numbers = {}
+    numbers, kept = {}, KeptRuns(folder / "runs.json")
     runs = [(name, n) for name in LAYERS for n in LENGTHS.get(name, (50,))]
     for name, n in tqdm(runs, desc="networks"):
-        tried = {rate: _run(folder, name, n, seed + 100, rate, (500,))[0] for rate in RATES}
+        tried = {rate: _run(kept, name, n, seed + 100, rate, (500,))[0] for rate in RATES}
         for rate, share in tried.items():
             numbers[f"{name}, {n} letters, rate {rate}"] = share
         best = max(tried, key=lambda rate: tried[rate])
         for each in range(N_SEEDS):
-            shares = _run(folder, name, n, seed + each, best, STEPS)
+            shares = _run(kept, name, n, seed + each, best, STEPS)
             for steps, share in zip(STEPS, shares, strict=True):
                 numbers[f"{name}, {n} letters, {steps} steps, seed {each}"] = share
     return numbers
 
 
 def _run(
-    folder: Path, name: str, n_letters: int, seed: int, rate: float, steps: Sequence[int]
+    kept: KeptRuns, name: str, n_letters: int, seed: int, rate: float, steps: Sequence[int]
 ) -> list[float]:
-    path = folder / f"{name} {n_letters} {seed} {rate} {max(steps)}.json".replace(" ", "-")
-    if not path.is_file():
+    def measured() -> list[float]:
         torch.manual_seed(seed)
         reader = TorchReader(reader_of(name, n_letters))
-        shares = learning_curve(reader, n_letters, steps, seed, rate)
-        write_file(path, json.dumps(shares))
-    return json.loads(path.read_text(encoding="utf-8"))
+        return learning_curve(reader, n_letters, steps, seed, rate)
+
+    return kept.get(
+        f"{name}, {n_letters} letters, seed {seed}, rate {rate}, {max(steps)}", measured
+    )
 
 
 def shares_of(numbers: dict[str, float], name: str, n_letters: int, steps: int) -> list[float]:

@@ -3,7 +3,6 @@
 Chapter: book/attention.md
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +15,7 @@ from tqdm import tqdm
 
 from lmcourse.attention import MultiHeadAttention, attention
 from lmcourse.devices import default_device
-from lmcourse.files import write_file
+from lmcourse.kept_runs import KeptRuns
 from lmcourse.neurons import check_counts, cross_entropy
 
 ANIMALS = (
@@ -224,41 +223,40 @@ def measure(study: str, folder: Path, seed: int) -> dict[str, float]:
     The learning rate of each is chosen with most facts, at most 1500 steps and a seed that is used
     for nothing else. A run that is in `folder` already is taken from there.
     """
-    entrants = STUDIES[study]
+    entrants, runs = STUDIES[study], KeptRuns(folder / "runs.json")
     numbers, rates = {}, {}
     for name, entrant in entrants.items():
         steps = min(entrant.n_steps, 1500)
         for rate in RATES:
-            shares = _run(folder, name, entrant, entrant.n_facts[-1], seed + 100, rate, steps)
+            shares = _run(runs, name, entrant, entrant.n_facts[-1], seed + 100, rate, steps)
             numbers[f"{name}, rate {rate}"] = list(shares.values())[-1]
         rates[name] = max(RATES, key=lambda rate: numbers[f"{name}, rate {rate}"])
-    runs = [
+    wanted = [
         (name, n_facts, each)
         for each in range(N_SEEDS)
         for name, entrant in entrants.items()
         for n_facts in entrant.n_facts
     ]
-    for name, n_facts, each in tqdm(runs, desc=study):
+    for name, n_facts, each in tqdm(wanted, desc=study):
         entrant = entrants[name]
-        shares = _run(folder, name, entrant, n_facts, seed + each, rates[name], entrant.n_steps)
+        shares = _run(runs, name, entrant, n_facts, seed + each, rates[name], entrant.n_steps)
         for steps, share in shares.items():
             numbers[_key(name, n_facts, steps, each)] = share
     return numbers
 
 
 def _run(
-    folder: Path, name: str, entrant: _Entrant, n_facts: int, seed: int, rate: float, n_steps: int
+    runs: KeptRuns, name: str, entrant: _Entrant, n_facts: int, seed: int, rate: float, n_steps: int
 ) -> dict[int, float]:
     checkpoints = [steps for steps in STEPS if steps <= n_steps]
-    path = folder / f"{name}-{n_facts}-{seed}-{rate}-{n_steps}.json".replace(" ", "-").replace(
-        ",", ""
-    )
-    if not path.is_file():
+
+    def measured() -> list[float]:
         torch.manual_seed(seed)
         reader = entrant.reader()
-        shares = learning_curve(reader, n_facts, checkpoints, seed, rate, draw=entrant.draw)
-        write_file(path, json.dumps(shares))
-    return dict(zip(checkpoints, json.loads(path.read_text(encoding="utf-8")), strict=True))
+        return learning_curve(reader, n_facts, checkpoints, seed, rate, draw=entrant.draw)
+
+    shares = runs.get(f"{name}, {n_facts} facts, seed {seed}, rate {rate}, {n_steps}", measured)
+    return dict(zip(checkpoints, shares, strict=True))
 
 
 def _key(name: str, n_facts: int, steps: int, seed: int) -> str:

@@ -31,7 +31,8 @@ MODULES_OF = {
 }
 WITHOUT_CHAPTER = {
     "checkpoints", "config_options", "devices", "doctor", "export_web", "files", "grading",
-    "live_figures", "metrics", "plots", "quiz", "reproduce", "shakespeare", "train_gpt",
+    "kept_runs", "live_figures", "metrics", "plots", "quiz", "reproduce", "shakespeare",
+    "train_gpt",
 }  # fmt: skip
 FOLDERS = ("applications", "loop", "commands")  # each of their modules counts, as if it stood flat
 GATHERING = {"understanding", "text_to_text"}  # assignments that serve several chapters

@@ -13,7 +13,6 @@ from lmcourse.applications.spells import (
     PARTS,
     SHAKESPEARE,
     SPELLS,
-    Runs,
     changed_head,
     copying_weights,
     fit,
@@ -123,14 +122,6 @@ def test_a_head_that_looks_eight_places_back_has_all_the_weight():
             projection.weight[t - 8, t + 1] = 10.0
             projection.weight[64 + t - 8, t + 1 - 8] = 10.0
     assert copying_weights(model, IDS)[0, 0] > 0.99
-
-
-def test_runs_that_are_kept_are_not_made_again(tmp_path):
-    path, made = tmp_path / "runs.json", []
-    for _ in range(2):
-        runs = Runs(path)
-        assert [runs.get(key, lambda: made.append(1) or len(made)) for key in "aba"] == [1, 2, 1]
-    assert len(made) == 2
 
 
 def test_heads_tells_for_each_seed_what_each_change_costs(tmp_path):

@@ -3,7 +3,6 @@
 Chapter: book/gpt.md
 """
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,8 +17,8 @@ from torch import Tensor
 from lmcourse.attention import attention_weights, causal_mask, split_heads
 from lmcourse.corpora import generate_corpus
 from lmcourse.data import load_dataset
-from lmcourse.files import write_file
 from lmcourse.gpt import GPT, GPTConfig
+from lmcourse.kept_runs import KeptRuns
 from lmcourse.neurons import cross_entropy
 from lmcourse.optimization import AdamW
 from lmcourse.tokenizers import CharTokenizer
@@ -108,7 +107,7 @@ def heads(folder: Path, seed: int, n_seeds: int = 8, n_steps: int = 200) -> Numb
         For each seed the loss, the head's weight on the place to copy from, the nats that each of
         `CHANGES` costs, and what is lost if the rest trains on for half as many steps without it.
     """
-    runs = Runs(folder / "heads.json")
+    runs = KeptRuns(folder / "heads.json")
     numbers = {}
     for each in range(seed, seed + n_seeds):
         found = runs.get(f"{each}", lambda each=each: _without_head(each, n_steps))
@@ -188,7 +187,7 @@ def parts(folder: Path, seed: int, n_seeds: int = 4) -> Numbers:
 
     numbers = {}
     for name, measure in (("spells", _steps_to_copy), ("shakespeare", loss_after_training)):
-        runs = Runs(folder / f"{name}.json")
+        runs = KeptRuns(folder / f"{name}.json")
         trials = [seed + trial for trial in TRIALS[name]]
         for part in PARTS:
             if (name, part) == ("shakespeare", "untied"):
@@ -235,7 +234,7 @@ def _loss_on_shakespeare(
 
 
 def _at_best_rate(
-    runs: "Runs",
+    runs: KeptRuns,
     part: str,
     measure: Callable[[Mapping[str, Any], int, float], float],
     rates: Sequence[float],
@@ -252,18 +251,3 @@ def _at_best_rate(
     tried[best] |= {seed: run(best, seed) for seed in seeds}
     values = {f"{rate}/{seed}": x for rate, found in tried.items() for seed, x in found.items()}
     return {"rate": best} | values
-
-
-class Runs:
-    """What was measured already, in a file, so that a command that was stopped goes on."""
-
-    def __init__(self, path: Path):
-        self.path = path
-        self._known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-
-    def get(self, key: str, measure: Callable[[], Any]) -> Any:
-        """What stands under the key; measured and kept if nothing does."""
-        if key not in self._known:
-            self._known[key] = measure()
-            write_file(self.path, json.dumps(self._known, indent=1) + "\n")
-        return self._known[key]

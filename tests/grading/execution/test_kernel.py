@@ -7,33 +7,14 @@ import tempfile
 
 import pytest
 from sandbox_processes import meanwhile
+from unprotected_runs import checked, run
 from waiting import wait_until
 
-from lmcourse.grading.assignment.plan import CodeCell
 from lmcourse.grading.execution import kernel
 from lmcourse.grading.execution.kernel import Session
-from lmcourse.grading.execution.unprotected import execute
 from lmcourse.grading.sandbox.budgets import Budgets
 
-SHORT = Budgets(cell_seconds=1.0, test_seconds=1.0)
-
-
-@pytest.fixture(autouse=True)
-def _little_grace(monkeypatch):
-    monkeypatch.setattr(kernel, "_GRACE_SECONDS", 3.0)
-
-
-def run(*cells, budgets=SHORT, files=None):
-    cells = [
-        cell if isinstance(cell, CodeCell) else CodeCell(kind="learner", source=cell)
-        for cell in cells
-    ]
-    return execute(cells, budgets, files)
-
-
-def checked(source):
-    """A test cell."""
-    return CodeCell(kind="test", source=source)
+pytestmark = pytest.mark.usefixtures("little_grace")
 
 
 def test_outputs_are_cut_and_only_still_pictures_and_text_are_kept(monkeypatch):

@@ -1,16 +1,15 @@
 """Real processes: what a cell does to its own costs that cell and no other."""
 
 import pytest
+from unprotected_runs import checked, run
 
-from lmcourse.grading.assignment.plan import CodeCell
-from lmcourse.grading.execution import kernel
 from lmcourse.grading.execution.cell_results import CellResult
 from lmcourse.grading.execution.kernel import SessionError
-from lmcourse.grading.execution.unprotected import execute, outcome_of
+from lmcourse.grading.execution.unprotected import outcome_of
 from lmcourse.grading.outcomes import FAILED, PASSED, UNGRADED
 from lmcourse.grading.sandbox.budgets import Budgets
 
-SHORT = Budgets(cell_seconds=1.0, test_seconds=1.0)
+pytestmark = pytest.mark.usefixtures("little_grace")
 DEAF = """
 import time
 while True:
@@ -20,24 +19,6 @@ while True:
     except BaseException:
         pass
 """
-
-
-@pytest.fixture(autouse=True)
-def _little_grace(monkeypatch):
-    monkeypatch.setattr(kernel, "_GRACE_SECONDS", 3.0)
-
-
-def run(*cells, budgets=SHORT, files=None):
-    cells = [
-        cell if isinstance(cell, CodeCell) else CodeCell(kind="learner", source=cell)
-        for cell in cells
-    ]
-    return execute(cells, budgets, files)
-
-
-def checked(source):
-    """A test cell."""
-    return CodeCell(kind="test", source=source)
 
 
 def test_cells_share_one_process_and_errors_stop_nobody():
