@@ -120,8 +120,8 @@ def write(model: GPT, tokenizer: Tokenizer, prompt: str = PROMPT, n_tokens: int 
     """The prompt and what the model writes after it, always with the same luck."""
     device = model.embedding.device
     ids = torch.tensor([tokenizer.encode(prompt)], device=device)
-    dice = torch.Generator(device).manual_seed(0)
-    written = generate(model, ids, n_tokens, temperature=0.8, generator=dice)
+    rng = torch.Generator(device).manual_seed(0)
+    written = generate(model, ids, n_tokens, temperature=0.8, generator=rng)
     return tokenizer.decode(written[0].tolist())
 
 
