@@ -35,11 +35,11 @@ LOOK = """() => ({
 ]))  # fmt: skip
 
 
-# A list of what does not exist says "Loading" for ever.
+# A list of what does not exist says "Loading" for ever: its request has been answered then.
 SETTLED = """async () => {
     const pause = () => new Promise(done => setTimeout(done, 50));
-    const busy = () => document.body?.innerText.includes('Loading, please wait')
-        || window.formgrader && !window.formgrader.loaded;
+    const asks = () => window.jQuery?.active > 0;
+    const busy = () => asks() || window.formgrader && !window.formgrader.loaded;
     for (let turn = 0; turn < 20 && busy(); turn++) await pause();
     await window.MathJax?.startup?.promise?.catch(() => {});
     await pause();
