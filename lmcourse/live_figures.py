@@ -5,12 +5,15 @@ Chapter: book/conventions.md
 A function here makes the figure of its name, for the module of its name in `book/_static/live/`.
 """
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
+from string import ascii_lowercase
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from lmcourse import attention as attention_module
 from lmcourse import neurons, plots
@@ -119,6 +122,26 @@ def heads(
         raise ValueError(f"names must name each head, got {len(names)} for {len(weights)} heads")
     picture = plots.attention_map(weights, words, caption=caption)
     return plots.live("heads", {"words": words, "names": names, "weights": weights}, picture)
+
+
+def spell(word: str, sureness: float = 4.0, caption: str = "") -> LivePicture:
+    """A word that completes itself: the last letter looks for its like, and takes what followed.
+
+    Args:
+        word: two letters or more, from a to z.
+        sureness: the score of an equal letter; that of any other is 0.
+    """
+    if len(word) < 2 or not set(word) <= set(ascii_lowercase):
+        raise ValueError(f"word must be two letters or more, from a to z, got {word!r}")
+    letters = one_hot(torch.tensor([ord(c) - ord("a") for c in word]), 26).double()
+    # `attention` divides by the root of the width.
+    question = math.sqrt(26) * sureness * letters[-1:]
+    answer, weights = attention_module.attention(question, letters[:-1], letters[1:])
+    pairs = [f"{c}→{d}" for c, d in itertools.pairwise(word)]
+    picture = plots.attention_map(weights, [word[-1]], pairs, caption=caption)
+    odds = {c: share for c, share in zip(ascii_lowercase, answer[0], strict=True) if c in word[1:]}
+    data = {"word": word, "sureness": sureness, "weights": weights[0], "odds": odds}
+    return plots.live("spell", data, picture)
 
 
 def gates(
