@@ -19,6 +19,7 @@ from lmcourse.plots import (
     attention_arcs,
     attention_map,
     bar_plot,
+    dials,
     heat_map,
     line_plot,
 )
@@ -43,6 +44,11 @@ PICTURES = {
     "bars": lambda: bar_plot(["p", "q"], {"before": [1, 2], "after": [0.5, -1]}, "points"),
     "one row": lambda: attention_map(torch.eye(12)[:1], ["a"], [f"key {i}" for i in range(12)]),
     "arcs": lambda: attention_arcs([0.1, 0.02, 0.6, 0.2, 0.08], WORDS, 4, title="Who?"),
+    "dials": lambda: dials(
+        {"a\nrow": {"query": [[1, 0], [0, 1]], "key": [[0, 2], [-1, 0]]}},
+        ["here", "there"],
+        colors={"query": "query", "key": "key"},
+    ),
     "heat": lambda: heat_map(torch.linspace(-1, 2, 60).view(12, 5), "number", "position"),
     "seeds": lambda: bar_plot(
         ["p"],
@@ -179,6 +185,15 @@ def test_a_map_has_a_part_for_each_head():
     assert alt.startswith("Attention map, 3 heads, 5 queries by 5 keys. Head 1: ")
     assert "Head 3: " in alt
     assert "Head 4: " not in alt
+
+
+def test_maps_stand_under_their_names():
+    picture = attention_map(some_weights(2), WORDS, names=["slope ½", "slope ¼"])
+    assert "Slope ½: " in picture.alt
+    assert "Slope ¼: " in picture.alt
+    assert ">slope ¼<" in picture.svg
+    with pytest.raises(ValueError, match="names must name each map, got 1 for 2 maps"):
+        attention_map(some_weights(2), WORDS, names=["slope ½"])
 
 
 def test_a_long_map_is_told_by_its_strongest_rows():

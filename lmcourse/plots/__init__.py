@@ -2,11 +2,11 @@
 
 Chapter: book/conventions.md
 
-`line_plot`, `bar_plot`, `attention_map`, `attention_arcs` and `heat_map` draw; `tokens`, `surprise`
-and `shade` show text as chips and in color, `samples` several texts side by side. All take a
-`caption`, which the book numbers. `ROLES` has the colors that mean something: query, key, value,
-state, stream and gradient look the same in each figure of the book. `live` gives a picture its
-numbers, for the book's pages to bring to life.
+`line_plot`, `bar_plot`, `attention_map`, `attention_arcs`, `heat_map` and `dials` draw; `tokens`,
+`surprise` and `shade` show text as chips and in color, `samples` several texts side by side. All
+take a `caption`, which the book numbers. `ROLES` has the colors that mean something: query, key,
+value, state, stream and gradient look the same in each figure of the book. `live` gives a picture
+its numbers, for the book's pages to bring to life.
 
 A module imports only from those that stand before it in this list:
 
@@ -14,12 +14,14 @@ A module imports only from those that stand before it in this list:
     charts   lines and bars
     maps     who looks at whom; a table of numbers in color
     arcs     whom one word looks at, as lines
+    dials    circles with hands, for what turns
     text     tokens as chips, in the color of their surprise, texts side by side
     live     a picture and its numbers, to be moved in the browser
 """
 
 from lmcourse.plots.arcs import attention_arcs
 from lmcourse.plots.charts import bar_plot, line_plot
+from lmcourse.plots.dials import dials
 from lmcourse.plots.live import LivePicture, live
 from lmcourse.plots.maps import attention_map, heat_map
 from lmcourse.plots.picture import COLORS, INK, ROLES, Picture
@@ -27,6 +29,6 @@ from lmcourse.plots.text import Chips, samples, shade, surprise, tokens, visible
 
 __all__ = [
     "COLORS", "INK", "ROLES", "Chips", "LivePicture", "Picture", "attention_arcs", "attention_map",
-    "bar_plot", "heat_map", "line_plot", "live", "samples", "shade", "surprise", "tokens",
+    "bar_plot", "dials", "heat_map", "line_plot", "live", "samples", "shade", "surprise", "tokens",
     "visible",
 ]  # fmt: skip

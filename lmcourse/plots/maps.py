@@ -34,17 +34,20 @@ def attention_map(
     keys: Sequence[str] | None = None,
     title: str = "",
     caption: str = "",
+    names: Sequence[str] | None = None,
 ) -> Picture:
     """Who looks at whom: a row for each query, a column for each key, the stronger the more.
 
     Args:
         weights: between 0 and 1, (T, S), or (H, T, S) for one map a head.
         keys: the labels of the columns; those of the rows if None.
+        names: what stands over each of several maps; head 1, head 2, … if None.
     """
     maps = as_array(weights)
     maps = maps[None] if maps.ndim == 2 else maps
+    names = [f"head {index + 1}" for index in range(len(maps))] if names is None else list(names)
     queries, keys = list(queries), list(queries if keys is None else keys)
-    _check_map(maps, queries, keys)
+    _check_map(maps, queries, keys, names)
     n_heads, n_queries, n_keys = maps.shape
     n_columns = _columns(n_heads, n_keys)
     n_rows = -(-n_heads // n_columns)
@@ -63,10 +66,10 @@ def attention_map(
         is_last_row = index + n_columns >= n_heads
         _label_map(axes, queries, keys, cell, index % n_columns == 0, is_last_row)
         if n_heads > 1:
-            axes.set_title(f"head {index + 1}")
+            axes.set_title(names[index])
     if not with_numbers:
         _draw_scale(figure, mesh, list(grid), beside=n_rows == 1 and n_queries * cell > 1.2)
-    return finish(figure, title, _describe_maps(maps, queries, keys), caption)
+    return finish(figure, title, _describe_maps(maps, queries, keys, names), caption)
 
 
 @matplotlib.rc_context(STYLE)
@@ -132,7 +135,9 @@ def _draw_scale(figure: Figure, mesh: QuadMesh, grid: list[Axes], beside: bool) 
     scale.outline.set_alpha(0.25)
 
 
-def _check_map(maps: np.ndarray, queries: Sequence[str], keys: Sequence[str]) -> None:
+def _check_map(
+    maps: np.ndarray, queries: Sequence[str], keys: Sequence[str], names: Sequence[str]
+) -> None:
     if maps.ndim != 3 or 0 in maps.shape:
         rule = "weights must have the shape (T, S) or (H, T, S), none of them 0"
         raise ValueError(f"{rule}, got {maps.shape}: choose one item of the batch, weights[0]")
@@ -140,6 +145,8 @@ def _check_map(maps: np.ndarray, queries: Sequence[str], keys: Sequence[str]) ->
         rule = "queries and keys must name the rows and columns of weights"
         found = f"{len(queries)} queries and {len(keys)} keys"
         raise ValueError(f"{rule}, got {found} for weights of shape {maps.shape[1:]}")
+    if len(names) != len(maps):
+        raise ValueError(f"names must name each map, got {len(names)} for {len(maps)} maps")
     # The sum of a row of bfloat16 weights can miss 1 by as much.
     if not -1e-6 <= maps.min() <= maps.max() <= 1.01:
         found = f"{maps.min():.3g} to {maps.max():.3g}"
@@ -182,12 +189,14 @@ def _label_map(
     axes.set_ylabel("queries" if is_first else "", color=ROLES["query"])
 
 
-def _describe_maps(maps: np.ndarray, queries: Sequence[str], keys: Sequence[str]) -> str:
+def _describe_maps(
+    maps: np.ndarray, queries: Sequence[str], keys: Sequence[str], names: Sequence[str]
+) -> str:
     n_heads, n_queries, n_keys = maps.shape
     heads = f"{n_heads} heads, " if n_heads > 1 else ""
     parts = [f"Attention map, {heads}{n_queries} queries by {n_keys} keys."]
     for index, weights in enumerate(maps):
-        head = f"Head {index + 1}: " if n_heads > 1 else ""
+        head = f"{names[index][:1].upper()}{names[index][1:]}: " if n_heads > 1 else ""
         # A long list helps nobody: of many rows, those that look the hardest.
         rows = np.argsort(-weights.max(1), kind="stable")[: max(2, 12 // n_heads)]
         sentences = [_describe_row(queries[row], weights[row], keys) for row in sorted(rows)]
