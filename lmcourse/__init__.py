@@ -19,6 +19,7 @@ A module imports only from those that stand before it in this list:
     attention   scaled dot-product, additive and multi-head attention
     recall      facts to look up, and who finds them
     positions   sinusoids, learned vectors, rotations, ALiBi
+    last_note   which note came last? kinds of positions on longer and longer streams
 
     efficient_attention  grouped queries, the fused kernel, the cache of keys and values
     transformer          encoder, decoder, both together

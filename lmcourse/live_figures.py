@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from lmcourse import attention as attention_module
-from lmcourse import neurons, plots
+from lmcourse import neurons, plots, positions
 from lmcourse.plots import LivePicture
 from lmcourse.pretrained import shipped
 
@@ -203,3 +203,48 @@ def state(
         ],
     }
     return plots.live("state", data, picture)
+
+
+def clocks(
+    query: Float[Tensor, "D"], key: Float[Tensor, "D"], t: int, offset: int, caption: str = ""
+) -> LivePicture:
+    """The hands of a position, and a query and a key that rotary positions turn like hands.
+
+    Args:
+        query: before it is turned.
+        t: where the query stands at first; as a picture, there and a hundred positions later.
+        offset: how far back the key is.
+    """
+    half, reach, n = len(query) // 2, 20, 161
+    if not reach <= t < n - 100 - reach or abs(offset) > reach:
+        raise ValueError(
+            f"t must lie in {reach} … {n - 101 - reach} and offset in ±{reach}, got t={t}, "
+            f"offset={offset}: every key that can be chosen needs a position"
+        )
+    cosines, sines = positions.rotary_angles(torch.arange(n), 2 * half)
+    speeds = [f"{10_000 ** (-hand / half):.3g}" for hand in range(half)]
+
+    def turned(vector: Tensor, place: int) -> Tensor:
+        after = positions.apply_rotary(vector[None], cosines[[place]], sines[[place]])
+        return torch.stack(after[0].chunk(2), -1)
+
+    rows = {
+        f"query {place}\nkey {place - offset}": {
+            "query": turned(query, place),
+            "key": turned(key, place - offset),
+        }
+        for place in (t, t + 100)
+    }
+    colors = {"query": "query", "key": "key"}
+    picture = plots.dials(rows, speeds, caption=caption, colors=colors)
+    data = {
+        "speeds": speeds,
+        "cosines": cosines,
+        "sines": sines,
+        "query": query,
+        "key": key,
+        "t": t,
+        "offset": offset,
+        "reach": reach,
+    }
+    return plots.live("clocks", data, picture)

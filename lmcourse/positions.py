@@ -91,7 +91,8 @@ def rotary_embedding(
 ) -> Float[Tensor, "*batch T D"]:
     """x, a query or a key, rotated by angles that grow with its position.
 
-    The score of a rotated query and a rotated key depends on their distance alone.
+    The score of a rotated query and a rotated key depends on their places only through the offset,
+    whose sign counts.
 
     Args:
         positions: of a shape that broadcasts to that of x without D; 0 … T − 1 if None.

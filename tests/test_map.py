@@ -13,6 +13,7 @@ MODULES_OF = {
     "gpt": {"gpt", "spells"},
     "lstm": {"recurrent", "first_letter"},
     "multi_head": {"attention"},
+    "positions": {"positions", "last_note"},
     "tokenizers": {"tokenizers", "byte_pairs"},
     "training": {
         "training",

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 import lmcourse
-from lmcourse import data, first_letter, recall
+from lmcourse import data, first_letter, last_note, recall
 from lmcourse.applications import shakespeare, spells
 from lmcourse.applications.classification import (
     MeanClassifier,
@@ -272,6 +272,15 @@ EXPERIMENTS = {
         minutes=2,
         files=(),
         floors={"two heads, 4 facts, 500 steps, seed 0": 0.95},
+    ),
+    "positions": Experiment(
+        run=last_note.measure,
+        minutes=8,
+        files=(),
+        floors={
+            "last, rotary, length 32, seed 0": 0.95,
+            "last, ALiBi, length 128, seed 0": 0.95,
+        },
     ),
     "first-letter": Experiment(
         run=first_letter.measure, minutes=10, files=(), floors=first_letter.FLOORS
