@@ -110,6 +110,7 @@ class Entrant:
     places: str = "counted"
 
     def draw(self, n: int, generator: torch.Generator) -> Int[Tensor, "T"]:
+        """What the places of one stream are told to be."""
         if self.places == "shuffled":
             return torch.randperm(n, generator=generator)
         if self.places == "shifted":
