@@ -43,6 +43,9 @@ def site(tmp_path_factory):
     (folder / "book").mkdir()
     (folder / "book/tiny.html").write_text(PAGE, encoding="utf-8")
     wide = PAGE.replace("About 60", '<b style="white-space: nowrap">' + "wide " * 99 + "</b>")
+    wide = wide.replace(
+        'class="math"', 'class="math" data-more="right" style="display: inline-flex"'
+    )
     (folder / "book/wide.html").write_text(wide, encoding="utf-8")
     (folder / "index.html").write_text(
         '<meta http-equiv="refresh" content="0; url=book/tiny.html">', encoding="utf-8"
@@ -83,8 +86,10 @@ def test_a_page_is_measured_as_it_opens(seen):
 @pytest.mark.slow
 def test_what_is_cut_off_is_told(seen):
     rows = {row["page"]: row for row in json.loads((seen[0] / "look.json").read_text("utf-8"))}
-    assert len(rows["book/wide.html"]["cut"]["390"]) == 1
-    assert "nothing may be cut off" in (seen[0] / "look.txt").read_text("utf-8")
+    assert len(rows["book/wide.html"]["cut"]["390"]) == 2
+    told = (seen[0] / "look.txt").read_text("utf-8")
+    assert "nothing may be cut off" in told
+    assert "a box that holds all of it must not fade, got span.math “x^2”" in told
 
 
 def size(path):

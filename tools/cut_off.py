@@ -24,6 +24,8 @@ FAULTS = r"""() => {
     for (const each of article.querySelectorAll('*')) {
         if (each.closest('svg, mjx-math') || each.clientWidth < 2) continue;
         const more = each.scrollWidth - each.clientWidth;
+        if (more <= 1 && each.dataset.more && isSeen(each))
+            faults.push(`a box that holds all of it must not fade, got ${tell(each)}`);
         if (more <= 1 || !isSeen(each)) continue;
         const how = getComputedStyle(each).overflowX;
         if (how === 'hidden' || how === 'clip')

@@ -36,6 +36,8 @@ addEventListener("load", () => {
   const article = document.querySelector(".bd-article");
   if (article) new MutationObserver(observeAll).observe(article, {childList: true, subtree: true});
   if (window.MathJax && MathJax.startup) MathJax.startup.promise.then(markAll);
+  // With its own letters a formula may be narrower than with those that stood in for them.
+  document.fonts.addEventListener("loadingdone", markAll);
 });
 document.addEventListener("scroll", event => {
   if (event.target.dataset && event.target.dataset.more) markScrolled(event.target);
