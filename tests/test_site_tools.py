@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import site_check
@@ -12,7 +13,7 @@ from accessible_pages import repaired
 from folded_cells import title_of
 from notebook_links import notebook_address
 from number_bands import Band, complaints, glued_numbers, read_bands
-from offline_assets import foreign_assets
+from offline_assets import clean_pages, foreign_assets
 from page_numbering import link_figures, number_figures
 from sealed_execution import inputs_digest, seal
 from site_links import check_html
@@ -293,6 +294,27 @@ BAD_PAGES = {
         "axe color-contrast",
     ),
 }
+
+
+def test_the_index_of_the_search_loads_on_the_page_of_the_search_alone(tmp_path):
+    page = '<script src="_static/searchtools.js"></script>\n<script src="searchindex.js"></script>'
+    for name in ("a", "search"):
+        (tmp_path / f"{name}.html").write_text(f"<p>{page}<p>", "utf-8")
+    clean_pages(SimpleNamespace(builder=SimpleNamespace(format="html"), outdir=tmp_path), None)
+    assert (tmp_path / "a.html").read_text("utf-8") == "<p><p>"
+    assert (tmp_path / "search.html").read_text("utf-8") == f"<p>{page}<p>"
+
+
+def test_a_page_is_weighed_with_all_that_it_loads_as_it_is_sent(tmp_path):
+    (tmp_path / "a.html").write_text("<p>", "utf-8")
+    (tmp_path / "light.js").write_text("// again\n" * 300_000, "utf-8")
+    (tmp_path / "font.woff").write_bytes(bytes(590_000))  # sent as it is
+    site, loaded = "http://127.0.0.1:1/", ["a.html", "light.js?v=1", "font.woff#x", "gone.js"]
+    assert site_check.weigh(tmp_path, site, [site + name for name in loaded]) == []
+    (tmp_path / "more.png").write_bytes(bytes(20_000))
+    (said,) = site_check.weigh(tmp_path, site, [site + name for name in [*loaded, "more.png"]])
+    assert said.startswith("a page must weigh at most 600 kB, got 6")
+    assert "font.woff 590, more.png 20" in said
 
 
 @pytest.fixture(scope="module")

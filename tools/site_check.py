@@ -3,12 +3,13 @@
     python tools/site_check.py _build/html
 
 A page may load nothing from another host, log no error, leave no formula unrendered, not be wider
-than the screen, cut nothing off, and break no rule of axe-core. Dead links and missing texts are
-found in the HTML.
+than the screen, cut nothing off, weigh no more than 600 kB as it is sent, and break no rule of
+axe-core. Dead links and missing texts are found in the HTML.
 """
 
 import argparse
 import functools
+import gzip
 import http.server
 import os
 import shutil
@@ -35,6 +36,8 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
          # Requests to other hosts end at once, before they leave this machine.
          "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]  # fmt: skip
 TIMEOUT = 20_000  # milliseconds
+HEAVIEST = 600_000  # bytes of a page with all that it loads by itself, gzipped
+PACKED = (".png", ".woff", ".woff2", ".zip", ".jpg")  # sent as they are
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,9 @@ MODES = (
     Mode("phone, dark", 390, 844, "dark", axe=False),
     Mode("phone", 390, 844, "light"),
 )
+
+LOADED = """() => [location.href,
+    ...performance.getEntriesByType('resource').map(each => each.name)]"""
 
 # Colors halfway through a transition would be judged as if they stayed.
 STILL = "*, *::before, *::after { transition: none !important; animation: none !important; }"
@@ -136,6 +142,25 @@ def redirects(path: Path) -> bool:
     return 'http-equiv="refresh"' in path.read_text(encoding="utf-8")[:500].lower()
 
 
+@functools.cache
+def sent_size(path: Path) -> int:
+    """The bytes that a server sends for this file."""
+    data = path.read_bytes()
+    return len(data) if path.suffix in PACKED else len(gzip.compress(data, 6))
+
+
+def weigh(root: Path, address: str, loaded: list[str]) -> list[str]:
+    """What is wrong with the weight of a page that loaded these addresses."""
+    names = {each.removeprefix(address).partition("?")[0].partition("#")[0] for each in loaded}
+    sizes = {name: sent_size(root / name) for name in names if (root / name).is_file()}
+    total = sum(sizes.values())
+    if total <= HEAVIEST:
+        return []
+    parts = sorted(sizes, key=sizes.get, reverse=True)[:4]
+    told = ", ".join(f"{name} {sizes[name] // 1000}" for name in parts)
+    return [f"a page must weigh at most {HEAVIEST // 1000} kB, got {total // 1000}: {told}"]
+
+
 def find_chromium() -> str:
     wanted = os.environ.get("CHROMIUM")
     names = [wanted] if wanted else ["chromium", "chromium-browser", "google-chrome", "chrome"]
@@ -154,8 +179,9 @@ def find_chromium() -> str:
 class Browser:
     """One tab of one browser, that shows every page in every mode."""
 
-    def __init__(self, playwright, address: str):
+    def __init__(self, playwright, address: str, root: Path):
         self.address = address
+        self.root = root
         self.browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
         self.axe = AXE.read_text(encoding="utf-8")
         self.tab = self.browser.new_context(reduced_motion="reduce").new_page()
@@ -180,6 +206,8 @@ class Browser:
                 self._look(visit)
                 if is_fresh:  # the colors make no difference
                     visit.problems += self.tab.evaluate(FAULTS)
+                if mode == MODES[0]:
+                    visit.problems += weigh(self.root, self.address, self.tab.evaluate(LOADED))
                 if shots:  # before axe, whose page is a simplified one
                     stem = name.removesuffix(".html").replace("/", "-")
                     file = f"{stem}-{mode.name.replace(', ', '-')}.png"
@@ -247,7 +275,7 @@ def visit_all(root: Path, names: list[str], shots: Path | None = None) -> list[V
     find_chromium()  # before anything starts
     visits = []
     with sync_playwright() as playwright:
-        browser = Browser(playwright, serve(root))
+        browser = Browser(playwright, serve(root), root)
         for name in tqdm(names, unit="page", disable=not sys.stderr.isatty()):
             visits += browser.visit(name, shots)
         browser.browser.close()

@@ -11,6 +11,10 @@ log = logging.getLogger(__name__)
 
 # The theme draws its icons with a web font; the 1.5 MB of drawings beside it are for custom icons.
 UNUSED_SCRIPT = re.compile(r"\s*<script[^>]*\bscripts/fontawesome\.js[^>]*></script>")
+# For results while one types, which is switched off: the page of the search alone needs them.
+SEARCH_SCRIPT = re.compile(
+    r"\s*<script[^>]*\b(searchtools|language_data|searchindex)\.js[^>]*></script>"
+)
 
 # What a browser fetches on its own, by the attribute that names it. A plain link is not among them.
 LOADED = {"img": "src", "script": "src", "iframe": "src", "source": "src", "object": "data"}
@@ -57,6 +61,8 @@ def clean_pages(app: Sphinx, error: Exception | None) -> None:
     for path in sorted(Path(app.outdir).rglob("*.html")):
         page = path.read_text(encoding="utf-8")
         slim = UNUSED_SCRIPT.sub("", page)
+        if path.name != "search.html":
+            slim = SEARCH_SCRIPT.sub("", slim)
         if slim != page:
             path.write_text(slim, encoding="utf-8")
         for address in foreign_assets(slim):
