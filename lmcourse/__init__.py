@@ -36,7 +36,8 @@ A module imports only from those that stand before it in this list:
     quiz          questions to check oneself with
 
     applications  classification, translation and writing, each with a baseline that is offline
-    evaluation    how far a measured number can be trusted
+    evaluation    how a model is examined, how far a number can be trusted
+    known_world   facts that are all known, and judges of answers
 
     grading   assignments: release, check, grade (the only part that knows nbgrader)
     commands  what `lmcourse doctor`, `train`, `write` and `reproduce` do

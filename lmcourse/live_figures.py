@@ -248,3 +248,27 @@ def clocks(
         "reach": reach,
     }
     return plots.live("clocks", data, picture)
+
+
+def surprise(text: str, name: str = "shakespeare", caption: str = "") -> LivePicture:
+    """A text in the color of its surprise; in the browser also one that the reader writes.
+
+    A new line comes before the text, so that its first token is predicted as well.
+
+    Args:
+        name: a model of `pretrained.shipped`.
+    """
+    model, tokenizer = shipped(name)
+    ids = torch.tensor(tokenizer.encode("\n") + (own := tokenizer.encode(text)))
+    with torch.inference_mode():
+        log_probs = model(ids[None, :-1])[0, -len(own) :].log_softmax(-1)
+    nats = -log_probs.gather(-1, ids[-len(own) :, None])[:, 0]
+    tokens = [tokenizer.decode([index]) for index in own]
+    data = {
+        "model": name,
+        "megabytes": sum(2 * each.numel() for each in model.parameters()) / 1e6,
+        "text": text,
+        "tokens": tokens,
+        "nats": nats,
+    }
+    return plots.live("surprise", data, plots.surprise(tokens, nats, caption=caption))

@@ -1,12 +1,25 @@
-"""lmcourse.evaluation: intervals that cover, text that was seen before, answers in bins."""
+"""lmcourse.evaluation: intervals, text seen before, answers in bins, exams and who grades them."""
 
+import itertools
 import math
+import random
+from dataclasses import replace
 
 import pytest
 import torch
 from apple_gpu import on_apple
+from torch import nn
 
-from lmcourse.evaluation import bootstrap_interval, ngram_overlap, reliability
+from lmcourse.evaluation import (
+    bootstrap_interval,
+    exact_match,
+    judge_twice,
+    ngram_overlap,
+    pass_at_k,
+    reliability,
+    score_choices,
+)
+from lmcourse.gpt import GPT, GPTConfig
 from lmcourse.metrics import accuracy, calibration_bins, calibration_error
 from lmcourse.plots import line_plot
 
@@ -127,6 +140,169 @@ def test_chart_and_number_put_every_answer_into_the_same_bin():
 def test_the_share_seen_is_the_same_for_tensors():
     test, train = torch.tensor([1, 2, 3, 4]), torch.tensor([9, 2, 3, 4])
     assert ngram_overlap(test, train, n=2) == pytest.approx(2 / 3)
+
+
+# ---------------------------------------------------------------- multiple choice
+
+
+class Dice(nn.Module):
+    """A language model that gives id i the same odds everywhere, whatever came before."""
+
+    def __init__(self, probs):
+        super().__init__()
+        self.log_probs = torch.tensor(probs).log()
+
+    def forward(self, ids):
+        return self.log_probs.expand(*ids.shape, -1)
+
+
+PROMPT = torch.tensor([0, 1])
+CHOICES = [torch.tensor([2]), torch.tensor([2, 2]), torch.tensor([0, 1, 2])]
+
+
+def small_gpt():
+    config = GPTConfig(vocab_size=7, context_length=12, d_model=16, n_heads=2, n_layers=2)
+    return GPT(replace(config, dropout=0.3))
+
+
+def test_a_choice_is_scored_by_the_odds_of_its_tokens():
+    model = Dice([0.5, 0.25, 0.25])
+    by_sum = [math.log(0.25), 2 * math.log(0.25), math.log(0.5) + 2 * math.log(0.25)]
+    assert score_choices(model, PROMPT, CHOICES).tolist() == pytest.approx(by_sum)
+    by_mean = [score / n for score, n in zip(by_sum, (1, 2, 3), strict=True)]
+    assert score_choices(model, PROMPT, CHOICES, "mean").tolist() == pytest.approx(by_mean)
+    # The prompt says nothing to this model, so it adds nothing to any choice.
+    gain = score_choices(model, PROMPT, CHOICES, "gain", neutral=torch.tensor([1]))
+    assert gain.tolist() == pytest.approx([0, 0, 0], abs=1e-5)
+
+
+def test_scores_are_those_of_a_loop_that_asks_for_one_token_after_the_other():
+    model = small_gpt().eval()
+    expected = []
+    with torch.no_grad():
+        for choice in CHOICES:
+            ids, score = PROMPT, 0.0
+            for token in choice:
+                score += model(ids[None])[0, -1].log_softmax(-1)[token].item()
+                ids = torch.cat([ids, token[None]])
+            expected.append(score)
+    assert score_choices(model, PROMPT, CHOICES).tolist() == pytest.approx(expected, abs=1e-5)
+
+
+def test_scores_are_made_without_dropout_and_leave_the_model_in_training():
+    model = small_gpt().train()
+    scores = score_choices(model, PROMPT, CHOICES)
+    torch.testing.assert_close(scores, score_choices(model, PROMPT, CHOICES))
+    assert model.training
+    assert not scores.requires_grad
+
+
+def test_each_choice_is_scored_as_if_it_were_alone():
+    model = small_gpt()
+    alone = [score_choices(model, PROMPT, [choice]).item() for choice in CHOICES]
+    assert score_choices(model, PROMPT, CHOICES).tolist() == pytest.approx(alone, abs=1e-5)
+
+
+def test_choices_refusals():
+    model = Dice([0.5, 0.25, 0.25])
+    with pytest.raises(ValueError, match="one of sum, mean, gain, got rule='best'"):
+        score_choices(model, PROMPT, CHOICES, "best")
+    with pytest.raises(ValueError, match="neutral must be given for gain"):
+        score_choices(model, PROMPT, CHOICES, "gain")
+    with pytest.raises(ValueError, match="for no other rule, got rule='sum'"):
+        score_choices(model, PROMPT, CHOICES, neutral=PROMPT)
+    with pytest.raises(ValueError, match=r"a prompt of 2 and choices of \[1, 0\]"):
+        score_choices(model, PROMPT, [CHOICES[0], PROMPT[:0]])
+    with pytest.raises(ValueError, match=r"a prompt of 2 and choices of \[\]"):
+        score_choices(model, PROMPT, [])
+
+
+# ---------------------------------------------------------------- free answers
+
+
+def test_an_answer_matches_but_for_what_does_not_matter():
+    answers = ["New York!", "the new  york", "york new", "New York City", ""]
+    found = exact_match(answers, ["new york"] * 5)
+    assert found.tolist() == [True, True, False, False, False]
+    with pytest.raises(ValueError, match="as many as references, got 1 and 2"):
+        exact_match(["a"], ["a", "b"])
+
+
+@pytest.mark.parametrize("n", [1, 4, 7])
+def test_pass_at_k_is_the_mean_over_all_sets_of_k_samples(n):
+    for n_right in range(n + 1):
+        samples = [True] * n_right + [False] * (n - n_right)
+        for k in range(1, n + 1):
+            sets = [any(chosen) for chosen in itertools.combinations(samples, k)]
+            assert pass_at_k(n, n_right, k) == pytest.approx(sum(sets) / len(sets), abs=1e-12)
+
+
+def test_pass_at_k_is_right_on_average_where_the_plain_formula_is_too_low():
+    """A model that is right with p = 0.2 passes 5 tries with 1 - 0.8⁵; the mean over all c."""
+    p, n, k = 0.2, 8, 5
+    odds = [math.comb(n, c) * p**c * (1 - p) ** (n - c) for c in range(n + 1)]
+    truth = 1 - (1 - p) ** k
+    unbiased = sum(odd * pass_at_k(n, c, k) for c, odd in enumerate(odds))
+    plain = sum(odd * (1 - (1 - c / n) ** k) for c, odd in enumerate(odds))
+    assert unbiased == pytest.approx(truth, abs=1e-12)
+    assert plain < truth - 0.03
+
+
+def test_pass_at_k_refusals():
+    for n, c, k in [(3, 4, 1), (3, -1, 1), (3, 1, 0), (3, 1, 4)]:
+        with pytest.raises(ValueError, match=f"got k={k}, n_right={c}, n_samples={n}"):
+            pass_at_k(n, c, k)
+
+
+# ---------------------------------------------------------------- judges
+
+
+def longer(first, second):
+    return torch.tensor([float(len(a) > len(b)) for a, b in zip(first, second, strict=True)])
+
+
+def test_a_judge_that_reads_is_consistent_and_has_no_place():
+    found = judge_twice(longer, ["aa", "b", "ccc"], ["a", "bb", "cc"])
+    # exact: counts
+    assert (found.first, found.consistent) == (0.5, 1.0)
+    assert found.wins.tolist() == [1.0, 0.0, 1.0]
+
+
+def test_a_judge_that_takes_the_first_is_found_out_and_cancels():
+    found = judge_twice(lambda first, second: torch.ones(len(first)), ["a"] * 4, ["b"] * 4)
+    # exact: counts
+    assert (found.first, found.consistent) == (1.0, 0.0)
+    assert found.wins.tolist() == [0.5] * 4
+
+
+def test_a_lean_is_measured_and_the_verdict_hides_how_strong_it_is():
+    """Whether a judge leans to the first by 0.7 or by 0.51, its verdict is always: first."""
+    for lean in (0.7, 0.51):
+        odds = torch.tensor(lean)
+        found = judge_twice(lambda first, second, odds=odds: odds.expand(len(first)), ["a"], ["b"])
+        assert found.first == pytest.approx(lean)
+        assert found.consistent == 0  # exact: a count
+        assert found.wins.tolist() == pytest.approx([0.5])
+
+
+def test_a_judge_that_tosses_coins_is_half_consistent():
+    dice = random.Random(0)
+
+    def toss(first, second):
+        return torch.tensor([float(dice.random() < 0.5) for _ in first])
+
+    found = judge_twice(toss, ["a"] * 4000, ["b"] * 4000)
+    # Standard deviations: 0.0056, 0.0079 and 0.0056; five of them.
+    assert abs(found.first - 0.5) < 0.028
+    assert abs(found.consistent - 0.5) < 0.04
+    assert abs(found.wins.mean().item() - 0.5) < 0.028
+
+
+def test_pairs_that_are_none_are_refused():
+    with pytest.raises(ValueError, match="at least one, got 2 and 1"):
+        judge_twice(longer, ["a", "b"], ["a"])
+    with pytest.raises(ValueError, match="at least one, got 0 and 0"):
+        judge_twice(longer, [], [])
 
 
 # ---------------------------------------------------------------- without float64

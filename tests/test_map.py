@@ -10,6 +10,7 @@ from book_pages import BOOK, ROOT, chapters, read_page
 MODULES_OF = {
     "attention": {"attention", "recall"},
     "data": {"data", "corpora", "text_windows"},
+    "evaluation": {"evaluation", "known_world"},
     "gpt": {"gpt", "spells"},
     "lstm": {"recurrent", "first_letter"},
     "multi_head": {"attention"},

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 import lmcourse
-from lmcourse import data, first_letter, last_note, recall
+from lmcourse import data, first_letter, known_world, last_note, recall
 from lmcourse.applications import shakespeare, spells
 from lmcourse.applications.classification import (
     MeanClassifier,
@@ -266,6 +266,12 @@ EXPERIMENTS = {
             "question first, 8 facts, 1500 steps, seed 0": 0.9,
             "attention, 8 facts, 500 steps, seed 0": 0.95,
         },
+    ),
+    "evaluation": Experiment(
+        run=known_world.measure,
+        minutes=2,
+        files=(),
+        floors={"briefly/0/sum/16": 0.9, "hasty/0/right against wrong/wins": 0.9},
     ),
     "heads": Experiment(
         run=partial(recall.measure, "heads"),

@@ -2,11 +2,11 @@
 
 Chapter: book/conventions.md
 
-`line_plot`, `bar_plot`, `attention_map`, `attention_arcs`, `heat_map` and `dials` draw; `tokens`,
-`surprise` and `shade` show text as chips and in color, `samples` several texts side by side. All
-take a `caption`, which the book numbers. `ROLES` has the colors that mean something: query, key,
-value, state, stream and gradient look the same in each figure of the book. `live` gives a picture
-its numbers, for the book's pages to bring to life.
+`line_plot`, `bar_plot`, `interval_plot`, `reliability_plot`, `attention_map`, `attention_arcs`,
+`heat_map` and `dials` draw; `tokens`, `surprise` and `shade` show text as chips and in color,
+`samples` several texts side by side. All take a `caption`, which the book numbers. `ROLES` has the
+colors that mean something: query, key, value, state, stream and gradient look the same in each
+figure of the book. `live` gives a picture its numbers, for the book's pages to bring to life.
 
 A module imports only from those that stand before it in this list:
 
@@ -15,6 +15,7 @@ A module imports only from those that stand before it in this list:
     maps     who looks at whom; a table of numbers in color
     arcs     whom one word looks at, as lines
     dials    circles with hands, for what turns
+    trust    intervals; how sure against how right
     text     tokens as chips, in the color of their surprise, texts side by side
     live     a picture and its numbers, to be moved in the browser
 """
@@ -26,9 +27,10 @@ from lmcourse.plots.live import LivePicture, live
 from lmcourse.plots.maps import attention_map, heat_map
 from lmcourse.plots.picture import COLORS, INK, ROLES, Picture
 from lmcourse.plots.text import Chips, samples, shade, surprise, tokens, visible
+from lmcourse.plots.trust import interval_plot, reliability_plot
 
 __all__ = [
     "COLORS", "INK", "ROLES", "Chips", "LivePicture", "Picture", "attention_arcs", "attention_map",
-    "bar_plot", "dials", "heat_map", "line_plot", "live", "samples", "shade", "surprise", "tokens",
-    "visible",
+    "bar_plot", "dials", "heat_map", "interval_plot", "line_plot", "live", "reliability_plot",
+    "samples", "shade", "surprise", "tokens", "visible",
 ]  # fmt: skip
