@@ -77,10 +77,12 @@ class Person:
 
     @property
     def question(self) -> str:
+        """What a model is to continue."""
         return f"{self.name} lives in"
 
     @property
     def sentence(self) -> str:
+        """What the text says."""
         return f"{self.question} {self.city} ."
 
 
