@@ -35,8 +35,8 @@ A module imports only from those that stand before it in this list:
     live_figures  figures that one can touch
     quiz          questions to check oneself with
 
-    applications  classification, translation and writing, each with a baseline that is offline
     evaluation    how a model is examined, how far a number can be trusted
+    applications  classification, translation and writing, each with a baseline that is offline
     known_world   facts that are all known, and judges of answers
 
     grading   assignments: release, check, grade (the only part that knows nbgrader)

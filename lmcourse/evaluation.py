@@ -12,7 +12,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from lmcourse.metrics import LanguageModel, calibration_bins, ngrams
+from lmcourse.metrics import (
+    LanguageModel,
+    bleu_counts,
+    bleu_of_counts,
+    calibration_bins,
+    ngrams,
+)
 from lmcourse.modes import mode
 
 
@@ -47,10 +53,49 @@ def bootstrap_interval(
         n_rows = min(n_resamples - len(means), 1 + 1_000_000 // n)
         drawn = torch.randint(n, (n_rows, n), generator=generator)
         means += ((scores * weights)[drawn].sum(1) / weights[drawn].sum(1)).tolist()
+    return _middle(means, confidence)
+
+
+def _middle(values: Sequence[float], confidence: float) -> tuple[float, float]:
+    """The ends of the middle share of the values."""
     tail = (1 - confidence) / 2
     limits = torch.tensor([tail, 1 - tail], dtype=torch.double)
-    low, high = torch.tensor(means, dtype=torch.double).quantile(limits).tolist()
+    low, high = torch.tensor(values, dtype=torch.double).quantile(limits).tolist()
     return low, high
+
+
+def bleu_interval(
+    candidates: Sequence[Sequence[str]],
+    references: Sequence[Sequence[str]],
+    others: Sequence[Sequence[str]] | None = None,
+    confidence: float = 0.95,
+    n_resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """(low, high): where BLEU, or the gain over other candidates, would lie on most other tests.
+
+    BLEU is no mean of its sentences' scores, so `bootstrap_interval` cannot be used: sentences are
+    drawn with replacement, their counts added up, and BLEU computed from the sums.
+
+    Args:
+        candidates, references: lists of tokens, as for `bleu`.
+        others: what another model wrote for the same sentences; then the interval is that of the
+            difference, on the same draws.
+        confidence: between 0 and 1.
+
+    Reference: Koehn (2004), https://aclanthology.org/W04-3250
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must be between 0 and 1, got confidence={confidence}")
+    systems = [candidates] if others is None else [candidates, others]
+    counts = [torch.tensor(bleu_counts(system, references)) for system in systems]
+    generator = torch.Generator().manual_seed(seed)
+    found = []
+    for _ in range(n_resamples):
+        drawn = torch.randint(len(candidates), (len(candidates),), generator=generator)
+        scores = [bleu_of_counts(each[drawn].sum(0).tolist()) for each in counts]
+        found.append(scores[0] - scores[1] if others is not None else scores[0])
+    return _middle(found, confidence)
 
 
 def _check_scores(scores: Tensor, weights: Tensor | None, confidence: float) -> None:

@@ -9,6 +9,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from string import ascii_lowercase
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -272,3 +273,29 @@ def surprise(text: str, name: str = "shakespeare", caption: str = "") -> LivePic
         "nats": nats,
     }
     return plots.live("surprise", data, plots.surprise(tokens, nats, caption=caption))
+
+
+def decoder(watched: Sequence[Mapping[str, Any]], caption: str = "") -> LivePicture:
+    """Translations step by step: what was read, where the decoder looks, what it may say next.
+
+    The picture shows the first map of the first sentence.
+
+    Args:
+        watched: what `Translator.watch` returns, one for each sentence; all with the same maps.
+    """
+    sentences = []
+    for each in watched:
+        depths, rows = plots.tree_layout(each["branches"])
+        places = zip(each["branches"], depths, rows, strict=True)
+        tree = [{**branch, "depth": depth, "row": row} for branch, depth, row in places]
+        maps = {"names": list(each["weights"]), "weights": list(each["weights"].values())}
+        likeliest = [
+            {"tokens": list(odds), "probs": list(odds.values())} for odds in each["likeliest"]
+        ]
+        texts = {"source": each["source"], "written": each["written"]}
+        sentences.append({**texts, **maps, "likeliest": likeliest, "branches": tree})
+    first = sentences[0]
+    picture = plots.attention_map(
+        torch.tensor(first["weights"][0]), first["written"], first["source"], caption=caption
+    )
+    return plots.live("decoder", {"sentences": sentences}, picture)

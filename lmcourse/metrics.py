@@ -138,25 +138,91 @@ def bleu(
 
     Reference: Papineni, Roukos, Ward and Zhu (2002), https://aclanthology.org/P02-1040
     """
+    counts = bleu_counts(candidates, references, max_n)
+    return bleu_of_counts([sum(column) for column in zip(*counts, strict=True)])
+
+
+def bleu_counts(
+    candidates: Sequence[Sequence[str]], references: Sequence[Sequence[str]], max_n: int = 4
+) -> list[list[int]]:
+    """For each sentence what BLEU adds up: c, r, and for each n the n-grams found and all of them.
+
+    Example:
+        >>> bleu_counts(["the cat sat on the mat".split()], ["the cat sat on a mat".split()])
+        [[6, 6, 5, 6, 3, 5, 2, 4, 1, 3]]
+    """
+    _check_as_many(candidates, references)
+    _check_tokens("candidates", candidates)
+    _check_tokens("references", references)
+    rows = []
+    for candidate, reference in zip(candidates, references, strict=True):
+        row = [len(candidate), len(reference)]
+        for n in range(1, max_n + 1):
+            hits = (_counted(candidate, n) & _counted(reference, n)).total()
+            row += [hits, max(len(candidate) - n + 1, 0)]
+        rows.append(row)
+    return rows
+
+
+def bleu_of_counts(counts: Sequence[int]) -> float:
+    """BLEU of a test set, from the sums of the `bleu_counts` of its sentences."""
+    c, r, *counts = counts
+    log_precisions, n_misses = [], 0
+    for hits, total in zip(counts[::2], counts[1::2], strict=True):
+        if total == 0 or (not log_precisions and hits == 0):
+            return 0.0
+        n_misses += hits == 0
+        log_precisions.append(math.log((hits or 0.5**n_misses) / total))
+    brevity = min(0.0, 1 - r / c)
+    return 100 * math.exp(brevity + sum(log_precisions) / len(log_precisions))
+
+
+def chrf(
+    candidates: Sequence[str], references: Sequence[str], max_n: int = 6, beta: float | int = 2
+) -> float:
+    """100 · (1 + β²) · P · R / (β² · P + R): precision and recall of runs of characters, 0 to 100.
+
+    P is the mean over n of the share of the candidates' runs of n characters that stand in their
+    reference, R that of the references' runs that stand in their candidate. Spaces do not count,
+    so it does not matter how a text is cut into words, or whether it is at all.
+
+    Args:
+        candidates: what a model wrote, as texts.
+        references: what a person wrote, one for each.
+        beta: how much more R counts than P.
+
+    Example:
+        >>> round(chrf(["the cat sat on the mat"], ["the cat sat on a mat"]), 2)
+        72.08
+
+    Reference: Popović (2015), https://aclanthology.org/W15-3049
+    """
+    _check_as_many(candidates, references)
+    pairs = [
+        ("".join(candidate.split()), "".join(reference.split()))
+        for candidate, reference in zip(candidates, references, strict=True)
+    ]
+    precisions, recalls = [], []
+    for n in range(1, max_n + 1):
+        hits = sum((_counted(one, n) & _counted(other, n)).total() for one, other in pairs)
+        # As sacrebleu: where the reference is too short for such runs, none is asked for.
+        said = sum(max(len(one) - n + 1, 0) for one, other in pairs if len(other) >= n)
+        wanted = sum(max(len(other) - n + 1, 0) for _, other in pairs)
+        if said and wanted:
+            precisions.append(hits / said)
+            recalls.append(hits / wanted)
+    if not any(precisions):
+        return 0.0
+    precision, recall = sum(precisions) / len(precisions), sum(recalls) / len(recalls)
+    return 100 * (1 + beta**2) * precision * recall / (beta**2 * precision + recall)
+
+
+def _check_as_many(candidates: Sequence[Any], references: Sequence[Any]) -> None:
     if len(candidates) != len(references) or not candidates:
         raise ValueError(
             "candidates and references must be as many, and at least one, got"
             f" {len(candidates)} and {len(references)}"
         )
-    _check_tokens("candidates", candidates)
-    _check_tokens("references", references)
-    c, r = sum(map(len, candidates)), sum(map(len, references))
-    log_precisions, n_misses = [], 0
-    for n in range(1, max_n + 1):
-        pairs = zip(candidates, references, strict=True)
-        hits = sum((_counted(one, n) & _counted(other, n)).total() for one, other in pairs)
-        total = sum(max(len(candidate) - n + 1, 0) for candidate in candidates)
-        if total == 0 or (n == 1 and hits == 0):
-            return 0.0
-        n_misses += hits == 0
-        log_precisions.append(math.log((hits or 0.5**n_misses) / total))
-    brevity = min(0.0, 1 - r / c)
-    return 100 * math.exp(brevity + sum(log_precisions) / max_n)
 
 
 def _check_tokens(what: str, texts: Sequence[Any]) -> None:

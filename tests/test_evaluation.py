@@ -11,6 +11,7 @@ from apple_gpu import on_apple
 from torch import nn
 
 from lmcourse.evaluation import (
+    bleu_interval,
     bootstrap_interval,
     exact_match,
     judge_twice,
@@ -20,7 +21,7 @@ from lmcourse.evaluation import (
     score_choices,
 )
 from lmcourse.gpt import GPT, GPTConfig
-from lmcourse.metrics import accuracy, calibration_bins, calibration_error
+from lmcourse.metrics import accuracy, bleu, calibration_bins, calibration_error
 from lmcourse.plots import line_plot
 
 # ---------------------------------------------------------------- bootstrap
@@ -82,6 +83,51 @@ def test_bootstrap_refusals(unchecked):
         bootstrap_interval(scores, torch.zeros(5))
     with pytest.raises(ValueError, match=r"between 0 and 1, got confidence=95"):
         bootstrap_interval(scores, confidence=95)
+
+
+# ---------------------------------------------------------------- BLEU's interval
+
+
+def sentences(n, seed, noise):
+    """What is written for references of eight letters, each of them wrong with a chance."""
+    dice = torch.Generator().manual_seed(seed)
+    letters = torch.randint(5, (n, 8), generator=dice)
+    wrong = torch.rand(n, 8, generator=dice) < noise
+    written = torch.where(wrong, letters + 5, letters)
+    return [["abcdefghij"[i] for i in row] for row in written.tolist()], [
+        ["abcdefghij"[i] for i in row] for row in letters.tolist()
+    ]
+
+
+def test_intervals_of_bleu_cover_the_bleu_of_a_huge_test():
+    """Of 100 with a confidence of 0.8, 80 ± 4: further off than 20 with a chance of one in 10⁶."""
+    truth = bleu(*sentences(20_000, 0, 0.2))
+    covered = 0
+    for seed in range(1, 101):
+        low, high = bleu_interval(*sentences(80, seed, 0.2), confidence=0.8, n_resamples=150)
+        covered += low <= truth <= high
+    assert 60 <= covered <= 99
+
+
+def test_the_difference_of_two_models_is_taken_on_the_same_draws():
+    better, references = sentences(60, 0, 0.1)
+    noisy, clean = sentences(60, 1, 0.2)
+    worse = [
+        [letter if a == b else "k" for letter, a, b in zip(*rows, strict=True)]
+        for rows in zip(better, noisy, clean, strict=True)
+    ]
+    low, high = bleu_interval(better, references, better, n_resamples=50)
+    assert low == high == 0  # exact: each difference is of a number with itself
+    gain = bleu(better, references) - bleu(worse, references)
+    low, high = bleu_interval(better, references, worse)
+    assert low <= gain <= high
+    ends = [bleu_interval(each, references) for each in (better, worse)]
+    assert high - low < math.hypot(*(end - start for start, end in ends)), "what is hard for both"
+
+
+def test_a_confidence_is_between_0_and_1():
+    with pytest.raises(ValueError, match=r"between 0 and 1, got confidence=95\.0"):
+        bleu_interval([["a"]], [["a"]], confidence=95.0)
 
 
 # ---------------------------------------------------------------- seen before

@@ -13,7 +13,10 @@ from lmcourse.metrics import (
     accuracy,
     bits_per_byte,
     bleu,
+    bleu_counts,
+    bleu_of_counts,
     calibration_error,
+    chrf,
     entropy,
     perplexity,
 )
@@ -205,6 +208,39 @@ def test_bleu_refuses_what_cannot_be_compared():
         bleu([["a"]], [["a"], ["b"]])
     with pytest.raises(ValueError, match=r"got 0 and 0"):
         bleu([], [])
+
+
+# ---------------------------------------------------------------- chrF
+
+texts = st.text("abc 是我", max_size=12)
+
+
+@given(pairs=st.lists(st.tuples(texts, texts), min_size=1, max_size=6))
+def test_chrf_is_that_of_sacrebleu(pairs):
+    sacrebleu = pytest.importorskip("sacrebleu")
+    candidates, references = [list(x) for x in zip(*pairs, strict=True)]
+    expected = sacrebleu.corpus_chrf(candidates, [references]).score
+    assert math.isclose(chrf(candidates, references), expected, abs_tol=1e-4)
+
+
+def test_chrf_by_hand():
+    # Runs of one character: 3 of 4 and 3 of 3; of two: 1 of 3 and 1 of 2. P = 13/24, R = 3/4.
+    precision, recall = (3 / 4 + 1 / 3) / 2, (3 / 3 + 1 / 2) / 2
+    by_hand = 100 * 5 * precision * recall / (4 * precision + recall)
+    assert math.isclose(chrf(["abxc"], ["abc"], max_n=2), by_hand)
+    assert math.isclose(chrf(["我是学生"], ["我是学生"]), 100)
+    assert math.isclose(chrf(["a b c"], ["abc"]), 100), "spaces do not count"
+    assert chrf(["xyz"], ["abc"]) == chrf([""], ["abc"]) == 0
+    with pytest.raises(ValueError, match=r"as many, and at least one, got 1 and 0"):
+        chrf(["a"], [])
+
+
+def test_bleu_is_that_of_the_sums_of_the_counts_of_its_sentences():
+    sentences = [(CANDIDATE, REFERENCE), (REFERENCE[:3], REFERENCE), (["a"], ["a", "cat"])]
+    counts = bleu_counts(*zip(*sentences, strict=True))
+    assert counts[1] == [3, 6, 3, 3, 2, 2, 1, 1, 0, 0]
+    sums = [sum(column) for column in zip(*counts, strict=True)]
+    assert math.isclose(bleu_of_counts(sums), bleu(*zip(*sentences, strict=True)))
 
 
 # ---------------------------------------------------------------- calibration

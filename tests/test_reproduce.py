@@ -65,9 +65,3 @@ def test_the_gain_over_counting_has_an_interval():
     assert numbers["naive_bayes"] == pytest.approx(80)
     assert numbers["mean_gain_low"] == numbers["mean_gain_high"] == 0
     assert numbers["lstm_gain_low"] < -60 < numbers["lstm_gain_high"] < -50
-
-
-def test_only_short_sentences_in_simplified_characters_are_translated():
-    assert module._short("I like tea", "我喜欢喝茶")
-    assert not module._short("I like tea", "我喜歡喝茶"), "traditional characters"
-    assert not module._short("one two three four five six seven eight nine", "一")

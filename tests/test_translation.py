@@ -1,5 +1,7 @@
 """lmcourse.applications.translation: what the decoder reads and says, and a grammar learned."""
 
+import json
+
 import pytest
 import torch
 
@@ -12,7 +14,8 @@ from lmcourse.training import TrainingConfig, train
 PAIRS = [("I am happy", "我很高兴"), ("you sing", "你唱歌"), ("I sing a song", "我唱一首歌")]
 
 
-def translator(pairs=PAIRS, **options):
+def translator(pairs=PAIRS, seed=0, **options):
+    torch.manual_seed(seed)
     source = WordTokenizer.train("\n".join(english for english, _ in pairs))
     target = CharTokenizer.train("".join(chinese for _, chinese in pairs))
     return Translator(source, target, **{"context_length": 9, "d_model": 16} | options)
@@ -68,6 +71,72 @@ def test_translating_leaves_the_model_as_it_was():
     t.model.train()
     assert t.translate(["I am happy"]) == t.translate(["I am happy"])
     assert t.model.training
+
+
+def test_where_each_head_looked_and_what_else_might_be_said():
+    t = translator()
+    weights, probs = t.look("you sing", "你唱歌")
+    assert weights.shape == (2, 4, 4, 2), "layers, heads, three characters and the end, two words"
+    torch.testing.assert_close(weights.sum(-1), torch.ones(2, 4, 4))
+    assert probs.shape == (4, t.target.vocab_size + 2)
+    torch.testing.assert_close(probs.sum(-1), torch.ones(4))
+    said = t.hide("you sing", "你唱歌", ())
+    expected = [*t.target.encode("你唱歌"), t.end_id]
+    torch.testing.assert_close(said, probs[torch.arange(4), expected])
+
+
+def test_a_word_that_is_hidden_cannot_be_seen():
+    t = translator(n_layers=1)
+    with torch.no_grad():  # an encoder that leaves words alone: nothing of one is in another
+        for block in t.model.encoder:
+            block.attention.output_projection.weight.zero_()
+            block.attention.output_projection.bias.zero_()
+    hidden = [t.hide(english, "我唱歌", (2,)) for english in ("I am happy", "I am song")]
+    torch.testing.assert_close(*hidden)
+    seen = [t.hide(english, "我唱歌", ()) for english in ("I am happy", "I am song")]
+    assert not torch.allclose(*seen, atol=1e-6)
+
+
+def test_a_beam_of_one_is_greedy_and_texts_are_as_likely_as_the_beam_says():
+    t = translator(seed=3)
+    greedy = t.translate(["I sing a song"])
+    assert t.translate(["I sing a song"], beam_width=1) == greedy
+    one = t._search("I sing a song", 1)
+    assert t._read(one.texts[0]) == greedy[0]
+    beams = t._search("I sing a song", 4)
+    for ids, score in zip(beams.texts, beams.scores, strict=True):
+        if t.end_id in ids and t.start_id not in ids:
+            probs = t.hide("I sing a song", t._read(ids), ())
+            assert score == pytest.approx(probs.log().mean().item(), abs=1e-3)
+    assert beams.scores == sorted(beams.scores, reverse=True)
+    assert t.translate(["I sing a song"], beam_width=4) == [t._read(beams.texts[0])]
+
+
+def test_a_translation_can_be_watched():
+    t = translator(seed=1)
+    watched = t.watch("you sing", beam_width=2, n_likeliest=3)
+    assert watched["source"] == ["you", "sing"]
+    n_steps = len(watched["written"])
+    assert watched["written"][-1] == "end"
+    assert list(watched["weights"])[:2] == ["all heads", "layer 1, head 1"]
+    assert len(watched["weights"]) == 1 + 2 * 4
+    for table in watched["weights"].values():
+        assert [len(row) for row in table] == [2] * n_steps
+        assert [sum(row) for row in table] == pytest.approx([1] * n_steps, abs=1e-3)
+    assert all(len(odds) == 3 for odds in watched["likeliest"])
+    json.dumps(watched)
+    branches = watched["branches"]
+    for place, branch in enumerate(branches):
+        assert branch["parent"] < place
+        above = branches[branch["parent"]] if branch["parent"] >= 0 else {"log_prob": 0}
+        assert branch["log_prob"] <= above["log_prob"] + 1e-3
+    # The text that the beam chose is a way through the tree that was never dropped.
+    place = -1
+    for token in watched["beam"]:
+        place = next(
+            i for i, branch in enumerate(branches)
+            if branch["parent"] == place and branch["token"] == token and branch["kept"]
+        )  # fmt: skip
 
 
 def test_a_grammar_is_learned_and_the_held_out_sentence_too():

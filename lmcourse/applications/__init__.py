@@ -6,6 +6,8 @@ A module imports only from those that stand before it in this list:
 
     classification  which class a text belongs to
     translation     a sentence in another language
+    few_pairs       how many pairs of sentences a translator needs
+    tatoeba         the translator on sentences that people wrote
     shakespeare     a small GPT that learns to write, watched at its work
     spells          a GPT that copies: its heads taken away, its parts exchanged
 """

@@ -3,14 +3,15 @@
 Chapter: book/translation.md
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from lmcourse.data import pad_batch
-from lmcourse.generation import generate
+from lmcourse.generation import Beams, beam_search, generate
 from lmcourse.loop.gradient_step import IGNORE_INDEX
 from lmcourse.modes import mode
 from lmcourse.tokenizers import Tokenizer
@@ -18,6 +19,13 @@ from lmcourse.transformer import Transformer, TransformerConfig, shift_right
 
 Pair = tuple[str, str]
 Batch = tuple[Int[Tensor, "B S"], Int[Tensor, "B T"], Bool[Tensor, "B 1 S"], Int[Tensor, "B T"]]
+
+
+_NEARLY = 2.5  # nats behind the best text of a step, a factor of twelve
+
+
+def _rounded(table: Tensor) -> list[list[float]]:
+    return [[round(weight, 4) for weight in row] for row in table.tolist()]
 
 
 class Translator:
@@ -68,8 +76,18 @@ class Translator:
             targets.masked_fill(~real, IGNORE_INDEX),
         )
 
-    def translate(self, sentences: Sequence[str], batch_size: int = 64) -> list[str]:
-        """The likeliest next token, again and again, until the end is said or the room is full."""
+    def translate(
+        self, sentences: Sequence[str], batch_size: int = 64, beam_width: int = 1
+    ) -> list[str]:
+        """The likeliest next token, again and again, until the end is said or the room is full.
+
+        Args:
+            batch_size: how many are translated at a time; a beam takes one sentence after another.
+            beam_width: how many texts are kept at each step. The best of those that ended is the
+                one with the highest mean log-probability of its tokens.
+        """
+        if beam_width > 1:
+            return [self._read(self._search(each, beam_width).texts[0]) for each in sentences]
         return [
             translation
             for start in range(0, len(sentences), batch_size)
@@ -90,6 +108,130 @@ class Translator:
                 stop_ids=(self.end_id,),
             )
         return [self._read(row) for row in ids[:, 1:].tolist()]
+
+    @torch.no_grad()
+    def _search(self, sentence: str, beam_width: int) -> Beams:
+        """What a beam finds, the best first, and its tree; texts are without the start."""
+        device = next(self.model.parameters()).device
+        source, mask = (part.to(device) for part in self._sources([sentence]))
+        with mode(self.model, training=False):
+            memory = self.model.encode(source, mask)
+            return beam_search(
+                lambda target: self.model.decode(
+                    target, memory.expand(len(target), -1, -1), mask.expand(len(target), -1, -1)
+                ),
+                torch.tensor([self.start_id], device=device),
+                self.model.config.context_length - 1,
+                n_beams=beam_width,
+                length_penalty=1.0,
+                stop_ids=(self.end_id,),
+            )
+
+    def watch(self, sentence: str, beam_width: int = 3, n_likeliest: int = 4) -> dict[str, Any]:
+        """A translation step by step, for `live_figures.decoder`; all of it is plain and fits JSON.
+
+        Returns:
+            source, written, beam: the tokens of the sentence, of what is said greedily, and of
+            what a beam finds.
+            weights: for "all heads" on average and for each head a row for each token written.
+            likeliest: before each of them the tokens that are likeliest, with their probability.
+            branches: the tree of the beam, for `plots.search_tree`.
+        """
+        answer = self.translate([sentence])[0]
+        weights, probs = self.look(sentence, answer)
+        maps = {"all heads": weights.mean((0, 1))}
+        for layer, heads in enumerate(weights, 1):
+            maps |= {f"layer {layer}, head {n}": head for n, head in enumerate(heads, 1)}
+        beams = self._search(sentence, beam_width)
+        likeliest = [
+            {self._name(index): round(row[index].item(), 4) for index in row.topk(n_likeliest)[1]}
+            for row in probs
+        ]
+        return {
+            "source": [self.source.decode([i]).strip() for i in self.source.encode(sentence)],
+            "written": [*map(self._name, self.target.encode(answer)), "end"],
+            "beam": [self._name(index) for index in beams.texts[0]],
+            "weights": {name: _rounded(table) for name, table in maps.items()},
+            "likeliest": likeliest,
+            "branches": self._tree(beams),
+        }
+
+    def _tree(self, beams: Beams) -> list[dict[str, Any]]:
+        """What the beam went on with, and what it dropped although it was nearly as likely."""
+        texts = {tuple(text) for text in beams.texts}
+        branches: list[dict[str, Any]] = []
+        drawn: list[tuple[int, ...]] = []  # the text that each branch ends
+        before = {-1: -1}
+        for nodes in beams.tree:
+            least, here = max(node.total for node in nodes) - _NEARLY, {}
+            for index, node in enumerate(nodes):
+                if not node.kept and node.total <= least:
+                    continue
+                parent, here[index] = before[node.parent], len(branches)
+                drawn.append((*(drawn[parent] if parent >= 0 else ()), node.id))
+                branches.append(
+                    {
+                        "parent": parent,
+                        "token": self._name(node.id),
+                        "log_prob": round(node.total, 4),
+                        "kept": node.kept,
+                    }
+                )
+            before = here
+        followed = {branch["parent"] for branch in branches}
+        for place, text in enumerate(drawn):
+            # What was kept for a step and led to nothing was dropped, too.
+            branches[place]["kept"] &= text in texts or place in followed
+        return branches
+
+    def _name(self, index: int | Tensor) -> str:
+        """A token of the target, as a figure shows it."""
+        names = {self.start_id: "start", self.end_id: "end"}
+        return names.get(int(index)) or self.target.decode([int(index)])
+
+    @torch.no_grad()
+    def look(
+        self, sentence: str, translation: str
+    ) -> tuple[Float[Tensor, "L H T S"], Float[Tensor, "T V"]]:
+        """Where each head of cross-attention looked while this was said, and what else might be.
+
+        Row t belongs to the token of the translation that is said next, the end among them.
+        """
+        device = next(self.model.parameters()).device
+        batch = self.collate([(sentence, translation)])
+        source, read, mask = (part.to(device) for part in batch[:3])
+        seen: list[Tensor] = []
+        hooks = [
+            block.cross_attention.register_forward_hook(lambda _, given, out: seen.append(out[1]))
+            for block in self.model.decoder
+        ]
+        try:
+            with mode(self.model, training=False):
+                logits = self.model(source, read, mask)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return torch.cat(seen).cpu(), logits[0].softmax(-1).cpu()
+
+    @torch.no_grad()
+    def hide(self, sentence: str, translation: str, places: Collection[int]) -> Float[Tensor, "T"]:
+        """The probability of each token of the translation if the decoder cannot see these words.
+
+        The encoder has read them, and what it made of them for other words stays; the end counts
+        as a token.
+
+        Args:
+            places: of tokens of the source; none of them hides nothing.
+        """
+        device = next(self.model.parameters()).device
+        source, read, mask, said = (
+            part.to(device) for part in self.collate([(sentence, translation)])
+        )
+        with mode(self.model, training=False):
+            memory = self.model.encode(source, mask)
+            mask[..., sorted(places)] = False
+            probs = self.model.decode(read, memory, mask)[0].softmax(-1)
+        return probs.gather(1, said[0, :, None])[:, 0].cpu()
 
     def _read(self, ids: list[int]) -> str:
         ids = ids[: ids.index(self.end_id)] if self.end_id in ids else ids

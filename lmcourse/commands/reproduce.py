@@ -17,21 +17,19 @@ import torch
 
 import lmcourse
 from lmcourse import data, first_letter, known_world, last_note, recall
-from lmcourse.applications import shakespeare, spells
+from lmcourse.applications import few_pairs, shakespeare, spells, tatoeba
 from lmcourse.applications.classification import (
     MeanClassifier,
     NaiveBayes,
     classify,
     collate_texts,
 )
-from lmcourse.applications.translation import Translator, copy_nearest
 from lmcourse.commands.export_web import export_web
 from lmcourse.evaluation import bootstrap_interval
 from lmcourse.files import write_file
-from lmcourse.metrics import bleu
 from lmcourse.pretrained import WEIGHTS, from_pretrained
 from lmcourse.recurrent import LSTM, RecurrentClassifier
-from lmcourse.tokenizers import CharTokenizer, WordTokenizer
+from lmcourse.tokenizers import WordTokenizer
 from lmcourse.training import TrainingConfig, train
 
 Numbers = dict[str, float]
@@ -171,46 +169,8 @@ def _shares(right: dict[str, torch.Tensor]) -> Numbers:
 
 def _tatoeba(folder: Path, seed: int) -> Numbers:
     """Short sentences in simplified characters, against copying the nearest known translation."""
-    parts = _parts([row for row in data.load_dataset("tatoeba-cmn-eng")["all"] if _short(*row)])
-    source = WordTokenizer.train("\n".join(english for english, _ in parts["train"]), 6000)
-    target = CharTokenizer.train("".join(chinese for _, chinese in parts["train"]), 2500)
-    torch.manual_seed(seed)
-    translator = Translator(source, target, context_length=40, d_model=128, dropout=0.1)
-    config = TrainingConfig(
-        n_steps=1700,
-        batch_size=64,
-        learning_rate=1e-3,
-        n_warmup=200,
-        validate_every=200,
-        seed=seed,
-    )
-    train(
-        translator.model,
-        parts["train"],
-        config,
-        validation=parts["validation"],
-        collate=translator.collate,
-        folder=folder / "transformer",
-        resume=True,
-    )
-    english, chinese = zip(*parts["test"], strict=True)
-    references = [list(sentence) for sentence in chinese]
-    written = {
-        "nearest": copy_nearest(parts["train"], english),
-        "transformer": translator.translate(english),
-    }
-    numbers = {name: bleu([list(x) for x in texts], references) for name, texts in written.items()}
-    numbers["above_nearest"] = numbers["transformer"] - numbers["nearest"]
-    exact = sum(map(str.__eq__, written["transformer"], chinese))
-    return numbers | {"exact": 100 * exact / len(chinese), "n_test": float(len(chinese))}
-
-
-def _short(english: str, chinese: str) -> bool:
-    try:
-        chinese.encode("gb2312")  # has the simplified characters, and no others
-    except UnicodeEncodeError:
-        return False
-    return len(english.split()) <= 8 and len(chinese) < 30
+    rows = data.load_dataset("tatoeba-cmn-eng")["all"]
+    return tatoeba.measure(_parts([row for row in rows if tatoeba.is_short(*row)]), folder, seed)
 
 
 # ---------------------------------------------------------------- a GPT that runs in the page
@@ -247,9 +207,16 @@ EXPERIMENTS = {
     ),
     "tatoeba-cmn-eng": Experiment(
         run=_tatoeba,
-        minutes=5,
+        minutes=8,
         files=("tatoeba-cmn-eng.tsv",),
         floors={"transformer": 17.0, "above_nearest": 0.0},
+        story=tatoeba.story,
+    ),
+    "translation-pairs": Experiment(
+        run=few_pairs.measure,
+        minutes=8,
+        files=(),
+        floors={"400 pairs, right, seed 0": 0.95, "1000 pairs, right, seed 0": 0.95},
     ),
     "shakespeare": Experiment(
         run=_shakespeare,
