@@ -5,6 +5,7 @@ Chapter: book/generation.md
 
 import math
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -80,14 +81,7 @@ def sample(
         ValueError: a rule that excludes every id, or a model that gave no odds.
     """
     _check_rules(temperature, top_k, top_p)
-    highest = logits.amax(-1, keepdim=True)
-    if not highest.isfinite().all():
-        row = int(highest.isfinite().logical_not().int().argmax())
-        raise ValueError(
-            "logits must be numbers, and one of a row above -inf, got"
-            f" {highest.flatten()[row].item()} as the highest of row {row}: the model gives no"
-            " odds, so look for NaN and inf in its weights and for a mask that hides all"
-        )
+    highest = _highest(logits)
     if temperature == 0:
         return logits.argmax(-1)
     # Less the largest one, and not divided by what is 0 in float32: near 0 it is greedy.
@@ -136,6 +130,135 @@ def keep_top_p(logits: Float[Tensor, "*batch V"], p: float | int) -> Float[Tenso
     return logits.masked_fill(torch.empty_like(outside).scatter(-1, order, outside), -torch.inf)
 
 
+@dataclass(frozen=True)
+class BeamNode:
+    """An id that beam search looked at: a node of its tree.
+
+    Args:
+        id: the new id.
+        parent: the place of the node before it in the step before, `tree[step - 1][parent]`; -1 in
+            the first step, where the prompt is before all nodes.
+        log_prob: log p of this id after those before it.
+        total: the sum of the log_probs from the first new id to this one.
+        score: total / length**length_penalty, by which texts are compared.
+        kept: whether it was among the best and went on.
+        ended: whether the id is one of stop_ids, so that nothing follows it.
+    """
+
+    id: int
+    parent: int
+    log_prob: float
+    total: float
+    score: float
+    kept: bool
+    ended: bool
+
+
+@dataclass(frozen=True)
+class Beams:
+    """What beam search found, and all that it looked at on the way.
+
+    Args:
+        texts: the new ids of each text, without the prompt, the best text first; a text that has
+            ended has its stop id at the end.
+        scores: the score of each text.
+        tree: for each step the nodes that it compared, the best first: up to n_beams that were kept
+            and as many of those that were not. Fewer are kept where a text that ended earlier
+            holds a place.
+    """
+
+    texts: list[list[int]]
+    scores: list[float]
+    tree: list[list[BeamNode]]
+
+
+def beam_search(
+    model: LanguageModel,
+    ids: Int[Tensor, "..."],
+    n_tokens: int,
+    *,
+    n_beams: int = 4,
+    length_penalty: float | int = 0.0,
+    stop_ids: Collection[int] = (),
+) -> Beams:
+    """The most probable texts of up to `n_tokens` new ids that `n_beams` texts at once come upon.
+
+    Each step puts every id after every text of the beam and keeps the best n_beams. A text that
+    has ended keeps its place until better ones take it. A beam of 1 is greedy; one as wide as all
+    texts finds the best of all.
+
+    Args:
+        model: is shown up to n_beams rows at once, all of them beginning with `ids`.
+        ids: one prompt, of shape (T,).
+        length_penalty: a text's score is its log-probability divided by its length to this power:
+            0 compares probabilities, which favors short texts, and 1 the mean over the ids.
+        stop_ids: a text ends with the first of these.
+
+    Raises:
+        ValueError: no beam, no ids to start from, or a model that gave no odds.
+
+    Reference: Wu et al. (2016), section 7, https://arxiv.org/abs/1609.08144, who add 5 to lengths.
+
+    Example:
+        >>> after = torch.tensor([[0.0, 0.6, 0.4], [0.4, 0.3, 0.3], [0.0, 0.1, 0.9]])
+        >>> beam_search(lambda ids: after.log()[ids], torch.tensor([0]), 2, n_beams=2).texts
+        [[2, 2], [1, 0]]
+    """
+    _check_beam(ids, n_tokens, n_beams, length_penalty)
+    reader, stops = _Reader(model, n_beams, use_cache=False), set(stop_ids)
+    beam, tree = [_Text([], 0.0, 0.0, -1, False)], []
+    with mode(model, training=False), torch.inference_mode():
+        for length in range(1, n_tokens + 1):
+            live = [text for text in beam if not text.ended]
+            if not live:
+                break
+            new = torch.tensor([text.ids for text in live], dtype=ids.dtype, device=ids.device)
+            logits = reader.read(torch.cat([ids.expand(len(live), -1), new], 1), None)
+            _highest(logits)
+            log_probs = logits.float().log_softmax(-1).cpu().double()
+            grown = _grow(live, log_probs, 2 * n_beams, length**length_penalty, stops)
+            pool = [text for text in beam if text.ended] + [text for text, _ in grown]
+            beam = sorted(pool, key=lambda text: -text.score)[:n_beams]  # stable: first come first
+            # By identity: two texts may have the same score, and only one of them a place.
+            staying = {id(text) for text in beam}
+            tree.append([
+                BeamNode(text.ids[-1], text.parent, log_prob, text.total, text.score,
+                         id(text) in staying, text.ended)
+                for text, log_prob in grown
+            ])  # fmt: skip
+            for place, (text, _) in enumerate(grown):
+                text.parent = place
+    return Beams([text.ids for text in beam], [text.score for text in beam], tree)
+
+
+@dataclass
+class _Text:
+    """A text of the beam; `parent` is the place of its last node, for the nodes to come."""
+
+    ids: list[int]
+    total: float
+    score: float
+    parent: int
+    ended: bool
+
+
+def _grow(
+    live: list[_Text], log_probs: Tensor, n_best: int, divisor: float | int, stops: set[int]
+) -> list[tuple[_Text, float]]:
+    """The best texts that are one id longer, each with the log-probability of that id."""
+    totals = torch.tensor([[text.total] for text in live], dtype=torch.double) + log_probs
+    best, order = totals.flatten().sort(descending=True, stable=True)
+    grown = []
+    for total, place in zip(best[:n_best].tolist(), order[:n_best].tolist(), strict=True):
+        row, new = divmod(place, log_probs.shape[1])
+        if total > -math.inf:  # what is impossible is no candidate
+            text = _Text(
+                [*live[row].ids, new], total, total / divisor, live[row].parent, new in stops
+            )
+            grown.append((text, log_probs[row, new].item()))
+    return grown
+
+
 class _Reader:
     """Gives the model the ids that it needs to see next: with a cache, those not yet read."""
 
@@ -165,6 +288,19 @@ class _Reader:
         return self.model(ids, **more)[:, -1]
 
 
+def _highest(logits: Float[Tensor, "B V"]) -> Float[Tensor, "B 1"]:
+    """The largest logit of each row, which must be a number for the row to be odds."""
+    highest = logits.amax(-1, keepdim=True)
+    if not highest.isfinite().all():
+        row = int(highest.isfinite().logical_not().int().argmax())
+        raise ValueError(
+            "logits must be numbers, and one of a row above -inf, got"
+            f" {highest.flatten()[row].item()} as the highest of row {row}: the model gives no"
+            " odds, so look for NaN and inf in its weights and for a mask that hides all"
+        )
+    return highest
+
+
 def _check_rules(temperature: float | int, top_k: int | None, top_p: float | int | None) -> None:
     if not 0 <= temperature < math.inf:
         raise ValueError(
@@ -191,3 +327,16 @@ def _check_prompts(ids: Tensor, n_tokens: int, mask: Tensor | None) -> None:
             "mask must be True in its last column: pad prompts on the left, "
             "so that each new token stands right after its prompt"
         )
+
+
+def _check_beam(ids: Tensor, n_tokens: int, n_beams: int, length_penalty: float | int) -> None:
+    if ids.dim() != 1:
+        raise ValueError(
+            f"ids must have the shape (T,), got {tuple(ids.shape)}: beam_search continues one"
+            " prompt, so call it for each row"
+        )
+    _check_prompts(ids[None], n_tokens, None)
+    if n_beams < 1:
+        raise ValueError(f"n_beams must be at least 1, got n_beams={n_beams}: 1 is greedy")
+    if not math.isfinite(length_penalty):
+        raise ValueError(f"length_penalty must be finite, got length_penalty={length_penalty}")
