@@ -12,12 +12,12 @@ from string import ascii_lowercase
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import one_hot
 
 from lmcourse import attention as attention_module
-from lmcourse import neurons, plots, positions
+from lmcourse import metrics, neurons, plots, positions
 from lmcourse.plots import LivePicture
 from lmcourse.pretrained import shipped
 
@@ -299,3 +299,42 @@ def decoder(watched: Sequence[Mapping[str, Any]], caption: str = "") -> LivePict
         torch.tensor(first["weights"][0]), first["written"], first["source"], caption=caption
     )
     return plots.live("decoder", {"sentences": sentences}, picture)
+
+
+def threshold(
+    scores: Float[Tensor, "N"],
+    targets: Int[Tensor, "N"],
+    names: tuple[str, str],
+    start: float = 0.5,
+    caption: str = "",
+) -> LivePicture:
+    """What a classifier finds, misses and flags in vain, for a threshold to move.
+
+    Args:
+        scores: how sure the classifier is that a text is what is looked for.
+        targets: 1 where it is.
+        names: what a 0 is called, and a 1.
+        start: the threshold at first.
+    """
+    steps = torch.arange(1, 100, dtype=torch.float64) / 100
+    shares = [_measures(scores, targets, step.item()) for step in steps]
+    lines = {name: [each[name] for each in shares] for name in shares[0]}
+    picture = plots.line_plot(steps, lines, "threshold", "share", caption=caption, percent=True)
+    data = {
+        "scores": scores,
+        "targets": targets,
+        "names": names,
+        "threshold": start,
+        "counts": metrics.confusion_matrix((scores >= start).long(), targets),
+        "measures": _measures(scores, targets, start),
+    }
+    return plots.live("threshold", data, picture)
+
+
+def _measures(
+    scores: Float[Tensor, "N"], targets: Int[Tensor, "N"], limit: float
+) -> dict[str, float]:
+    said = (scores >= limit).long()
+    precision, recall, f1 = metrics.precision_recall_f1(said, targets)
+    shares = {"precision": precision, "recall": recall, "F1": f1}
+    return {"accuracy": metrics.accuracy(said, targets)} | shares

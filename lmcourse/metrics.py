@@ -51,6 +51,101 @@ def accuracy(predictions: Int[Tensor, "*shape"], targets: Int[Tensor, "*shape"])
     return int((predictions == targets).sum()) / targets.numel()
 
 
+def confusion_matrix(
+    predictions: Int[Tensor, "N"], targets: Int[Tensor, "N"], n_classes: int = 2
+) -> Int[Tensor, "C C"]:
+    """How many of each true class (row) were said to be of each class (column).
+
+    Example:
+        >>> confusion_matrix(torch.tensor([1, 0, 1, 0]), torch.tensor([1, 1, 0, 0]))
+        tensor([[1, 1],
+                [1, 1]])
+    """
+    _check_classes(predictions, targets, n_classes)
+    pairs = n_classes * targets.long() + predictions.long()
+    return pairs.bincount(minlength=n_classes**2).view(n_classes, n_classes)
+
+
+def precision_recall_f1(
+    predictions: Int[Tensor, "N"], targets: Int[Tensor, "N"], positive: int = 1
+) -> tuple[float, float, float]:
+    """Of what was found, the share that is right; of what there is, the share found; F1 of both.
+
+    F1 = 2 · precision · recall / (precision + recall). Where a share is one of nothing, it is 0.
+
+    Args:
+        positive: the class that is looked for.
+
+    Example:
+        >>> precision_recall_f1(torch.tensor([1, 1, 1, 0]), torch.tensor([1, 0, 0, 0]))
+        (0.3333333333333333, 1.0, 0.5)
+
+    Reference: van Rijsbergen (1979), Information Retrieval, chapter 7
+    """
+    if predictions.shape != targets.shape or not targets.numel():
+        raise ValueError(
+            "predictions and targets must have one shape, and not be empty, got"
+            f" {tuple(predictions.shape)} and {tuple(targets.shape)}"
+        )
+    said, true = predictions == positive, targets == positive
+    hits = int((said & true).sum())
+    precision, recall = hits / max(1, int(said.sum())), hits / max(1, int(true.sum()))
+    return precision, recall, 2 * precision * recall / (precision + recall) if hits else 0.0
+
+
+def precision_recall_curve(
+    scores: Float[Tensor, "N"], targets: Int[Tensor, "N"]
+) -> tuple[Float[Tensor, "K"], Float[Tensor, "K"], Float[Tensor, "K"]]:
+    """Precision, recall and threshold, for each threshold that makes a difference, highest first.
+
+    Positive is said of each example whose score is at least the threshold.
+
+    Args:
+        scores: how sure a model is that an example is positive.
+        targets: 1 where it is.
+    """
+    if scores.shape != targets.shape or not (targets == 1).any():
+        raise ValueError(
+            "scores must be as many as targets, and one of these be 1, got"
+            f" {tuple(scores.shape)} and {tuple(targets.shape)}, {int((targets == 1).sum())} of"
+            " them 1"
+        )
+    order = scores.argsort(descending=True, stable=True)
+    ranked, hits = scores[order], (targets[order] == 1).double().cumsum(0)
+    last = torch.ones_like(ranked, dtype=torch.bool)  # of equal scores, only the last: all or none
+    last[:-1] = ranked[1:] != ranked[:-1]
+    n_said = torch.arange(1, len(ranked) + 1, dtype=torch.double)
+    return (hits / n_said)[last], (hits / hits[-1])[last], ranked[last]
+
+
+def average_precision(scores: Float[Tensor, "N"], targets: Int[Tensor, "N"]) -> float:
+    """The mean precision over the curve, each threshold weighted by the recall that it adds.
+
+    A guess has the share of positive examples, a perfect order has 1.
+
+    Example:
+        >>> average_precision(torch.tensor([0.9, 0.8, 0.7, 0.6]), torch.tensor([1, 0, 1, 0]))
+        0.8333333333333333
+    """
+    precision, recall, _ = precision_recall_curve(scores, targets)
+    added = recall.diff(prepend=torch.zeros(1, dtype=torch.double))
+    return (precision * added).sum().item()
+
+
+def _check_classes(predictions: Tensor, targets: Tensor, n_classes: int) -> None:
+    both = torch.cat([predictions, targets])
+    if len(predictions) != len(targets) or not len(targets):
+        raise ValueError(
+            "predictions and targets must be as many, and at least one, got"
+            f" {len(predictions)} and {len(targets)}"
+        )
+    if both.min() < 0 or both.max() >= n_classes:
+        raise ValueError(
+            f"classes must be from 0 to n_classes - 1, got {int(both.min())} to {int(both.max())}"
+            f" with n_classes={n_classes}"
+        )
+
+
 def perplexity(
     model: LanguageModel, ids: Int[Tensor, "N"], context_length: int, batch_size: int = 32
 ) -> float:

@@ -8,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmcourse.applications.classification import (
+    LogisticRegression,
     MeanClassifier,
     NaiveBayes,
     TransformerClassifier,
     classify,
     collate_texts,
+    features,
     mean_pooling,
 )
 from lmcourse.corpora import generate_corpus
@@ -73,6 +75,61 @@ def test_naive_bayes_refusals():
         NaiveBayes().fit([], [])
     with pytest.raises(ValueError, match=r"got n=0, smoothing=1.0"):
         NaiveBayes(n=0)
+
+
+# ---------------------------------------------------------------- logistic regression
+
+
+def test_logistic_regression_by_hand():
+    # One word praises, one pans. By symmetry b = 0 and the weights are w and −w, and the slope
+    # λ w − σ(−w) vanishes: with λ = σ(−1) it does so at w = 1.
+    penalty = 1 / (1 + math.e)
+    model = LogisticRegression(penalty=penalty).fit([["good"], ["bad"]], [1, 0])
+    assert model.weights_of(["good", "bad", "new"]) == pytest.approx([1, -1, 0], abs=1e-4)
+    assert model.bias.item() == pytest.approx(0, abs=1e-5)
+    probs = model.probabilities([["good", "good"], ["new"]])
+    assert probs.tolist() == pytest.approx([1 / (1 + math.exp(-2)), 0.5], abs=1e-4)
+    assert model.predict([["good"], ["bad"], []]) == [1, 0, 0]
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_at_the_best_weights_nothing_pulls(n):
+    """The gradient, written down in matrices of counts, is zero."""
+    dice = torch.Generator().manual_seed(n)
+    texts = [["abcd"[i] for i in torch.randint(4, (6,), generator=dice)] for _ in range(40)]
+    labels = torch.randint(2, (40,), generator=dice)
+    importance = 1 + torch.rand(40, generator=dice, dtype=torch.double)
+    model = LogisticRegression(n, penalty=0.7).fit(texts, labels, importance)
+    counts = torch.tensor(
+        [[list(features(text, n)).count(f) for f in model.index] for text in texts]
+    ).double()
+    missing = (counts @ model.weight + model.bias).sigmoid() - labels
+    slope = counts.T @ (importance * missing) + 0.7 * model.weight
+    assert slope.abs().max() < 1e-3
+    assert (importance * missing).sum().abs() < 1e-3
+
+
+def test_pairs_give_logistic_regression_the_order_too():
+    texts = [t.split() for t in ("not bad", "not good", "good", "bad")]
+    assert LogisticRegression(2, penalty=0.01).fit(texts, [1, 0, 1, 0]).predict(texts) == [
+        *(1, 0, 1, 0)
+    ]
+
+
+def test_a_text_that_counts_twice_counts_as_two_texts():
+    texts, labels = [["a"], ["a", "b"], ["b"]], [1, 0, 0]
+    twice = LogisticRegression().fit([*texts, texts[0]], [*labels, labels[0]])
+    weighted = LogisticRegression().fit(texts, labels, torch.tensor([2.0, 1, 1]))
+    torch.testing.assert_close(weighted.weight, twice.weight, atol=1e-4, rtol=0)
+
+
+def test_logistic_regression_refusals():
+    with pytest.raises(ValueError, match=r"got \[1\], 2 for 2 texts"):
+        LogisticRegression().fit([["a"], ["b"]], [1, 1])
+    with pytest.raises(ValueError, match=r"got \[0, 1\], 2 for 1 texts"):
+        LogisticRegression().fit([["a"]], [1, 0])
+    with pytest.raises(ValueError, match=r"got n=1, penalty=0.0"):
+        LogisticRegression(penalty=0.0)
 
 
 # ---------------------------------------------------------------- networks

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from lmcourse import data
 from lmcourse.attention import padding_mask
-from lmcourse.data import DatasetError, batches, load_dataset, pydoc_text, split
+from lmcourse.data import DatasetError, batches, load_dataset, part_of, pydoc_text, split
 
 # ---------------------------------------------------------------- downloads
 
@@ -285,6 +285,15 @@ def test_split_deals_out_every_item_once(n, weights, seed):
     assert parts == split(items, fractions, seed)
     for part, fraction in zip(parts, fractions, strict=True):
         assert abs(len(part) - fraction * n) <= len(fractions)
+
+
+def test_equal_keys_land_in_one_part_and_parts_are_80_10_10():
+    parts = [part_of(f"sentence {i}") for i in range(5000)]
+    assert parts == [part_of(f"sentence {i}") for i in range(5000)]
+    # 500 ± 21 of 5000 each; five standard deviations: a chance of 1e-6.
+    for name in ("validation", "test"):
+        assert 394 < parts.count(name) < 606
+    assert set(parts) == {"train", "validation", "test"}
 
 
 def test_split_shuffles():

@@ -11,14 +11,18 @@ from torch.nn import functional as F
 
 from lmcourse.metrics import (
     accuracy,
+    average_precision,
     bits_per_byte,
     bleu,
     bleu_counts,
     bleu_of_counts,
     calibration_error,
     chrf,
+    confusion_matrix,
     entropy,
     perplexity,
+    precision_recall_curve,
+    precision_recall_f1,
 )
 from lmcourse.tokenizers import BPETokenizer, CharTokenizer, WordTokenizer
 
@@ -309,3 +313,74 @@ def test_bleu_refuses_what_is_no_list_of_tokens(texts, unchecked):
         bleu(texts, good)
     with pytest.raises(ValueError, match=r"references must be lists .* got references\[0\]"):
         bleu(good, texts)
+
+
+# ---------------------------------------------------------------- classes
+
+labels = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=30)
+
+
+@given(pairs=labels)
+def test_a_confusion_matrix_counts_truths_in_rows_and_what_was_said_in_columns(pairs):
+    said, true = map(torch.tensor, zip(*pairs, strict=True))
+    found = confusion_matrix(said, true, 3)
+    assert found.tolist() == [[pairs.count((s, t)) for s in range(3)] for t in range(3)]
+    assert found.diag().sum() == (said == true).sum()
+
+
+@given(pairs=labels)
+def test_precision_recall_and_f1_by_counting(pairs):
+    said, true = map(torch.tensor, zip(*pairs, strict=True))
+    for positive in range(3):
+        hits = pairs.count((positive, positive))
+        n_said = sum(s == positive for s, _ in pairs)
+        n_true = sum(t == positive for _, t in pairs)
+        precision, recall, f1 = precision_recall_f1(said, true, positive)
+        assert precision == pytest.approx(hits / n_said if n_said else 0)
+        assert recall == pytest.approx(hits / n_true if n_true else 0)
+        # 2 P R / (P + R) is 2 · hits / (said + true)
+        assert f1 == pytest.approx(2 * hits / (n_said + n_true) if hits else 0)
+
+
+def test_the_reviews_of_the_chapter_by_hand():
+    """A hundred reviews: 80 pass, 10 are false alarms, 4 pans are missed and 6 found."""
+    true = torch.tensor([0] * 90 + [1] * 10)
+    said = torch.tensor([0] * 80 + [1] * 10 + [0] * 4 + [1] * 6)
+    assert confusion_matrix(said, true).tolist() == [[80, 10], [4, 6]]
+    assert precision_recall_f1(said, true) == pytest.approx((6 / 16, 6 / 10, 12 / 26))
+    assert accuracy(said, true) == pytest.approx(0.86)
+
+
+@given(
+    rows=st.lists(
+        st.tuples(st.sampled_from([0.1, 0.3, 0.5, 0.8]), st.integers(0, 1)), min_size=1, max_size=20
+    ).filter(lambda rows: any(target for _, target in rows))
+)
+def test_the_curve_holds_each_threshold_that_makes_a_difference(rows):
+    scores, targets = map(torch.tensor, zip(*rows, strict=True))
+    precision, recall, thresholds = precision_recall_curve(scores, targets)
+    assert thresholds.tolist() == sorted(set(scores.tolist()), reverse=True)
+    for p, r, threshold in zip(precision, recall, thresholds, strict=True):
+        expected = precision_recall_f1((scores >= threshold).long(), targets)
+        assert (p.item(), r.item()) == pytest.approx(expected[:2])
+    assert recall[-1].item() == pytest.approx(1)
+
+
+def test_average_precision_of_a_perfect_order_and_of_equal_scores():
+    targets = torch.tensor([1, 1, 0, 0, 0])
+    assert average_precision(torch.tensor([5.0, 4, 3, 2, 1]), targets) == pytest.approx(1)
+    assert average_precision(torch.ones(5), targets) == pytest.approx(2 / 5)
+    # found at places 4 and 5 of five: 1/2 · 1/4 + 1/2 · 2/5
+    assert average_precision(torch.tensor([1.0, 2, 3, 4, 5]), targets) == pytest.approx(0.325)
+
+
+def test_measures_of_classes_refuse_what_cannot_be_counted(unchecked):
+    two, three = torch.tensor([0, 1]), torch.tensor([0, 1, 2])
+    with pytest.raises(ValueError, match=r"as many, and at least one, got 2 and 3"):
+        confusion_matrix(two, three)
+    with pytest.raises(ValueError, match=r"from 0 to n_classes - 1, got 0 to 2 with n_classes=2"):
+        confusion_matrix(three, three)
+    with pytest.raises(ValueError, match=r"one shape, and not be empty, got \(2,\) and \(3,\)"):
+        precision_recall_f1(two, three)
+    with pytest.raises(ValueError, match=r"one of these be 1, got \(2,\) and \(2,\), 0 of them"):
+        precision_recall_curve(torch.rand(2), torch.zeros(2).long())

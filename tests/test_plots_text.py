@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from lmcourse.plots import samples, shade, surprise, tokens
+from lmcourse.plots import samples, shade, shades, surprise, tokens
 
 NAN = float("nan")
 
@@ -116,6 +116,21 @@ def test_the_color_follows_any_number_and_its_sign():
         shade(["a", "b"], [1.0], "x")
     with pytest.raises(ValueError, match="a finite number for each piece"):
         shade(["a"], [NAN], "x")
+
+
+def test_several_texts_share_one_scale_and_keep_their_names():
+    chips = shades({"1. pans": (["a", " b"], [0.5, -2.0]), "2": (["c"], [1.0])}, "weight")
+    assert [strength(chips, x) for x in ("a", " b", "c")] == pytest.approx([0.15, 0.6, 0.3])
+    assert ">1. pans</span>" in chips.body
+    assert chips.body.count("2: weight") == 1, "the scale"
+    assert chips.alt == (
+        "1. pans: text of 2 tokens, “a b”, colored by weight: “a” 0.50, “␣b” -2.00."
+        " 2: text of 1 tokens, “c”, colored by weight: “c” 1.00."
+    )
+    with pytest.raises(ValueError, match="a finite number for each piece, got 1 for 2"):
+        shades({"": (["a", "b"], [1.0])}, "x")
+    with pytest.raises(ValueError, match=r"texts must hold a text, got \{\}"):
+        shades({}, "x")
 
 
 def test_samples_are_shown_with_their_lines_and_told_without():

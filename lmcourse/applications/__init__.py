@@ -5,6 +5,8 @@ Chapter: book/classification.md
 A module imports only from those that stand before it in this list:
 
     classification  which class a text belongs to
+    negation        made-up reviews that no bag of words can tell apart
+    polarity        real sentences that praise or pan, and a set in which few pan
     translation     a sentence in another language
     few_pairs       how many pairs of sentences a translator needs
     tatoeba         the translator on sentences that people wrote

@@ -57,7 +57,7 @@ class NaiveBayes:
         self.n_texts = Counter(labels)
         self.counts: dict[int, Counter] = {label: Counter() for label in self.classes}
         for text, label in zip(texts, labels, strict=True):
-            self.counts[label].update(self._features(text))
+            self.counts[label].update(features(text, self.n))
         self.known = set().union(*self.counts.values())
         return self
 
@@ -69,14 +69,114 @@ class NaiveBayes:
         counts = self.counts[label]
         total = counts.total() + self.smoothing * len(self.known)
         score = math.log(self.n_texts[label] / self.n_texts.total())
-        for feature in self._features(text):
+        for feature in features(text, self.n):
             if feature in self.known:
                 score += math.log((counts[feature] + self.smoothing) / total)
         return score
 
-    def _features(self, text: Text) -> Iterator[tuple[Hashable, ...]]:
-        for n in range(1, self.n + 1):
-            yield from ngrams(text, n)
+
+class LogisticRegression:
+    """p(1 | text) = σ(b + Σ w[feature]): one weight for each feature, fitted and not counted.
+
+    What is made small is the surprise about the labels, −Σ log p(label | text), and half of
+    `penalty` times the squares of the weights. There is one smallest place, and it is found.
+
+    Args:
+        n: features are the tokens, and for n = 2 also the pairs of neighbors, and so on.
+        penalty: more of it keeps the weights nearer to 0; scikit-learn calls 1 / penalty C.
+
+    Example:
+        >>> model = LogisticRegression().fit([["good"], ["good", "fun"], ["bad"]], [1, 1, 0])
+        >>> model.predict([["good"], ["bad", "bad"]])
+        [1, 0]
+
+    Reference: Jurafsky and Martin, Speech and Language Processing, chapter on logistic regression
+    """
+
+    def __init__(self, n: int = 1, penalty: float = 1.0):
+        if n < 1 or penalty <= 0:
+            raise ValueError(
+                f"n must be at least 1 and penalty above 0, got n={n}, penalty={penalty}"
+            )
+        self.n, self.penalty = n, penalty
+
+    def fit(
+        self,
+        texts: Sequence[Text],
+        labels: Sequence[int] | Int[Tensor, "N"],
+        importance: Float[Tensor, "N"] | None = None,
+    ) -> "LogisticRegression":
+        """Finds the weights.
+
+        Args:
+            importance: how much each text counts; all alike if None.
+        """
+        labels = torch.as_tensor(labels)
+        if not len(texts) or len(texts) != len(labels) or labels.unique().tolist() != [0, 1]:
+            raise ValueError(
+                "labels must be 0 and 1, both of them, one for each text, got"
+                f" {labels.unique().tolist()}, {len(labels)} for {len(texts)} texts"
+            )
+        known = dict.fromkeys(f for text in texts for f in features(text, self.n))
+        self.index = {feature: place for place, feature in enumerate(known)}
+        # In float64: the last digits decide where the descent ends.
+        self.weight = torch.zeros(len(known), dtype=torch.double, requires_grad=True)
+        self.bias = torch.zeros((), dtype=torch.double, requires_grad=True)
+        places, sign = self._places(texts), 2 * labels.double() - 1
+        optimizer = torch.optim.LBFGS(
+            [self.weight, self.bias],
+            max_iter=300,
+            tolerance_grad=1e-5,
+            tolerance_change=1e-9,
+            line_search_fn="strong_wolfe",
+        )
+
+        def loss() -> Tensor:
+            optimizer.zero_grad()
+            surprise = -nn.functional.logsigmoid(sign * self._logits(places))
+            surprise = surprise if importance is None else surprise * importance
+            total = surprise.sum() + self.penalty / 2 * self.weight.square().sum()
+            total.backward()
+            return total
+
+        optimizer.step(loss)
+        self.weight, self.bias = self.weight.detach(), self.bias.detach()
+        return self
+
+    def probabilities(self, texts: Sequence[Text]) -> Float[Tensor, "N"]:
+        """p(1 | text) for each text; what was never seen in training counts for nothing."""
+        return self._logits(self._places(texts)).sigmoid()
+
+    def predict(self, texts: Sequence[Text]) -> list[int]:
+        """The likelier class of each text."""
+        return (self.probabilities(texts) > 0.5).int().tolist()
+
+    def weights_of(self, text: Text) -> list[float]:
+        """What each token adds to the logit, 0 if it was never seen."""
+        known = [self.index.get(feature) for feature in features(text, 1)]
+        return [0.0 if place is None else self.weight[place].item() for place in known]
+
+    def _logits(self, places: tuple[Tensor, Tensor, int]) -> Tensor:
+        features, text, n_texts = places
+        zeros = torch.zeros(n_texts, dtype=torch.double)
+        return zeros.index_add(0, text, self.weight[features]) + self.bias
+
+    def _places(self, texts: Sequence[Text]) -> tuple[Tensor, Tensor, int]:
+        """Each known feature, beside the number of the text that it stands in."""
+        pairs = [
+            (self.index[feature], number)
+            for number, text in enumerate(texts)
+            for feature in features(text, self.n)
+            if feature in self.index
+        ]
+        columns = torch.tensor(pairs, dtype=torch.long).view(-1, 2)
+        return columns[:, 0], columns[:, 1], len(texts)
+
+
+def features(text: Text, n: int) -> Iterator[tuple[Hashable, ...]]:
+    """The tokens, and for n = 2 also the pairs of neighbors, and so on."""
+    for length in range(1, n + 1):
+        yield from ngrams(text, length)
 
 
 class MeanClassifier(nn.Module):

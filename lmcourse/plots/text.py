@@ -135,21 +135,48 @@ def shade(
         label: what the numbers are; it stands at the scale.
         most: the end of the scale on both sides; the value farthest from zero if None.
     """
-    row = as_array(values)
-    if row.shape != (len(pieces),) or not np.isfinite(row).all() or not len(row):
-        found = f"{row.size} for {len(pieces)}"
-        raise ValueError(f"values must be a finite number for each piece, got {found}")
-    most = max(float(np.abs(row).max()) if most is None else most, 1e-9)
-    spans = [
-        _wash(piece, _BELOW if value < 0 else _ABOVE, abs(value) / most, f"{value:.2f}")
-        for piece, value in zip(pieces, row, strict=True)
-    ]
+    return shades({"": (pieces, values)}, label, caption, most)
+
+
+def shades(
+    texts: Mapping[str, tuple[Sequence[Piece], Numbers]],
+    label: str,
+    caption: str = "",
+    most: float | None = None,
+) -> Chips:
+    """Several texts as `shade` colors one, each under its name, with one scale below them.
+
+    Args:
+        texts: for each name its pieces, and a number for each of them.
+    """
+    rows = {name: as_array(values) for name, (_, values) in texts.items()}
+    for (pieces, _), row in zip(texts.values(), rows.values(), strict=True):
+        if row.shape != (len(pieces),) or not np.isfinite(row).all() or not len(row):
+            found = f"{row.size} for {len(pieces)}"
+            raise ValueError(f"values must be a finite number for each piece, got {found}")
+    if not rows:
+        raise ValueError(f"texts must hold a text, got {texts!r}")
+    if most is None:
+        most = max(float(np.abs(row).max()) for row in rows.values())
+    most = max(most, 1e-9)
+    body, alt = [], []
+    for name, row in rows.items():
+        pieces = texts[name][0]
+        spans = [
+            _wash(piece, _BELOW if value < 0 else _ABOVE, abs(value) / most, f"{value:.2f}")
+            for piece, value in zip(pieces, row, strict=True)
+        ]
+        title = f'<span style="{_LABEL}">{html.escape(name)}</span>' if name else ""
+        body.append(f'<div style="{_LINE}">{title}{"".join(spans)}</div>')
+        far = sorted(np.argsort(-np.abs(row), kind="stable")[:6])
+        told = ", ".join(f"“{visible(pieces[i])}” {row[i]:.2f}" for i in far)
+        start = f"{name}: text" if name else "Text"
+        alt.append(
+            f"{start} of {len(pieces)} tokens, “{_text(pieces)}”, colored by {label}: {told}."
+        )
     ends = f"rgba({_BELOW}, {_STRONGEST}), rgba({_BELOW}, 0), rgba({_ABOVE}, {_STRONGEST})"
     scale = _bar(f"−{most:.3g}", ends, f"{most:.3g}: {html.escape(label)}")
-    far = sorted(np.argsort(-np.abs(row), kind="stable")[:6])
-    told = ", ".join(f"“{visible(pieces[i])}” {row[i]:.2f}" for i in far)
-    alt = f"Text of {len(pieces)} tokens, “{_text(pieces)}”, colored by {label}: {told}."
-    return Chips(f'<div style="{_LINE}">{"".join(spans)}</div>{scale}', alt, caption)
+    return Chips("".join(body) + scale, " ".join(alt), caption)
 
 
 def samples(texts: Mapping[str, str], caption: str = "") -> Chips:

@@ -10,12 +10,18 @@ import yaml
 from book_pages import BOOK, Page
 
 # (page, words): why this number may be typed, although it looks like a measured one.
-ALLOWED_NUMBERS: dict[tuple[str, str], str] = {}
+ALLOWED_NUMBERS: dict[tuple[str, str], str] = {
+    ("classification", "77.9%"): "published, cited beside it",
+    ("classification", "79.0%"): "published, cited beside it",
+    ("classification", "79.4%"): "published, cited beside it",
+    ("classification", "75.9%"): "published, linked beside it",
+    ("classification", "81.3%"): "published, linked beside it",
+}
 
 # Chapters that still have the articles under their title and file names in their prose. A chapter
 # that is rebuilt leaves this list; it only ever gets shorter.
 TO_REBUILD = {
-    "classification", "generation",
+    "generation",
     "tokenizers", "training", "transformer",
 }  # fmt: skip
 ARTICLES_SECTION = "^Where the articles say this$"
