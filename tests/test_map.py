@@ -26,6 +26,7 @@ MODULES_OF = {
         "run_folder",
     },
     "pretraining": {"training", "distributed"},
+    "classification": {"classification", "negation", "polarity"},
     "translation": {"translation", "few_pairs", "tatoeba"},
     "bias_and_privacy": {"privacy"},
     "cost": {"cost", "quantization"},
