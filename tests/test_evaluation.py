@@ -311,6 +311,7 @@ def test_a_judge_that_reads_is_consistent_and_has_no_place():
     found = judge_twice(longer, ["aa", "b", "ccc"], ["a", "bb", "cc"])
     # exact: counts
     assert (found.first, found.consistent) == (0.5, 1.0)
+    # exact: counts
     assert found.wins.tolist() == [1.0, 0.0, 1.0]
 
 
@@ -318,6 +319,7 @@ def test_a_judge_that_takes_the_first_is_found_out_and_cancels():
     found = judge_twice(lambda first, second: torch.ones(len(first)), ["a"] * 4, ["b"] * 4)
     # exact: counts
     assert (found.first, found.consistent) == (1.0, 0.0)
+    # exact: halves
     assert found.wins.tolist() == [0.5] * 4
 
 

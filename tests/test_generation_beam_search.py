@@ -176,6 +176,7 @@ def test_what_has_ended_is_not_continued_and_the_search_ends_with_it():
 
 def test_no_new_token_is_the_empty_text():
     found = beam_search(Successor(), torch.tensor([1]), 0)
+    # exact: nothing was added
     assert (found.texts, found.scores, found.tree) == ([[]], [0.0], [])
 
 

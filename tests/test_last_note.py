@@ -30,12 +30,14 @@ def dice(seed=0):
 def test_the_last_and_the_first_note_are_those_of_a_plain_loop(n):
     ids, last = streams(n, 30, dice())
     again, first = streams(n, 30, dice(), "first")
+    # exact: ids
     assert (again == ids).all()
     for row in range(30):
         heard = None
         for place in range(n):
             sign = ids[row, place].item()
             heard = sign if sign < N_NOTES else heard
+            # exact: ids
             assert last[row, place].item() == heard
             assert first[row, place] == ids[row, 0] < N_NOTES
 
@@ -95,9 +97,13 @@ def test_training_numbers_its_places_in_the_way_of_the_entrant():
         way: torch.stack([Entrant("rotary", way).draw(16, dice(seed)) for seed in range(200)])
         for way in ("counted", "shuffled", "shifted", "spread")
     }
+    # exact: whole numbers
     assert (drawn["counted"] == torch.arange(16)).all()
+    # exact: whole numbers
     assert (drawn["shuffled"].sort(-1).values == torch.arange(16)).all()
+    # exact: whole numbers
     assert not (drawn["shuffled"] == torch.arange(16)).all(-1).any()
+    # exact: whole numbers
     assert (drawn["shifted"].diff() == 1).all()
     assert (drawn["spread"].diff() > 0).all()
     for way in ("shifted", "spread"):
