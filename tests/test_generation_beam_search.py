@@ -136,8 +136,8 @@ def test_texts_are_paths_of_the_tree_and_only_what_was_kept_goes_on(seed, n_beam
         totals = [node.total for node in nodes]
         assert totals == sorted(totals, reverse=True)
         for place, node in enumerate(nodes):
-            ids = paths[tuple(path(found, step, place))] = node
-            assert node.ended == (ids.id == 2)
+            paths[tuple(path(found, step, place))] = node
+            assert node.ended == (node.id == 2)
             assert node.score == pytest.approx(node.total / (step + 1) ** penalty)
             if step:
                 parent = found.tree[step - 1][node.parent]
@@ -152,7 +152,7 @@ def test_texts_are_paths_of_the_tree_and_only_what_was_kept_goes_on(seed, n_beam
 
 
 def test_a_length_penalty_prefers_longer_texts():
-    """To end at once has 0.4; to go on twice and end has 0.6³ · 1 = 0.216, and a better mean."""
+    """To end at once has 0.4; of three ids none has so much, and some have a better mean."""
     odds = torch.tensor([[0.6, 0.0, 0.0, 0.4], [0.0, 0.4, 0.6, 0.0], [0.0, 0.0, 0.0, 1.0]])
     odds = torch.cat([odds, torch.full((1, 4), 0.25)])
     ids = torch.tensor([0])
