@@ -3,14 +3,16 @@
 The theme brings two thousand icons, 300 kB for each new reader; the book uses two dozen.
 """
 
+import logging
 import re
 from pathlib import Path
 
 from fontTools import subset
 from sphinx.application import Sphinx
-from sphinx.util import logging
+from sphinx.util.logging import getLogger
 
-log = logging.getLogger(__name__)
+log = getLogger(__name__)
+logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells every step
 
 # How the theme's style names an icon: .fa-moon:before{content:"\f186"}, with one name or several.
 NAMED = re.compile(r'((?:\.fa-[\w-]+:before,?)+)\{content:"\\([0-9a-f]{1,4})"\}')
