@@ -10,6 +10,7 @@ import tiktoken
 import tokenizers as huggingface
 
 from benchmarks.runner import Row
+from lmcourse.byte_pairs import WORD
 from lmcourse.data import pydoc_text
 from lmcourse.tokenizers import BPETokenizer
 
@@ -75,9 +76,9 @@ def sample_text(n_characters: int) -> str:
 
 
 def train_rustbpe(text: str, vocab_size: int) -> rustbpe.Tokenizer:
-    """rustbpe's tokenizer; its default pattern is ours."""
+    """rustbpe's tokenizer, which cuts words as ours does."""
     tokenizer = rustbpe.Tokenizer()
-    tokenizer.train_from_iterator(iter([text]), vocab_size)
+    tokenizer.train_from_iterator(iter([text]), vocab_size, pattern=_pattern("$"))
     return tokenizer
 
 
@@ -106,12 +107,15 @@ def in_huggingface(tokenizer: BPETokenizer) -> Callable[[str], list[int]]:
 def in_tiktoken(tokenizer: BPETokenizer) -> Callable[[str], list[int]]:
     """The encoder of tiktoken with our merges."""
     ranks = {token: rank for rank, token in enumerate(tokenizer.tokens)}
-    theirs = tiktoken.Encoding("ours", pat_str=_pattern(), mergeable_ranks=ranks, special_tokens={})
+    theirs = tiktoken.Encoding(
+        "ours", pat_str=_pattern("$"), mergeable_ranks=ranks, special_tokens={}
+    )
     return theirs.encode_ordinary
 
 
-def _pattern() -> str:
-    return train_rustbpe("", 256).get_pattern()
+def _pattern(end: str) -> str:
+    """The pattern of our words, with the end of the text as another engine writes it."""
+    return WORD.pattern.replace(r"\Z", end)
 
 
 def _cutting_words(model: huggingface.models.BPE) -> huggingface.Tokenizer:
@@ -119,7 +123,7 @@ def _cutting_words(model: huggingface.models.BPE) -> huggingface.Tokenizer:
     cut, byte_level = huggingface.pre_tokenizers.Split, huggingface.pre_tokenizers.ByteLevel
     tokenizer.pre_tokenizer = huggingface.pre_tokenizers.Sequence(
         [
-            cut(huggingface.Regex(_pattern()), "isolated"),
+            cut(huggingface.Regex(_pattern(r"\z")), "isolated"),
             byte_level(add_prefix_space=False, use_regex=False),
         ]
     )

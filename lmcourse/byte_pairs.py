@@ -16,16 +16,18 @@ Pair = tuple[int, int]
 N_BYTES = 256
 
 # Merges stay inside of words, as GPT-4 cuts them: the end of a contraction, letters with one sign
-# before them (mostly the space), up to three digits, other signs, ends of lines, other white
-# space. `++` never gives back what it took, so a long run is read once.
+# before them (mostly the space), up to three digits, other signs, white space at the end of the
+# text, ends of lines, other white space. `++` never gives back what it took, so a long run is read
+# once. tiktoken writes `$` for `\Z`: in Python `$` would also match before a last line end.
 WORD = regex.compile(
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+"
-    r"|\s*[\r\n]|\s+(?!\S)|\s"
+    r"|\s++\Z|\s*[\r\n]|\s+(?!\S)|\s"
 )
 # No word reaches across these places, and on either side the words are what they would be in the
 # whole text: after letters or digits that end; after the end of a line where the white space ends,
 # too; before white space, but not before the end of a line, which signs take with them; and
-# between signs and a digit.
+# between signs and a digit. White space before a cut ends with a line end, so that the end of a
+# part, which looks like the end of the text, changes no word.
 _SAFE_CUT = regex.compile(
     r"(?<=\p{L})(?=\P{L})|(?<=\p{N})(?=\P{N})|(?<=[\r\n])(?=\S)|(?<=\S)(?=[^\S\r\n])"
     r"|(?<=[^\s\p{L}\p{N}])(?=\p{N})"

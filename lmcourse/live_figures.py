@@ -20,6 +20,7 @@ from lmcourse import attention as attention_module
 from lmcourse import metrics, neurons, plots, positions
 from lmcourse.plots import LivePicture
 from lmcourse.pretrained import shipped
+from lmcourse.tokenizers import BPETokenizer
 
 _N_LIKELIEST = 10
 
@@ -338,3 +339,20 @@ def _measures(
     precision, recall, f1 = metrics.precision_recall_f1(said, targets)
     shares = {"precision": precision, "recall": recall, "F1": f1}
     return {"accuracy": metrics.accuracy(said, targets)} | shares
+
+
+def merges(tokenizer: BPETokenizer, text: str, caption: str = "") -> LivePicture:
+    """A text as tokens, and the merges that make them of bytes, one by one, for any other text.
+
+    Args:
+        text: what the page proposes; the reader may write another one.
+    """
+    ids = tokenizer.encode(text)
+    pieces = [tokenizer.tokens[index] for index in ids]
+    picture = plots.tokens(pieces, ids, caption=caption)
+    data = {
+        "merges": tokenizer.merges,
+        "text": text,
+        "tokens": {"pieces": list(map(plots.visible, pieces)), "ids": ids},
+    }
+    return plots.live("merges", data, picture)

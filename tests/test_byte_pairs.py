@@ -7,11 +7,13 @@ from itertools import pairwise
 
 import pytest
 import rustbpe
+from gpt4_words import gpt4_pattern
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lmcourse import byte_pairs
 from lmcourse.byte_pairs import (
+    WORD,
     MergeCache,
     apply_merges,
     chunks,
@@ -74,10 +76,16 @@ def test_words_side_by_side_are_the_text(text):
         ("x = a+b;\n\n  y", ["x", " =", " a", "+b", ";\n\n", " ", " y"]),
         ("我是一个程序员。", ["我是一个程序员", "。"]),
         ("a  \n b\t", ["a", "  \n", " b", "\t"]),
+        ("a  \n  ", ["a", "  \n  "]),
+        ("a \n\n", ["a", " \n\n"]),
     ],
 )
 def test_words_are_those_of_gpt4(text, expected):
     assert split_words(text) == expected
+
+
+def test_the_pattern_is_the_one_that_tiktoken_has_for_gpt4():
+    assert gpt4_pattern().replace("$", r"\Z") == WORD.pattern
 
 
 @given(text=texts, more=texts, n=st.integers(1, 40))
@@ -152,7 +160,7 @@ def test_pairs_run_out():
 @given(text=known_texts)
 def test_merges_are_those_of_rustbpe(text):
     theirs = rustbpe.Tokenizer()
-    theirs.train_from_iterator(iter([text]), 300)
+    theirs.train_from_iterator(iter([text]), 300, pattern=gpt4_pattern())
     ours = learn_merges({w.encode(): n for w, n in count_words(text).items()}, 44)
     ranks = sorted(theirs.get_mergeable_ranks(), key=lambda item: item[1])
     assert [bytes(spelled) for spelled, _ in ranks] == token_bytes(ours)

@@ -10,6 +10,7 @@ import rustbpe
 import tiktoken
 import tokenizers as hf
 import torch
+from gpt4_words import gpt4_pattern
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -88,17 +89,10 @@ def in_tiktoken(tokenizer):
     n_text = tokenizer.vocab_size - n_special
     return tiktoken.Encoding(
         "ours",
-        pat_str=rustbpe_pattern(),
+        pat_str=gpt4_pattern(),
         mergeable_ranks={token: i for i, token in enumerate(tokenizer.tokens[:n_text])},
         special_tokens={name: n_text + i for i, name in enumerate(tokenizer.special_tokens)},
     )
-
-
-def rustbpe_pattern():
-    """GPT-4's, as its author wrote it; rustbpe has it as its default."""
-    empty = rustbpe.Tokenizer()
-    empty.train_from_iterator(iter([""]), 256)
-    return empty.get_pattern()
 
 
 def in_huggingface(tokenizer):
@@ -109,7 +103,9 @@ def in_huggingface(tokenizer):
     merges = [(names[first], names[second]) for first, second in tokenizer.merges]
     model = hf.models.BPE(vocab={name: i for i, name in enumerate(names)}, merges=merges)
     theirs = hf.Tokenizer(model)
-    split = hf.pre_tokenizers.Split(hf.Regex(rustbpe_pattern()), "isolated")
+    # To its engine `$` is the end of a line.
+    pattern = hf.Regex(gpt4_pattern().replace("$", r"\z"))
+    split = hf.pre_tokenizers.Split(pattern, "isolated")
     to_bytes = hf.pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     theirs.pre_tokenizer = hf.pre_tokenizers.Sequence([split, to_bytes])
     return theirs
@@ -130,6 +126,8 @@ HUGGINGFACE = in_huggingface(LEARNED)
 @example(text=SAMPLE)
 @example(text=NEW)
 @example(text="aaaaaaa ſ 'ſ 'S I'LL\t\t\x1cx  \n \n")
+@example(text="a  \n  ")
+@example(text="a  \n  <|endoftext|> \n \t")
 def test_ids_are_those_of_tiktoken(text):
     assert LEARNED.encode(text) == TIKTOKEN.encode_ordinary(text)
     ids = LEARNED.encode(text, allowed_special="all")
@@ -148,7 +146,9 @@ def test_ids_are_those_of_tokenizers(text):
 @example(text=SAMPLE, more="the cats are tired 😀")
 def test_ids_are_those_of_rustbpe(text, more):
     theirs = rustbpe.Tokenizer()
-    theirs.train_from_iterator(iter([text]), 290)  # fewer, where it runs out of pairs
+    theirs.train_from_iterator(
+        iter([text]), 290, pattern=gpt4_pattern()
+    )  # fewer, where it runs out of pairs
     ours = BPETokenizer.train(text, theirs.vocab_size)
     assert ours.encode(text + more) == theirs.encode(text + more)
 
