@@ -11,7 +11,7 @@ from lmcourse.plots import visible
 from lmcourse.tokenizers import BPETokenizer
 
 SAMPLE = "the cat sat on the mat; the cats sat. 我是一只猫。我是一个人。 2024 2025 \n" * 4
-TOKENIZER = BPETokenizer.train(SAMPLE, 310)
+TOKENIZER = BPETokenizer.train(SAMPLE, 290)
 TEXTS = [
     "",
     "the cat",
