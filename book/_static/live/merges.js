@@ -11,7 +11,7 @@ const LONGEST = 280; // characters: more would be no figure any more
 export function mount(figure, data) {
   const tokenizer = makeTokenizer("bpe", { merges: data.merges, special_tokens: [] });
   const area = element("textarea", { rows: 2, maxlength: LONGEST, class: "lm-prompt", "aria-label": "your text" });
-  const ruler = element("div", {});
+  const ruler = element("div", { class: "lm-merges" });
   const row = element("ol", { class: "lm-tokens", "aria-label": "tokens" });
   const { place: said, say } = announcer();
   const back = button("One merge back", () => move(-1));
