@@ -37,6 +37,7 @@ def test_each_threshold_shows_the_counts_and_measures_of_python(live_page, limit
     page = live_page(live_figures.threshold(scores, targets, NAMES))
     set_to(page, limit)
     said = (scores >= limit).long()
+    # exact: counts
     assert torch.equal(matrix(page), confusion_matrix(said, targets))
     expected = [accuracy(said, targets), *precision_recall_f1(said, targets)]
     assert shares(page) == pytest.approx([100 * each for each in expected], abs=0.51)
@@ -45,10 +46,12 @@ def test_each_threshold_shows_the_counts_and_measures_of_python(live_page, limit
 def test_at_first_it_shows_what_python_computed_and_a_key_moves_it(live_page):
     scores, targets = scored(1)
     page = live_page(live_figures.threshold(scores, targets, NAMES, start=0.4))
+    # exact: counts
     assert torch.equal(matrix(page), confusion_matrix((scores >= 0.4).long(), targets))
     slider = page.get_by_role("slider", name="threshold")
     slider.press("ArrowRight")
     assert slider.get_attribute("aria-valuetext") == "0.41"
+    # exact: counts
     assert torch.equal(matrix(page), confusion_matrix((scores >= 0.41).long(), targets))
     slider.press("Home")
     assert page.get_by_role("status").inner_text().startswith("At 0.01: ")
