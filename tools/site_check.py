@@ -35,7 +35,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
          "--disable-background-networking", "--disable-component-update",
          # Requests to other hosts end at once, before they leave this machine.
          "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]  # fmt: skip
-TIMEOUT = 20_000  # milliseconds
+TIMEOUT = 60_000  # milliseconds
 HEAVIEST = 600_000  # bytes of a page with all that it loads by itself, gzipped
 PACKED = (".png", ".woff", ".woff2", ".zip", ".jpg")  # sent as they are
 

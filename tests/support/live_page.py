@@ -71,7 +71,7 @@ class Stage:
         content = HTML.format(theme=theme, script=SCRIPT if script else "", figures=html)
         (self.folder / "index.html").write_text(content, encoding="utf-8")
         page = self.browser.new_page(viewport={"width": width, "height": 900})
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(60_000)
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.heard.append(str(error)))
         page.on("request", self._request)
