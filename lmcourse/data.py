@@ -271,6 +271,14 @@ def part_of(key: str) -> str:
     return {0: "validation", 1: "test"}.get(place, "train")
 
 
+def parts_of(rows: Iterable[tuple[str, Any]]) -> dict[str, list[tuple[str, Any]]]:
+    """train, validation and test; rows that begin with the same text are never in two of them."""
+    parts: dict[str, list[tuple[str, Any]]] = {"train": [], "validation": [], "test": []}
+    for row in rows:
+        parts[part_of(row[0])].append(row)
+    return parts
+
+
 def batches(
     ids: Sequence[int] | Int[Tensor, "N"], batch_size: int, context_length: int, seed: int = 0
 ) -> Iterator[tuple[Int[Tensor, "B T"], Int[Tensor, "B T"]]]:

@@ -4,11 +4,23 @@ Chapter: book/conventions.md
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from lmcourse.files import write_file
+
+_STORY = "story.json"
+
+
+def keep_story(folder: Path, story: Mapping[str, Any]) -> None:
+    """Writes down what a comparison has to show beside its numbers: texts, scores, maps."""
+    write_file(folder / _STORY, json.dumps(story, ensure_ascii=False) + "\n")
+
+
+def kept_story(folder: Path) -> dict[str, Any]:
+    """What `keep_story` wrote down in the folder."""
+    return json.loads((folder / _STORY).read_text(encoding="utf-8"))
 
 
 class KeptRuns:

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from lmcourse import data
 from lmcourse.attention import padding_mask
-from lmcourse.data import DatasetError, batches, load_dataset, part_of, pydoc_text, split
+from lmcourse.data import DatasetError, batches, load_dataset, part_of, parts_of, pydoc_text, split
 
 # ---------------------------------------------------------------- downloads
 
@@ -294,6 +294,16 @@ def test_equal_keys_land_in_one_part_and_parts_are_80_10_10():
     for name in ("validation", "test"):
         assert 394 < parts.count(name) < 606
     assert set(parts) == {"train", "validation", "test"}
+
+
+def test_rows_that_begin_alike_are_in_one_part():
+    rows = [(f"sentence {i % 300}", i) for i in range(900)]
+    parts = parts_of(iter(rows))
+    assert sorted(row for part in parts.values() for row in part) == sorted(rows)
+    texts = {name: {text for text, _ in part} for name, part in parts.items()}
+    assert texts["train"].isdisjoint(texts["test"] | texts["validation"])
+    assert texts["test"].isdisjoint(texts["validation"])
+    assert len(parts["train"]) > len(parts["test"]) > 0 < len(parts["validation"])
 
 
 def test_split_shuffles():

@@ -2,7 +2,7 @@
 
 import json
 
-from lmcourse.kept_runs import KeptRuns
+from lmcourse.kept_runs import KeptRuns, keep_story, kept_story
 
 
 def test_runs_that_are_kept_are_not_made_again(tmp_path):
@@ -18,3 +18,9 @@ def test_each_run_is_on_the_disk_before_the_next_one_begins(tmp_path):
     runs.get("a", lambda: [0.5])
     seen = runs.get("b", lambda: json.loads((tmp_path / "runs.json").read_text("utf-8")))
     assert seen == {"a": [0.5]}
+
+
+def test_a_story_comes_back_as_it_was_told(tmp_path):
+    told = {"examples": [{"english": "sing", "written": "唱"}], "weights": [[0.25, 0.75]]}
+    keep_story(tmp_path, told)
+    assert kept_story(tmp_path) == told

@@ -5,6 +5,7 @@ import torch
 
 from lmcourse.applications import polarity
 from lmcourse.corpora import generate_corpus
+from lmcourse.kept_runs import kept_story
 from lmcourse.metrics import precision_recall_f1
 
 
@@ -76,7 +77,7 @@ def test_a_small_comparison_is_whole_and_goes_on_where_it_was(tmp_path, monkeypa
         assert {f"{name}, seed 0", f"{name}, seed 1", f"{name}, low"} <= set(numbers)
     assert 0 <= numbers["weighted, seed 1, chosen, f1"] <= 1
 
-    story = polarity.story(tmp_path)
+    story = kept_story(tmp_path)
     assert len(story["rare"]["scores"]) == len(story["rare"]["pans"])
     assert len(story["errors"]) == 10
     for error in story["errors"]:

@@ -6,7 +6,8 @@ import math
 import pytest
 
 from lmcourse.applications import tatoeba
-from lmcourse.applications.tatoeba import SHOWN, WATCHED, is_short, measure, scores, story
+from lmcourse.applications.tatoeba import SHOWN, WATCHED, is_short, measure, scores
+from lmcourse.kept_runs import kept_story
 from lmcourse.metrics import bleu, chrf
 from lmcourse.training import TrainingConfig
 
@@ -51,7 +52,7 @@ def test_a_small_run_measures_and_tells(tmp_path, monkeypatch):
     assert numbers["n_train"] == len(pairs) * 3
     assert numbers["unknown"] == pytest.approx(100 * 2 / 3, abs=1e-9)
     assert numbers["shared_pieces"] <= numbers["used_pieces"] <= 280
-    told = story(tmp_path)
+    told = kept_story(tmp_path)
     assert [row["english"] for row in told["examples"]] == [SHOWN[0]]
     assert told["examples"][0]["reference"] == "我们晚上锁门。"
     assert told["watched"]["written"][-1] == "end"

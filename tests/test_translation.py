@@ -100,7 +100,7 @@ def test_a_word_that_is_hidden_cannot_be_seen():
 def test_a_beam_of_one_is_greedy_and_texts_are_as_likely_as_the_beam_says():
     t = translator(seed=3)
     greedy = t.translate(["I sing a song"])
-    assert t.translate(["I sing a song"], beam_width=1) == greedy
+    assert t.translate(["I sing a song"], n_beams=1) == greedy
     one = t._search("I sing a song", 1)
     assert t._read(one.texts[0]) == greedy[0]
     beams = t._search("I sing a song", 4)
@@ -109,12 +109,12 @@ def test_a_beam_of_one_is_greedy_and_texts_are_as_likely_as_the_beam_says():
             probs = t.hide("I sing a song", t._read(ids), ())
             assert score == pytest.approx(probs.log().mean().item(), abs=1e-3)
     assert beams.scores == sorted(beams.scores, reverse=True)
-    assert t.translate(["I sing a song"], beam_width=4) == [t._read(beams.texts[0])]
+    assert t.translate(["I sing a song"], n_beams=4) == [t._read(beams.texts[0])]
 
 
 def test_a_translation_can_be_watched():
     t = translator(seed=1)
-    watched = t.watch("you sing", beam_width=2, n_likeliest=3)
+    watched = t.watch("you sing", n_beams=2, n_likeliest=3)
     assert watched["source"] == ["you", "sing"]
     n_steps = len(watched["written"])
     assert watched["written"][-1] == "end"

@@ -3,7 +3,6 @@
 Chapter: book/classification.md
 """
 
-import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,10 +21,9 @@ from lmcourse.applications.classification import (
     classify,
     collate_texts,
 )
-from lmcourse.data import load_dataset, part_of
+from lmcourse.data import load_dataset, parts_of
 from lmcourse.evaluation import bootstrap_interval
-from lmcourse.files import write_file
-from lmcourse.kept_runs import KeptRuns
+from lmcourse.kept_runs import KeptRuns, keep_story
 from lmcourse.metrics import (
     accuracy,
     average_precision,
@@ -61,10 +59,7 @@ NETWORKS: dict[str, Callable[[int], nn.Module]] = {
 
 def load_parts() -> dict[str, list[Labeled]]:
     """train, validation and test, 80 : 10 : 10; the same sentence is never in two of them."""
-    parts: dict[str, list[Labeled]] = {"train": [], "validation": [], "test": []}
-    for row in load_dataset("rt-polarity")["all"]:
-        parts[part_of(row[0])].append(row)
-    return parts
+    return parts_of(load_dataset("rt-polarity")["all"])
 
 
 def measure(folder: Path, seed: int) -> Numbers:
@@ -89,15 +84,10 @@ def measure(folder: Path, seed: int) -> Numbers:
             numbers[f"{name}, seed {each}"] = 100 * accuracy(row, truth)
     numbers |= compare({name: rows == truth for name, rows in said.items()}, negated(parts["test"]))
     rare, scores = _rare(parts, words.penalty, seed)
-    story = {"rare": scores, "errors": _errors(parts["test"], words, said, seed)}
-    write_file(folder / "story.json", json.dumps(story, ensure_ascii=False) + "\n")
+    errors = _errors(parts["test"], words, said, seed)
+    keep_story(folder, {"rare": scores, "errors": errors})
     majority = max(truth.double().mean().item(), 1 - truth.double().mean().item())
     return numbers | rare | {"n_test": float(len(truth)), "majority": 100 * majority}
-
-
-def story(folder: Path) -> dict[str, Any]:
-    """The scores of the set with few pans, and ten errors, as the last run left them."""
-    return json.loads((folder / "story.json").read_text(encoding="utf-8"))
 
 
 def labels_of(rows: Sequence[Labeled]) -> Int[Tensor, "N"]:

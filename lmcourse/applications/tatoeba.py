@@ -3,23 +3,20 @@
 Chapter: book/translation.md
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from lmcourse.applications.translation import Pair, Translator, copy_nearest
 from lmcourse.evaluation import bleu_interval
-from lmcourse.files import write_file
+from lmcourse.kept_runs import keep_story
 from lmcourse.metrics import bleu, chrf
 from lmcourse.tokenizers import BPETokenizer, CharTokenizer, WordTokenizer
 from lmcourse.training import TrainingConfig, train
 
 BEAM = 4
 VOCAB_SIZE = 6000
-STORY = "story.json"
 # Chosen by a reader of what the model wrote: right as the reference is, right in another way,
 # funny, and wrong. Tatoeba, CC BY 2.0.
 SHOWN = (
@@ -50,22 +47,21 @@ def measure(parts: Mapping[str, Sequence[Pair]], folder: Path, seed: int) -> dic
 
     Args:
         parts: the short pairs, as "train", "validation" and "test".
-        folder: keeps what is trained, and what `story` tells.
+        folder: keeps what is trained, and the story that is told of them.
     """
     translator = learn(parts, folder / "transformer", seed)
     english, chinese = (list(side) for side in zip(*parts["test"], strict=True))
     written = {
         "nearest": copy_nearest(parts["train"], english),
         "transformer": translator.translate(english),
-        "beam": translator.translate(english, beam_width=BEAM),
+        "beam": translator.translate(english, n_beams=BEAM),
     }
     numbers = scores(written, chinese) | vocabularies(parts, translator)
     rows = zip(english, chinese, written["transformer"], strict=True)
     known = {source: [reference, ours] for source, reference, ours in rows if source in SHOWN}
     shown = [{"english": each, "reference": known[each][0], "written": known[each][1]}
              for each in SHOWN if each in known]  # fmt: skip
-    story = {"examples": shown, "watched": translator.watch(WATCHED)}
-    write_file(folder / STORY, json.dumps(story, ensure_ascii=False) + "\n")
+    keep_story(folder, {"examples": shown, "watched": translator.watch(WATCHED)})
     return numbers
 
 
@@ -141,8 +137,3 @@ def vocabularies(parts: Mapping[str, Sequence[Pair]], translator: Translator) ->
         "shared_pieces": float(len(sides[0] & sides[1])),
         "used_pieces": float(len(sides[0] | sides[1])),
     }
-
-
-def story(folder: Path) -> dict[str, Any]:
-    """Some of the sentences, and one of them translated step by step, as `measure` left them."""
-    return json.loads((folder / STORY).read_text(encoding="utf-8"))

@@ -77,17 +77,17 @@ class Translator:
         )
 
     def translate(
-        self, sentences: Sequence[str], batch_size: int = 64, beam_width: int = 1
+        self, sentences: Sequence[str], batch_size: int = 64, n_beams: int = 1
     ) -> list[str]:
         """The likeliest next token, again and again, until the end is said or the room is full.
 
         Args:
             batch_size: how many are translated at a time; a beam takes one sentence after another.
-            beam_width: how many texts are kept at each step. The best of those that ended is the
+            n_beams: how many texts are kept at each step. The best of those that ended is the
                 one with the highest mean log-probability of its tokens.
         """
-        if beam_width > 1:
-            return [self._read(self._search(each, beam_width).texts[0]) for each in sentences]
+        if n_beams > 1:
+            return [self._read(self._search(each, n_beams).texts[0]) for each in sentences]
         return [
             translation
             for start in range(0, len(sentences), batch_size)
@@ -110,7 +110,7 @@ class Translator:
         return [self._read(row) for row in ids[:, 1:].tolist()]
 
     @torch.no_grad()
-    def _search(self, sentence: str, beam_width: int) -> Beams:
+    def _search(self, sentence: str, n_beams: int) -> Beams:
         """What a beam finds, the best first, and its tree; texts are without the start."""
         device = next(self.model.parameters()).device
         source, mask = (part.to(device) for part in self._sources([sentence]))
@@ -122,12 +122,12 @@ class Translator:
                 ),
                 torch.tensor([self.start_id], device=device),
                 self.model.config.context_length - 1,
-                n_beams=beam_width,
+                n_beams=n_beams,
                 length_penalty=1.0,
                 stop_ids=(self.end_id,),
             )
 
-    def watch(self, sentence: str, beam_width: int = 3, n_likeliest: int = 4) -> dict[str, Any]:
+    def watch(self, sentence: str, n_beams: int = 3, n_likeliest: int = 4) -> dict[str, Any]:
         """A translation step by step, for `live_figures.decoder`; all of it is plain and fits JSON.
 
         Returns:
@@ -142,7 +142,7 @@ class Translator:
         maps = {"all heads": weights.mean((0, 1))}
         for layer, heads in enumerate(weights, 1):
             maps |= {f"layer {layer}, head {n}": head for n, head in enumerate(heads, 1)}
-        beams = self._search(sentence, beam_width)
+        beams = self._search(sentence, n_beams)
         likeliest = [
             {self._name(index): round(row[index].item(), 4) for index in row.topk(n_likeliest)[1]}
             for row in probs

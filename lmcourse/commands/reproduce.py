@@ -6,7 +6,7 @@ Chapter: book/classification.md
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib import resources
@@ -20,6 +20,7 @@ from lmcourse import data, first_letter, known_world, last_note, recall
 from lmcourse.applications import few_pairs, negation, polarity, shakespeare, spells, tatoeba
 from lmcourse.commands.export_web import export_web
 from lmcourse.files import write_file
+from lmcourse.kept_runs import kept_story
 from lmcourse.pretrained import WEIGHTS, from_pretrained
 
 Numbers = dict[str, float]
@@ -96,20 +97,15 @@ def stored(name: str) -> dict[str, Any]:
     return json.loads(file.read_text(encoding="utf-8"))
 
 
-def _parts(rows: Sequence[tuple[str, Any]]) -> dict[str, list[tuple[str, Any]]]:
-    parts: dict[str, list[tuple[str, Any]]] = {"train": [], "validation": [], "test": []}
-    for row in rows:
-        parts[data.part_of(row[0])].append(row)
-    return parts
-
-
 # ---------------------------------------------------------------- English to Chinese
 
 
 def _tatoeba(folder: Path, seed: int) -> Numbers:
     """Short sentences in simplified characters, against copying the nearest known translation."""
     rows = data.load_dataset("tatoeba-cmn-eng")["all"]
-    return tatoeba.measure(_parts([row for row in rows if tatoeba.is_short(*row)]), folder, seed)
+    return tatoeba.measure(
+        data.parts_of(row for row in rows if tatoeba.is_short(*row)), folder, seed
+    )
 
 
 # ---------------------------------------------------------------- a GPT that runs in the page
@@ -139,7 +135,7 @@ EXPERIMENTS = {
         minutes=15,
         files=("rt-polarity.pos", "rt-polarity.neg"),
         floors={"naive_bayes": 76.0, "logistic": 74.0, "mean": 74.0, "lstm": 74.0},
-        story=polarity.story,
+        story=kept_story,
     ),
     "negation": Experiment(run=negation.measure, minutes=4, files=(), floors={}),
     "gpt-heads": Experiment(run=spells.heads, minutes=3, files=(), floors={}),
@@ -151,7 +147,7 @@ EXPERIMENTS = {
         minutes=8,
         files=("tatoeba-cmn-eng.tsv",),
         floors={"transformer": 17.0, "above_nearest": 0.0},
-        story=tatoeba.story,
+        story=kept_story,
     ),
     "translation-pairs": Experiment(
         run=few_pairs.measure,

@@ -2,7 +2,7 @@
 // Python has computed the sine and the cosine of every hand at every position; the reader sets where
 // the query stands and how far back the key is.
 
-import { announcer, decimal, element, slider } from "./parts.js";
+import { announcer, decimal, element, pen, slider } from "./parts.js";
 
 const SIDE = 84; // of a dial's place in the drawing
 const RADIUS = 34;
@@ -14,15 +14,8 @@ export function mount(figure, data) {
   const drawing = element("div", { class: "lm-scroll" });
   const place = element("div", {});
   const { place: said, say } = announcer();
-  const { namespaceURI } = figure.querySelector("svg"); // the picture's
+  const svg = pen(figure);
   const longest = Math.max(...lengths(data.query), ...lengths(data.key));
-
-  function svg(tag, attributes, ...children) {
-    const made = document.createElementNS(namespaceURI, tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    made.append(...children);
-    return made;
-  }
 
   function dial(column, row, hands) {
     const [x, y] = [(column + 0.5) * SIDE, row];

@@ -1,7 +1,7 @@
 // A decoder at work: at each step what it has read, which words of the source it looks at, what it
 // may say next, and the tree of a search that keeps several texts. Python has computed every number.
 
-import { announcer, bars, chips, element, percent, scrolling } from "./parts.js";
+import { announcer, bars, chips, element, pen, percent, scrolling } from "./parts.js";
 
 const COLUMN = 46; // of a step of the tree
 const ROW = 26; // of a text that ends
@@ -19,13 +19,7 @@ export function mount(figure, { sentences }) {
   const tree = scrolling("the tree of the search");
   const texts = element("div", {});
   const { place: said, say } = announcer();
-  const { namespaceURI } = figure.querySelector("svg"); // the picture's
-
-  function svg(tag, attributes) {
-    const made = document.createElementNS(namespaceURI, tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    return made;
-  }
+  const svg = pen(figure);
 
   function begin() {
     const { written } = sentences[chosen.sentence];

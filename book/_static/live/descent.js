@@ -1,9 +1,9 @@
 // Down a valley: the loss is half the sum of curvature · place². Python's optimizers have gone the
 // ways that the page starts with; where the reader sets rate and momentum, `descend` takes the steps.
 
-import { announcer, button, checkbox, decimal, element, slider } from "./parts.js";
+import { announcer, button, checkbox, decimal, element, pen, slider } from "./parts.js";
 
-let namespace; // of SVG: that of the picture which the figure brings along
+let node; // makes a part of a drawing
 const [WIDTH, HEIGHT, UNIT] = [480, 190, 195]; // UNIT: pixels for a step of length 1
 const [LOWEST, HIGHEST] = [-8, 4]; // powers of ten on the axis of the loss
 const ADAM = { betaSquare: 0.999, eps: 1e-8 };
@@ -35,7 +35,7 @@ export function descend({ curvatures, start, n_steps: nSteps }, { rate, momentum
 
 // data: curvatures, start, n_steps; ways: { name, rate, momentum, adam, path }.
 export function mount(figure, data) {
-  namespace = figure.querySelector("svg").namespaceURI;
+  node = pen(figure);
   const rules = { ...data.ways[0] };
   const drawing = element("div", { "aria-hidden": "true" });
   const controls = element("div", { class: "lm-controls" });
@@ -107,13 +107,6 @@ function curve(losses) {
 const line = (points) => node("polyline", { points: points.map((each) => each.join(",")).join(" "), class: "lm-path" });
 
 function picture(name, ...parts) {
-  const made = node("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "lm-descent" });
-  made.append(...parts);
+  const made = node("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "lm-descent" }, ...parts);
   return element("div", {}, element("p", { class: "lm-label" }, name), made);
-}
-
-function node(tag, attributes) {
-  const made = document.createElementNS(namespace, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
 }

@@ -1,7 +1,7 @@
 // The heads of a layer, one at a time or all together: choose a head and a word, and see where that
 // word looks. Python has computed every weight.
 
-import { announcer, bars, checkbox, chips, element, percent, visible } from "./parts.js";
+import { announcer, bars, checkbox, chips, element, pen, percent, visible } from "./parts.js";
 
 const WIDTH = 60; // of a word's place in the drawing
 
@@ -11,13 +11,7 @@ export function mount(figure, data) {
   const drawing = element("div", { class: "lm-scroll" });
   const place = element("div", {});
   const { place: said, say } = announcer();
-  const { namespaceURI } = figure.querySelector("svg"); // the picture's
-
-  function svg(tag, attributes) {
-    const made = document.createElementNS(namespaceURI, tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    return made;
-  }
+  const svg = pen(figure);
 
   function show() {
     const heads = chosen.all ? data.weights.map((_, head) => head) : [chosen.head];

@@ -16,6 +16,17 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+// svg("circle", { r: 3 }, child) makes a part of a drawing, in the namespace of the figure's picture.
+export function pen(figure) {
+  const { namespaceURI } = figure.querySelector("svg");
+  return function svg(tag, attributes, ...children) {
+    const made = document.createElementNS(namespaceURI, tag);
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+    made.append(...children);
+    return made;
+  };
+}
+
 export const percent = (share) => `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)}%`;
 
 // A true minus, and no "−0.00".

@@ -1,7 +1,7 @@
 // A threshold that the reader moves: which texts a classifier flags, how many of these are right,
 // and how many it misses. Python gives the scores; what follows from a threshold is counted here.
 
-import { announcer, bars, element, percent, slider } from "./parts.js";
+import { announcer, bars, element, pen, percent, scrolling, slider } from "./parts.js";
 
 const WIDTH = 480; // of the drawing, and the heights of its two bands of dots
 const BAND = 70;
@@ -11,16 +11,10 @@ const EDGE = 12;
 // 1), threshold, and counts and measures there as Python computed them.
 export function mount(figure, data) {
   const drawing = element("div", {});
-  const table = element("div", { class: "lm-scroll", role: "region", "aria-label": "confusion matrix", tabindex: 0 });
+  const table = scrolling("confusion matrix");
   const measures = element("div", { class: "lm-measures" });
   const { place: said, say } = announcer();
-  const { namespaceURI } = figure.querySelector("svg"); // the picture's
-
-  function svg(tag, attributes) {
-    const made = document.createElementNS(namespaceURI, tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    return made;
-  }
+  const svg = pen(figure);
 
   function show(threshold, counts, values) {
     drawing.replaceChildren(dots(data, threshold, svg));
