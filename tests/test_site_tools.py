@@ -296,6 +296,11 @@ BAD_PAGES = {
 }
 
 
+def test_a_measured_number_below_zero_has_a_minus():
+    page = 'from <span class="pasted-text">-2.9</span> to <span class="pasted-text">1.2</span>, a-1'
+    assert repaired(page) == page.replace(">-2.9", ">−2.9")
+
+
 def test_the_index_of_the_search_loads_on_the_page_of_the_search_alone(tmp_path):
     page = '<script src="_static/searchtools.js"></script>\n<script src="searchindex.js"></script>'
     for name in ("a", "search"):

@@ -25,6 +25,8 @@ REPAIRS = (
     (r'(<p class="admonition-title">Solution to)(<a [^>]*>) ', r"\1 \2"),
     # empty-table-header: a corner that heads nothing is a plain cell.
     (r"<th([^>]*)><p></p></th>", r"<td\1></td>"),
+    # No rule of axe: a measured number below 0 has a minus, which is read aloud, and no hyphen.
+    (r'(<span class="pasted-(?:text|inline)">)-(?=\d)', r"\1−"),
 )
 
 
