@@ -182,6 +182,6 @@ def test_what_is_told_often_is_known_and_what_is_never_told_is_not():
         assert numbers[f"{exam}/16"] > 0.9
     # Chance: 1/18 of 96 people, 5.3 ± 2.2; five standard deviations.
     assert numbers["free/0"] <= 16 / 96
-    # Of those it speaks all the same, and is far surer than it is right: eight models had 0.68–0.73.
+    # Of those it speaks all the same, and is far surer than it is right: eight had 0.68–0.73.
     assert numbers["is a city/0"] > 0.8
     assert numbers["sure/0"] > numbers["free/0"] + 0.4
