@@ -66,7 +66,7 @@ breaks: $(READY)  ## break each system of tests/systems.csv once: its test must 
 	$(BIN)/python tools/breaks.py
 
 vary: $(READY)  ## tests, pages and assignments with other kernels, seeds and orders: an hour and a half
-	$(BIN)/python tools/vary.py
+	$(BIN)/python tools/vary.py $(MORE)
 
 # No $(READY): a machine with a GPU has its own Python with torch (make gpu PYTHON=…), and perhaps no network.
 gpu:  ## on a machine that has one: the same results as on the CPU? how fast? at most eight minutes

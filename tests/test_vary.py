@@ -158,11 +158,10 @@ def test_a_hog_ends_when_its_parent_is_gone():
 
 
 def test_there_are_thirty_variations_and_all_that_was_asked_for():
-    names = [variation.name for variation in vary.variations()]
+    variations = vary.variations()
+    names = [variation.name for variation in variations]
     assert len(names) == len(set(names)) >= 30
-    parts = {part: [v for v in vary.variations() if v.part == part] for part in vary.PARTS}
-    assert len(parts["pages"]) >= 15
-    set_ = [variation.environment for variation in vary.variations()]
+    set_ = [variation.environment for variation in variations]
     for name, value in [
         ("ATEN_CPU_CAPABILITY", "default"), ("ATEN_CPU_CAPABILITY", "avx2"),
         ("ONEDNN_MAX_CPU_ISA", "SSE41"), ("ONEDNN_MAX_CPU_ISA", "AVX2"),
@@ -170,8 +169,20 @@ def test_there_are_thirty_variations_and_all_that_was_asked_for():
         ("LMCOURSE_TEST_ORDER", "shuffled-1"),
     ]:  # fmt: skip
         assert any(each.get(name) == value for each in set_), f"{name}={value}"
+    for part in ("pages", "assignments"):
+        assert {v.setting.seed for v in variations if v.part == part} >= set(range(1, 11))
+
+
+def test_with_time_for_all_the_tests_meet_every_setting():
+    usual, all_ = vary.variations(), vary.variations(is_all=True)
+    assert {v.name for v in usual} < {v.name for v in all_}
     for part in ("course", "pages", "assignments"):
-        assert {v.setting.seed for v in parts[part]} >= set(range(1, 11))
+        met = {v.setting.name for v in all_ if v.part == part}
+        kernels = {v.setting.name for v in all_ if "ISA" in str(v.setting.variables)}
+        assert met >= {"own", "hogs", *kernels, *(f"seed-{seed}" for seed in range(1, 11))}
+    assert {v.part for v in all_ if v.setting.name == "reversed"} == {
+        "one-process", "grading-alone",
+    }  # fmt: skip
 
 
 # ---------------------------------------------------------------- the order of tests

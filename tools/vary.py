@@ -1,6 +1,7 @@
 """Runs the tests, the pages and the assignments with other kernels, seeds, orders, and beside load.
 
-    python tools/vary.py                     all variations that have no result yet
+    python tools/vary.py                     variations without a result: an hour and a half in all
+    python tools/vary.py --all               every test with every setting: four hours
     python tools/vary.py --only 'seed-*'     those whose setting, part or name fits
     python tools/vary.py --list              their names, and which have a result
     python tools/vary.py --again             results are not looked at, everything is run
@@ -37,11 +38,12 @@ SEEDS = range(1, 11)
 PYTEST = ["-m", "pytest", "-p", "no:cacheprovider", "-m", "not slow"]
 IN_TWO = ["-n", "2", "--dist", "loadscope"]
 PARTS = {
-    "suite": [*PYTEST, *IN_TWO],
     # The grader's own tests meet torch's kernels in answers alone, which are a part of their own.
     "course": [*PYTEST, *IN_TWO, "--ignore=tests/grading"],
+    "grading": [*PYTEST, *IN_TWO, "tests/grading"],
     # One process, so that each test meets what those before it have left.
-    "one-process": PYTEST,
+    "one-process": [*PYTEST, "--ignore=tests/grading"],
+    "grading-alone": [*PYTEST, "tests/grading"],
     "pages": ["tools/page_runs.py"],
     "assignments": ["tools/right_answers.py"],
 }
@@ -52,6 +54,8 @@ class Setting:
     """What is unlike the usual run.
 
     Args:
+        parts: what it is tried on.
+        more: what it is tried on, too, when there is time for all.
         variables: of the environment.
         seed: shifts the seeds of tests, pages and assignments.
         n_hogs: processes that keep a core each busy, in sessions of their own.
@@ -59,6 +63,7 @@ class Setting:
 
     name: str
     parts: tuple[str, ...]
+    more: tuple[str, ...] = ()
     variables: dict[str, str] = field(default_factory=dict)
     seed: int | None = None
     n_hogs: int = 0
@@ -111,42 +116,62 @@ class Result:
 
 
 def settings() -> list[Setting]:
-    """All of them; the whole quick suite only where it can tell more than its half."""
+    """All of them. Pages and assignments meet every setting that can change a number. Tests take
+    longest: those that differ most, so that all ends within an hour and a half; the rest is `more`.
+    """
     kernels = [
         # Torch's own loops: without vectors, and with those of 256 bits.
-        ("aten-default", {"ATEN_CPU_CAPABILITY": "default"}, "suite"),
-        ("aten-avx2", {"ATEN_CPU_CAPABILITY": "avx2"}, "course"),
+        ("aten-default", {"ATEN_CPU_CAPABILITY": "default"}),
+        ("aten-avx2", {"ATEN_CPU_CAPABILITY": "avx2"}),
         # Products in bfloat16, some convolutions and activations.
-        ("onednn-sse41", {"ONEDNN_MAX_CPU_ISA": "SSE41"}, "suite"),
-        ("onednn-avx2", {"ONEDNN_MAX_CPU_ISA": "AVX2"}, "course"),
+        ("onednn-sse41", {"ONEDNN_MAX_CPU_ISA": "SSE41"}),
+        ("onednn-avx2", {"ONEDNN_MAX_CPU_ISA": "AVX2"}),
         # Products in float32, where torch was built with MKL.
-        ("mkl-compatible", {"MKL_CBWR": "COMPATIBLE"}, "course"),
+        ("mkl-compatible", {"MKL_CBWR": "COMPATIBLE"}),
     ]
+    numbers, tests = ("pages", "assignments"), ("course", "grading")
+    # The kernels that are furthest from the usual ones of a new processor, and another seed.
+    tested = {"aten-default": tests[:1], "onednn-sse41": tests[:1], "mkl-compatible": tests[:1]}
     return [
-        Setting(name="own", parts=("suite", "pages", "assignments")),
+        Setting(name="own", parts=numbers, more=tests),
         *(
-            Setting(name=name, parts=(tests, "pages", "assignments"), variables=variables)
-            for name, variables, tests in kernels
-        ),
-        Setting(name="hash-1", parts=("suite", "pages"), variables={"PYTHONHASHSEED": "1"}),
-        Setting(name="hash-4242", parts=("suite",), variables={"PYTHONHASHSEED": "4242"}),
-        Setting(
-            name="reversed", parts=("one-process",), variables={"LMCOURSE_TEST_ORDER": "reversed"}
+            Setting(
+                name=name, variables=variables, parts=numbers + tested.get(name, ()),
+                more=tuple(part for part in tests if part not in tested.get(name, ())),
+            )
+            for name, variables in kernels
         ),
         Setting(
-            name="shuffled", parts=("one-process",), variables={"LMCOURSE_TEST_ORDER": "shuffled-1"}
+            name="hash-1", parts=("grading",), more=("pages", "course"),
+            variables={"PYTHONHASHSEED": "1"},
         ),
-        Setting(name="hogs", parts=("suite", "pages", "assignments"), n_hogs=2),
+        Setting(
+            name="hash-4242", parts=("course",), more=("grading",),
+            variables={"PYTHONHASHSEED": "4242"},
+        ),
         *(
-            Setting(name=f"seed-{seed}", parts=("course", "pages", "assignments"), seed=seed)
-            for seed in SEEDS
+            Setting(
+                name=name, parts=("one-process",), more=("grading-alone",),
+                variables={"LMCOURSE_TEST_ORDER": order},
+            )
+            for name, order in [("reversed", "reversed"), ("shuffled", "shuffled-1")]
         ),
+        Setting(name="hogs", parts=(*numbers, "course"), more=("grading",), n_hogs=2),
+        Setting(name="seed-1", parts=(*numbers, "course"), seed=1),
+        *(
+            Setting(name=f"seed-{seed}", parts=numbers, more=("course",), seed=seed)
+            for seed in SEEDS[1:]
+        ),
+    ]  # fmt: skip
+
+
+def variations(*, is_all: bool = False) -> list[Variation]:
+    """Those of an hour and a half, or every one."""
+    return [
+        Variation(setting=setting, part=part)
+        for setting in settings()
+        for part in setting.parts + (setting.more if is_all else ())
     ]
-
-
-def variations() -> list[Variation]:
-    return [Variation(setting=setting, part=part) for setting in settings()
-            for part in setting.parts]  # fmt: skip
 
 
 def contents(root: Path) -> str:
@@ -299,10 +324,12 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", metavar="PATTERN", action="append", help="may be repeated")
+    parser.add_argument("--all", action="store_true", help="every test with every setting, too")
     parser.add_argument("--list", action="store_true", help="show what there is")
     parser.add_argument("--again", action="store_true", help="run what has a result, too")
     options = parser.parse_args(arguments)
-    wanted = [v for v in variations() if any(map(v.fits, options.only or ["*"]))]
+    chosen = variations(is_all=options.all)
+    wanted = [v for v in chosen if any(map(v.fits, options.only or ["*"]))]
     if not wanted:
         parser.error(f"--only must fit a variation, got --only={options.only}: see --list")
     folder = root / "_build/vary"
