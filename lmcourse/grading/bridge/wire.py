@@ -100,7 +100,9 @@ class Packer:
                 shape = list(x.shape)
                 # A tensor expanded from one number has a huge shape and next to no memory.
                 self._reserve(math.prod(shape) * x.element_size())
-                x = x.resolve_conj().resolve_neg().cpu().contiguous().reshape(-1)
+                x = x.resolve_conj().resolve_neg().cpu().contiguous()
+                # One element counts as contiguous with any stride, and could not be read as bytes.
+                x = x.as_strided((x.numel(),), (1,))
                 contents = x.view(torch.uint8).numpy().tobytes() if x.numel() else b""
             except (RuntimeError, TypeError, NotImplementedError) as error:
                 raise WireError(f"a tensor that cannot be read: {error}") from None

@@ -96,6 +96,32 @@ def test_tensors_arrive_bit_by_bit(dtype, shape, seed):
     assert same(crossed(x.mT), x.mT.contiguous()) if x.ndim > 1 else True
 
 
+@settings(deadline=None)
+@given(
+    st.sampled_from([torch.int64, torch.float32, torch.complex64, torch.bool]),
+    st.integers(1, 4),
+    st.integers(1, 5),
+    st.slices(4),
+    st.integers(-5, 4),
+)
+def test_a_part_of_a_tensor_arrives_whatever_its_strides(dtype, rows, columns, part, column):
+    """Among them ids[:, -1] of one row: one element whose stride is not 1."""
+    x = torch.arange(rows * columns).reshape(rows, columns).to(dtype)
+    step = abs(part.step or 1)
+    views = [
+        x[part.start : part.stop : step],
+        x[:, column % columns],
+        x[:1, :1].expand(1, 1, 1),
+        x[0, 0].expand(rows, 1),
+        x.T[::step],
+    ]
+    for view in views:
+        arrived = crossed(view)
+        # exact: copies
+        assert arrived.dtype == view.dtype
+        assert arrived.tolist() == view.tolist()
+
+
 @pytest.mark.parametrize(
     "value",
     [
