@@ -11,6 +11,7 @@ import torch
 from lmcourse import live_figures, quiz
 from lmcourse.attention import attention, causal_mask
 from lmcourse.generation import keep_top_k, keep_top_p
+from lmcourse.live_figures import mechanisms, models
 from lmcourse.plots import LivePicture, bar_plot, live
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,11 +40,12 @@ def test_each_kind_has_its_module_and_its_function_and_each_file_a_test():
     kinds = {name for name, text in modules.items() if "\nexport function mount(" in text}
     functions = {
         name
-        for module in (live_figures, quiz)
+        for module in (mechanisms, models, quiz)
         for name, each in inspect.getmembers(module, inspect.isfunction)
-        if each.__module__ == module.__name__
+        if each.__module__ == module.__name__ and not name.startswith("_")
     }
-    assert kinds == {name for name in functions if not name.startswith("_")}
+    assert kinds == functions
+    assert functions == {*live_figures.__all__, "quiz"}, "a page imports it from live_figures"
     tests = [path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
     for path in LIVE.glob("*.*"):
         assert any(f"# {path.name}\n" in text for text in tests), f"no test names {path.name}"

@@ -1,29 +1,23 @@
-"""The live figures of the book: what each shows, as Python computes it, and its picture.
+"""Live figures of single mechanisms: odds, attention, rotary positions, merges, optimizers.
 
 Chapter: book/conventions.md
-
-A function here makes the figure of its name, for the module of its name in `book/_static/live/`.
 """
 
 import itertools
 import math
 from collections.abc import Mapping, Sequence
 from string import ascii_lowercase
-from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import one_hot
 
 from lmcourse import attention as attention_module
-from lmcourse import metrics, neurons, plots, positions
+from lmcourse import neurons, plots, positions
 from lmcourse.optimization import SGD, Adam
 from lmcourse.plots import LivePicture
-from lmcourse.pretrained import shipped
 from lmcourse.tokenizers import BPETokenizer
-
-_N_LIKELIEST = 10
 
 
 def softmax(
@@ -86,29 +80,6 @@ def attention_row(
     return plots.live("attention_row", data, picture)
 
 
-def gpt(prompt: str = "ROMEO:\n", name: str = "shakespeare", caption: str = "") -> LivePicture:
-    """A GPT that reads and writes in the reader's browser; as a picture, what may come next.
-
-    Args:
-        prompt: what the page proposes; the reader may write another one.
-        name: a model of `pretrained.shipped`.
-    """
-    model, tokenizer = shipped(name)
-    with torch.inference_mode():
-        logits = model(torch.tensor([tokenizer.encode(prompt)]))[0, -1]
-    probs, ids = neurons.softmax(logits).topk(_N_LIKELIEST)
-    tokens = [tokenizer.decode([index]) for index in ids.tolist()]
-    words = [plots.visible(token) for token in tokens]
-    picture = plots.bar_plot(words, {"probability": probs}, "probability", caption=caption)
-    data = {
-        "model": name,
-        "megabytes": sum(2 * each.numel() for each in model.parameters()) / 1e6,
-        "prompt": prompt,
-        "likeliest": {"tokens": tokens, "probs": probs},
-    }
-    return plots.live("gpt", data, picture)
-
-
 def heads(
     weights: Float[Tensor, "H T T"],
     words: Sequence[str],
@@ -145,67 +116,6 @@ def spell(word: str, sureness: float = 4.0, caption: str = "") -> LivePicture:
     odds = {c: share for c, share in zip(ascii_lowercase, answer[0], strict=True) if c in word[1:]}
     data = {"word": word, "sureness": sureness, "weights": weights[0], "odds": odds}
     return plots.live("spell", data, picture)
-
-
-def gates(
-    letters: Sequence[str],
-    gates: Float[Tensor, "4 T N"],
-    probs: Float[Tensor, "T K"],
-    answers: Sequence[str],
-    caption: str = "",
-) -> LivePicture:
-    """The gates of an LSTM over a text, and what is left in its cell state of each letter.
-
-    Args:
-        gates: input gate, forget gate, candidate and output gate, as `watch` gives them.
-        probs: what the network answers after each letter.
-    """
-    letters, answers = list(letters), list(answers)
-    input_gate, forget, _, output = gates.double()
-    left = torch.zeros(len(letters), len(letters), dtype=torch.float64)
-    for now in range(len(letters)):
-        for then in range(now + 1):
-            left[now, then] = forget[then + 1 : now + 1].prod(0).mean()
-    means = {"forget gate": forget.mean(-1), "input gate": input_gate.mean(-1)}
-    picture = plots.bar_plot(letters, means, "open", caption=caption, percent=True)
-    data = {
-        "letters": letters,
-        "forget": forget.mean(-1),
-        "input": input_gate.mean(-1),
-        "output": output.mean(-1),
-        "left": left,
-        "answers": answers,
-        "probs": probs,
-    }
-    return plots.live("gates", data, picture)
-
-
-def state(
-    sentences: Mapping[str, tuple[Float[Tensor, "T N"], Float[Tensor, "T K"]]],
-    unit: int,
-    answers: Sequence[str],
-    caption: str = "",
-) -> LivePicture:
-    """The state of a recurrent network over sentences, and what it expects after each word.
-
-    Args:
-        sentences: for each, its words divided by spaces: the states, and the probabilities.
-        unit: the place of the number of the state that is drawn as a line and framed.
-    """
-    lines = {name: states[:, unit] for name, (states, _) in sentences.items()}
-    n_words = len(next(iter(lines.values())))
-    picture = plots.line_plot(
-        range(1, n_words + 1), lines, "words read", f"unit {unit + 1} of the state", caption=caption
-    )
-    data = {
-        "unit": unit,
-        "answers": list(answers),
-        "sentences": [
-            {"words": name.split(), "states": states, "probs": probs}
-            for name, (states, probs) in sentences.items()
-        ],
-    }
-    return plots.live("state", data, picture)
 
 
 def clocks(
@@ -251,95 +161,6 @@ def clocks(
         "reach": reach,
     }
     return plots.live("clocks", data, picture)
-
-
-def surprise(text: str, name: str = "shakespeare", caption: str = "") -> LivePicture:
-    """A text in the color of its surprise; in the browser also one that the reader writes.
-
-    A new line comes before the text, so that its first token is predicted as well.
-
-    Args:
-        name: a model of `pretrained.shipped`.
-    """
-    model, tokenizer = shipped(name)
-    ids = torch.tensor(tokenizer.encode("\n") + (own := tokenizer.encode(text)))
-    with torch.inference_mode():
-        log_probs = model(ids[None, :-1])[0, -len(own) :].log_softmax(-1)
-    nats = -log_probs.gather(-1, ids[-len(own) :, None])[:, 0]
-    tokens = [tokenizer.decode([index]) for index in own]
-    data = {
-        "model": name,
-        "megabytes": sum(2 * each.numel() for each in model.parameters()) / 1e6,
-        "text": text,
-        "tokens": tokens,
-        "nats": nats,
-    }
-    return plots.live("surprise", data, plots.surprise(tokens, nats, caption=caption))
-
-
-def decoder(watched: Sequence[Mapping[str, Any]], caption: str = "") -> LivePicture:
-    """Translations step by step: what was read, where the decoder looks, what it may say next.
-
-    The picture shows the first map of the first sentence.
-
-    Args:
-        watched: what `Translator.watch` returns, one for each sentence; all with the same maps.
-    """
-    sentences = []
-    for each in watched:
-        depths, rows = plots.tree_layout(each["branches"])
-        places = zip(each["branches"], depths, rows, strict=True)
-        tree = [{**branch, "depth": depth, "row": row} for branch, depth, row in places]
-        maps = {"names": list(each["weights"]), "weights": list(each["weights"].values())}
-        likeliest = [
-            {"tokens": list(odds), "probs": list(odds.values())} for odds in each["likeliest"]
-        ]
-        texts = {"source": each["source"], "written": each["written"]}
-        sentences.append({**texts, **maps, "likeliest": likeliest, "branches": tree})
-    first = sentences[0]
-    picture = plots.attention_map(
-        torch.tensor(first["weights"][0]), first["written"], first["source"], caption=caption
-    )
-    return plots.live("decoder", {"sentences": sentences}, picture)
-
-
-def threshold(
-    scores: Float[Tensor, "N"],
-    targets: Int[Tensor, "N"],
-    names: tuple[str, str],
-    start: float = 0.5,
-    caption: str = "",
-) -> LivePicture:
-    """What a classifier finds, misses and flags in vain, for a threshold to move.
-
-    Args:
-        scores: how sure the classifier is that a text is what is looked for.
-        targets: 1 where it is.
-        names: what a 0 is called, and a 1.
-        start: the threshold at first.
-    """
-    steps = torch.arange(1, 100, dtype=torch.float64) / 100
-    shares = [_measures(scores, targets, step.item()) for step in steps]
-    lines = {name: [each[name] for each in shares] for name in shares[0]}
-    picture = plots.line_plot(steps, lines, "threshold", "share", caption=caption, percent=True)
-    data = {
-        "scores": scores,
-        "targets": targets,
-        "names": names,
-        "threshold": start,
-        "counts": metrics.confusion_matrix((scores >= start).long(), targets),
-        "measures": _measures(scores, targets, start),
-    }
-    return plots.live("threshold", data, picture)
-
-
-def _measures(
-    scores: Float[Tensor, "N"], targets: Int[Tensor, "N"], limit: float
-) -> dict[str, float]:
-    said = (scores >= limit).long()
-    precision, recall, f1 = metrics.precision_recall_f1(said, targets)
-    shares = {"precision": precision, "recall": recall, "F1": f1}
-    return {"accuracy": metrics.accuracy(said, targets)} | shares
 
 
 def merges(tokenizer: BPETokenizer, text: str, caption: str = "") -> LivePicture:

@@ -1,0 +1,27 @@
+"""The live figures of the book: what each shows, as Python computes it, and its picture.
+
+Chapter: book/conventions.md
+
+A function here makes the figure of its name, for the module of its name in `book/_static/live/`.
+All of them are imported from here. A module imports only from those that stand before it in this
+list:
+
+    mechanisms  one thing at a time: odds, attention, rotary positions, merges, optimizers
+    models      a whole model at work: what it holds and answers while it reads and writes
+"""
+
+from lmcourse.live_figures.mechanisms import (
+    attention_row,
+    clocks,
+    descent,
+    heads,
+    merges,
+    softmax,
+    spell,
+)
+from lmcourse.live_figures.models import decoder, gates, gpt, state, surprise, threshold
+
+__all__ = [
+    "attention_row", "clocks", "decoder", "descent", "gates", "gpt", "heads", "merges",
+    "softmax", "spell", "state", "surprise", "threshold",
+]  # fmt: skip
