@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config, PyFileConfigLoader
 
 from lmcourse.grading.errors import MisuseError
+
+if TYPE_CHECKING:  # nbgrader takes over a second: a wrong call is told before
+    from nbgrader.coursedir import CourseDirectory
 
 CONFIG = "nbgrader_config.py"
 
@@ -30,12 +33,16 @@ class Course:
     @property
     def solutions(self) -> Path:
         """The folder of the authors' notebooks."""
-        return self.root / CourseDirectory(config=self.config).source_directory
+        return self.root / self._folder("source_directory", "source")
 
     @property
     def exercises(self) -> Path:
         """The folder of what learners get."""
-        return self.root / CourseDirectory(config=self.config).release_directory
+        return self.root / self._folder("release_directory", "release")
+
+    def _folder(self, name: str, default: str) -> str:
+        """What nbgrader's CourseDirectory would say, without loading nbgrader."""
+        return self.config.CourseDirectory.get(name, default)
 
     def assignments(self) -> list[str]:
         """The slugs that have solutions/<slug>/<slug>.ipynb, sorted."""
@@ -59,8 +66,10 @@ class Course:
             )
         return self.solutions / assignment / f"{assignment}.ipynb"
 
-    def directory(self, log: logging.Logger, **settings: str) -> CourseDirectory:
+    def directory(self, log: logging.Logger, **settings: str) -> "CourseDirectory":
         """nbgrader's view of the course, with some settings changed."""
+        from nbgrader.coursedir import CourseDirectory
+
         config = deepcopy(self.config)  # Config(…) would share its sections, and change them
         config.CourseDirectory.root = str(self.root)
         config.CourseDirectory.update(settings)

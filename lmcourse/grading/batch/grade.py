@@ -19,11 +19,11 @@ from lmcourse.grading.assignment.course import (
     quiet_log,
     writable_folder,
 )
+from lmcourse.grading.assignment.grading_call import require_call
 from lmcourse.grading.assignment.handed_in import STUDENT_ID, Entry, Submission, entries, ignored
 from lmcourse.grading.assignment.notebooks import read_cells
 from lmcourse.grading.assignment.plan import Task, stated_plan, tasks
 from lmcourse.grading.assignment.release import convert
-from lmcourse.grading.assignment.seed_secret import course_secret
 from lmcourse.grading.batch import workers
 from lmcourse.grading.batch.workers import Workers
 from lmcourse.grading.errors import FailureError, MisuseError
@@ -178,10 +178,8 @@ def prepare(
         FailureError: there is no sandbox here, another run has the gradebook, it cannot be used,
             or the author's notebook does not convert.
     """
+    require_call(course, assignment, folder, options.secret)
     solution = course.solution(assignment)
-    if folder.resolve() in (course.root, course.solutions.resolve(), course.exercises.resolve()):
-        raise MisuseError(f"FOLDER must hold what learners handed in, but {folder} is the course's")
-    entries(folder, assignment)  # is there anything at all?
     _require(options)
     output = writable_folder((output or course.root).resolve())
     logs = writable_folder(output / "grades")
@@ -223,12 +221,8 @@ def _require(options: Options) -> None:
     try:
         if options.sandbox:
             bubblewrap.require()
-        if options.secret is not None:
-            course_secret(options.secret.parent, options.secret)
     except bubblewrap.SandboxError as error:
         raise FailureError(f"{error}. {UNSAFE}") from None
-    except ValueError as error:
-        raise MisuseError(str(error)) from None
 
 
 def _spec(grading_run: GradingRun, solution: Path) -> AssignmentSpec:

@@ -48,8 +48,6 @@ def release(
     """Make exercises/ from solutions/: answers and hidden tests removed, and checked."""
     with plain_errors():
         from lmcourse.grading.assignment.course import find_course, writable_folder
-        from lmcourse.grading.assignment.release import release as run_release
-        from lmcourse.grading.assignment.release import write_zip
 
         here = find_course(course)
         names = assignments or here.assignments()
@@ -57,6 +55,10 @@ def release(
             raise MisuseError(f"{here.solutions} holds no assignment: <name>/<name>.ipynb")
         for name in names:
             here.solution(name)
+
+        from lmcourse.grading.assignment.release import release as run_release
+        from lmcourse.grading.assignment.release import write_zip
+
         stale = 0
         for name in names:
             done = run_release(here, name, write=not only_check)
@@ -112,6 +114,11 @@ def grade(
     """Grade a class: scores, feedback for each learner, a table, CSV and JSON."""
     with plain_errors():
         from lmcourse.grading.assignment.course import find_course
+        from lmcourse.grading.assignment.grading_call import require_call
+
+        here = find_course(course)
+        require_call(here, assignment, folder, secret)  # before what takes seconds to load
+
         from lmcourse.grading.batch.grade import prepare
         from lmcourse.grading.cli.progress import grade_with_progress
         from lmcourse.grading.gradebook.results import Options
@@ -126,7 +133,6 @@ def grade(
             anew=regrade,
             wait=wait,
         )
-        here = find_course(course)
         with prepare(here, assignment, folder, output, options, on_wait=say) as grader:
             graded, stopped = grade_with_progress(grader)
             _report(graded, here.root, stopped)
@@ -143,9 +149,12 @@ def report(
     """Write the table, the feedback, CSV and JSON anew from the gradebook; runs no code."""
     with plain_errors():
         from lmcourse.grading.assignment.course import find_course
-        from lmcourse.grading.batch.graded_class import class_from_gradebook
 
         here = find_course(course)
+        here.solution(assignment)
+
+        from lmcourse.grading.batch.graded_class import class_from_gradebook
+
         with class_from_gradebook(here, assignment, output) as graded:
             _report(graded, here.root)
 
@@ -164,9 +173,12 @@ def formgrader(
     """Open nbgrader's screen for grading by hand, on this machine only."""
     with plain_errors():
         from lmcourse.grading.assignment.course import find_course
+
+        here = find_course(course)
+
         from lmcourse.grading.formgrader.launch import open_formgrader
 
-        open_formgrader(find_course(course), output, port, options or [])
+        open_formgrader(here, output, port, options or [])
 
 
 def _report(graded, root: Path, stopped: str = "") -> None:

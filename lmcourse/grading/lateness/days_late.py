@@ -7,13 +7,16 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lmcourse.files import write_file
 from lmcourse.grading.errors import MisuseError
-from lmcourse.grading.gradebook.results import Result
 from lmcourse.grading.lateness import time_formats
 from lmcourse.grading.lateness.hand_in_times import HandInTime
 from lmcourse.grading.lateness.policy import Amount, Policy
+
+if TYPE_CHECKING:  # it brings nbgrader, which takes over a second
+    from lmcourse.grading.gradebook.results import Result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +122,7 @@ def note(rule: Policy, late: Late, score: float, complete: bool, graded: str = "
     )
 
 
-def noted(result: Result, output: Path, assignment: str) -> Result:
+def noted(result: "Result", output: Path, assignment: str) -> "Result":
     """A learner's row with that word among its notes, if `lmcourse late` has looked.
 
     Raises:
