@@ -159,7 +159,7 @@ def letters_of_pairs(table, n):
 def test_a_source_of_known_entropy_is_approached_and_never_beaten():
     """Beyond what a pair of letters tells, and not below the entropy, which only a leak allows.
 
-    For eight seeds it went at least half the way from the pairs' loss to the entropy.
+    For ten seeds it went 72 to 82 % of the way from the pairs' loss to the entropy.
     """
     table = (2.5 * torch.randn(8, 8, 8)).softmax(-1)
     ids, validation = letters_of_pairs(table, 9000), letters_of_pairs(table, 2000)
@@ -169,9 +169,9 @@ def test_a_source_of_known_entropy_is_approached_and_never_beaten():
     pairs = counts / counts.sum(-1, keepdim=True)
     bigram = -pairs[validation[:-1], validation[1:]].log().mean().item()
     sizes = {"vocab_size": 8, "context_length": 12, "d_model": 32, "n_layers": 2}
-    config = TrainingConfig(n_steps=250, batch_size=32, learning_rate=1e-2, validate_every=125)
+    config = TrainingConfig(n_steps=400, batch_size=32, learning_rate=5e-3, validate_every=200)
     result = train(tiny_gpt(**sizes), ids, config, validation=validation)
-    assert oracle - 0.02 < result.best_loss < bigram - (bigram - oracle) / 3
+    assert oracle - 0.02 < result.best_loss < (bigram + oracle) / 2
 
 
 def test_where_nothing_can_be_learned_nothing_is():
