@@ -64,6 +64,7 @@ def test_a_page_has_its_myths_measured(slug):
 @pytest.mark.parametrize(
     "rule",
     [
+        rules.articles_are_linked,
         rules.header_is_whole,
         rules.exercises_have_answers,
         rules.pictures_have_words,
@@ -99,6 +100,17 @@ def test_every_reference_is_cited_and_in_its_place():
 def test_every_allowed_number_is_still_there():
     typed = {(slug, number) for slug in PAGES for number in rules.typed_numbers(read_page(slug))}
     assert set(rules.ALLOWED_NUMBERS) <= typed
+
+
+def test_the_first_page_says_how_long_a_chapter_takes():
+    said = "A chapter takes about half an hour to read, and its exercises 40 minutes to an hour."
+    assert said in read_page("index").text
+    for slug in CHAPTERS:
+        words = r"Reading takes about (\d+) minutes, the exercises another (\d+|hour)"
+        times = re.search(words, read_page(slug).text)
+        if times:
+            assert 20 <= int(times[1]) <= 40, f"{slug}: no half hour"
+            assert times[2] == "hour" or 40 <= int(times[2]) <= 60, f"{slug}: its exercises"
 
 
 # ---- the page of sources ----

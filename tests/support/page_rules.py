@@ -143,6 +143,14 @@ def names_no_file(page: Page) -> list[str]:
     return [f"say [A](#source-a) and so on, not {name}" for name in named]
 
 
+def articles_are_linked(page: Page) -> list[str]:
+    """A letter says nothing to who has not read `sources`: “article A” is a link."""
+    if page.slug in TO_REBUILD or page.slug == "sources":
+        return []
+    bare = re.findall(r"(?<!\[)\b[Aa]rticles? [A-E]\b.{0,20}", page.prose)
+    return [f"make a link of the letter: [A](#source-a), got “{words}”" for words in bare]
+
+
 def _assignment(page: Page) -> str | None:
     return TASKS_ELSEWHERE.get(page.slug, page.slug)
 
