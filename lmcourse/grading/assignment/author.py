@@ -3,7 +3,6 @@
 Chapter: book/instructors/index.md
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,8 @@ from typing import Any
 from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
 
-from lmcourse.grading.assignment.notebooks import NotebookError, read_cells, read_plain_file
+from lmcourse.grading.assignment.notebooks import NotebookError, read_cells
 from lmcourse.grading.assignment.plan import CodeCell, Planned
-from lmcourse.grading.sandbox.withheld_functions import Withheld, stated
 
 
 def recorded_plan(resources: dict[str, Any], order: list[str]) -> list[Planned]:
@@ -81,20 +79,6 @@ def kind_of(planned: Planned | None) -> str:
     if planned is None or not planned.locked:
         return "learner"
     return "test" if planned.is_test else "setup"
-
-
-def withheld_from(notebook: Path | None) -> Withheld:
-    """What the author's notebook withholds: `metadata.lmcourse.withheld` in its file.
-
-    Raises:
-        ValueError: it is not written as `Withheld` wants it.
-    """
-    try:
-        metadata = json.loads(read_plain_file(notebook))["metadata"] if notebook else {}
-    except (NotebookError, KeyError, TypeError):
-        return Withheld()
-    ours = metadata.get("lmcourse", {}) if isinstance(metadata, dict) else {}
-    return stated(ours.get("withheld", {}) if isinstance(ours, dict) else ours)
 
 
 def authors_files(notebook: Path | None) -> dict[str, bytes]:

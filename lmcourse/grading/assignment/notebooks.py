@@ -19,6 +19,7 @@ from lmcourse.grading.sandbox.budgets import (
     NOTEBOOK_CELLS,
     NOTEBOOK_FILE_BYTES,
 )
+from lmcourse.grading.sandbox.withheld_functions import Withheld, stated
 
 KINDS = ("code", "markdown", "raw")
 _CLEAR = (
@@ -201,3 +202,17 @@ def digest(cells: list[Cell]) -> str:
     """A short name for exactly these cells: another one if anything that counts has changed."""
     parts = [[cell.kind, cell.source, cell.label] for cell in cells]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def withheld_from(notebook: Path | None) -> Withheld:
+    """What a notebook says that its assignment withholds: `metadata.lmcourse.withheld` in its file.
+
+    Raises:
+        ValueError: it is not written as `Withheld` wants it.
+    """
+    try:
+        metadata = json.loads(read_plain_file(notebook))["metadata"] if notebook else {}
+    except (NotebookError, KeyError, TypeError):
+        return Withheld()
+    ours = metadata.get("lmcourse", {}) if isinstance(metadata, dict) else {}
+    return stated(ours.get("withheld", {}) if isinstance(ours, dict) else ours)

@@ -17,13 +17,12 @@ from nbgrader.converters.base import NbGraderException
 from nbgrader.utils import compute_checksum
 
 from lmcourse.files import replace_folder, replacing, write_file
-from lmcourse.grading.assignment.author import withheld_from
 from lmcourse.grading.assignment.course import Course, closing_log, quiet_log, writable_folder
-from lmcourse.grading.assignment.notebooks import essential, read_cells
+from lmcourse.grading.assignment.notebooks import essential, read_cells, withheld_from
 from lmcourse.grading.assignment.plan import HIDDEN, HIDDEN_END, Task, stated_plan, tasks
 from lmcourse.grading.errors import FailureError
 from lmcourse.grading.sandbox.bubblewrap import PACKAGE
-from lmcourse.grading.sandbox.withheld_functions import require
+from lmcourse.grading.sandbox.withheld_functions import Withheld, require
 
 _MARKERS = f"BEGIN SOLUTION|END SOLUTION|{HIDDEN}|{HIDDEN_END}"
 _REGION = re.compile(rf"### (?:BEGIN SOLUTION|{HIDDEN})\n(.*?)### END", re.S)
@@ -116,7 +115,10 @@ def _cause(log: Path) -> str:
 def _clean(path: Path) -> None:
     """Only what a learner needs, in one fixed form: no outputs, no traces of an editor."""
     nb = nbformat.read(path, as_version=4)
+    withheld = withheld_from(path)
     nb.metadata = {
+        # `lmcourse check` withholds it, too.
+        **({} if withheld == Withheld() else {"lmcourse": {"withheld": withheld.as_json()}}),
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
     }

@@ -9,7 +9,8 @@ from pathlib import Path
 from traitlets import Bool, Float, Unicode
 from traitlets.config import Configurable
 
-from lmcourse.grading.assignment.author import authors_files, reference_cells, withheld_from
+from lmcourse.grading.assignment.author import authors_files, reference_cells
+from lmcourse.grading.assignment.notebooks import withheld_from
 from lmcourse.grading.assignment.plan import Planned, names_to_define
 from lmcourse.grading.assignment.seed_secret import course_secret
 from lmcourse.grading.execution.assignment_spec import AssignmentSpec

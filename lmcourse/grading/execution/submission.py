@@ -158,7 +158,7 @@ def _unprotected(cells: list[CodeCell], spec: AssignmentSpec) -> list[_Result]:
             place = Path(folder) / name
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(contents)
-        results = execute(cells, spec.budgets, Path(folder))
+        results = execute(cells, spec.budgets, Path(folder), withheld=spec.withheld)
     return [
         (ran, outcome_of(ran, cell.source, spec.budgets) if cell.kind == "test" else None)
         for cell, ran in zip(cells, results, strict=True)

@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lmcourse.grading.assignment.plan import CodeCell, hidden_from
-from lmcourse.grading.execution import explanations
+from lmcourse.grading.execution import explanations, shared_process
 from lmcourse.grading.execution.cell_results import CellResult
 from lmcourse.grading.execution.kernel import SETUP_SECONDS, Session, SessionError
 from lmcourse.grading.outcomes import FAILED, PASSED, UNGRADED, TestOutcome
 from lmcourse.grading.sandbox.budgets import Budgets
+from lmcourse.grading.sandbox.withheld_functions import Withheld
 
 _CLOCK = 5  # times the seconds for the whole notebook, by the clock, restarts included
 
@@ -24,17 +25,21 @@ def execute(
     budgets: Budgets,
     files: Path | None = None,
     on_cell: Callable[[int], None] = lambda index: None,
+    withheld: Withheld | None = None,
 ) -> list[CellResult]:
     """What became of each cell, run in order in one clean process in a folder of its own.
 
     Args:
         files: a folder whose files (no notebooks) the code finds beside it.
+        withheld: what cells other than tests may not call.
     """
     with tempfile.TemporaryDirectory(prefix="lmcourse-", ignore_cleanup_errors=True) as folder:
         if files is not None:
             ignore = shutil.ignore_patterns("*.ipynb", ".*", "__pycache__")
             shutil.copytree(files, folder, ignore=ignore, dirs_exist_ok=True)
-        run = _Run(cells, budgets, Path(folder))
+        tests = [cell.source for cell in cells if cell.kind == "test"]
+        first = shared_process.source(withheld, tests) if withheld else ""
+        run = _Run(cells, budgets, Path(folder), first)
         try:
             results = []
             for index in range(len(cells)):
@@ -67,8 +72,9 @@ def outcome_of(ran: CellResult, source: str, budgets: Budgets) -> TestOutcome:
 class _Run:
     """The cells so far, and the process that remembers them."""
 
-    def __init__(self, cells: Sequence[CodeCell], budgets: Budgets, folder: Path):
+    def __init__(self, cells: Sequence[CodeCell], budgets: Budgets, folder: Path, first: str):
         self._cells, self._budgets, self._folder = cells, budgets, folder
+        self._first = first  # what each process runs before its cells
         self._total = _CLOCK * budgets.total_seconds
         self._session: Session | None = None
         self._harmful: set[int] = set()  # cells that ended the process: never run again
@@ -101,6 +107,8 @@ class _Run:
         """A process in which the cells before `index` have run; False if no time was left."""
         while self._session is None and self._left() > 0:
             self._session = Session(self._folder)
+            if self._first:
+                self._session.run(self._first, SETUP_SECONDS, remember=False)
             for earlier in range(index):
                 if self._session is None or self._left() <= 0:
                     break

@@ -11,7 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lmcourse.grading.assignment.notebooks import Cell, NotebookError, essential, read_cells
+from lmcourse.grading.assignment.notebooks import (
+    Cell,
+    NotebookError,
+    essential,
+    read_cells,
+    withheld_from,
+)
 from lmcourse.grading.assignment.plan import CodeCell, Planned, Task, is_test, stated_plan, tasks
 from lmcourse.grading.errors import MisuseError
 from lmcourse.grading.execution import explanations
@@ -19,6 +25,7 @@ from lmcourse.grading.execution.cell_results import CellResult
 from lmcourse.grading.execution.unprotected import execute, outcome_of
 from lmcourse.grading.outcomes import PASSED, UNGRADED
 from lmcourse.grading.sandbox.budgets import Budgets
+from lmcourse.grading.sandbox.withheld_functions import Withheld
 
 HOLDS, FAILS, OPEN, BY_HAND = "holds", "fails", "open", "by hand"
 _TURNED = (
@@ -85,7 +92,9 @@ def check(
     code = [cell for cell in cells if cell.kind == "code"]
     names = [_title(cell, cells) for cell in code]
     to_run = [CodeCell(kind=_kind(cell), source=cell.source) for cell in code]
-    rans = execute(to_run, budgets, on_cell=lambda index: on_cell(names[index]))
+    rans = execute(
+        to_run, budgets, on_cell=lambda index: on_cell(names[index]), withheld=_withheld(path)
+    )
     runs = list(zip(code, rans, strict=True))
     untouched = {cell.label for cell in cells if _untouched(cell)}
     verdicts = [_judge(task, runs, budgets, untouched) for task in tasks(stated_plan(cells))]
@@ -104,6 +113,14 @@ def _read(path: Path) -> list[Cell]:
             " check a notebook of exercises/, as it was handed out"
         )
     return cells
+
+
+def _withheld(path: Path) -> Withheld:
+    """What the grader withholds, as the release says it; a copy may have lost that."""
+    try:
+        return withheld_from(Path(os.path.realpath(path)))
+    except ValueError:
+        return Withheld()
 
 
 def _kind(cell: Cell) -> str:

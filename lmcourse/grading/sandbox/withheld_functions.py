@@ -136,7 +136,7 @@ def _cut(scope: Any, name: str, withheld: Withheld, *, whole: bool) -> set[str]:
 
 
 def _empty(node: Any, full: str, say: str) -> None:
-    refusal = ast.parse(f"raise RuntimeError({_sentence(full, say)!r})").body
+    refusal = ast.parse(f"raise RuntimeError({sentence(full, say)!r})").body
     if isinstance(node, ast.ClassDef):
         [init] = ast.parse("def __init__(self, *args, **kwargs): pass").body
         init.body, refusal = refusal, [init]
@@ -144,7 +144,8 @@ def _empty(node: Any, full: str, say: str) -> None:
     node.body = refusal
 
 
-def _sentence(what: str, say: str) -> str:
+def sentence(what: str, say: str) -> str:
+    """What a learner reads who calls it."""
     return f"{what} is withheld in this assignment: {say}"
 
 
@@ -197,17 +198,18 @@ def _withhold_attribute(full: str, say: str) -> None:
     if isinstance(original, type):
         # A class stays a class, so that `isinstance` and subclasses' definitions still work.
         replacement = type(name, original.__bases__, {"__init__": _refusal(full, say)})
-    for scope in _namespaces(sys.modules.values()):
+    for scope in namespaces(sys.modules.values()):
         for key in [key for key, value in scope.items() if value is original]:
             scope[key] = replacement
 
 
-def _namespaces(modules: Iterable[Any]) -> list[dict]:
+def namespaces(modules: Iterable[Any]) -> list[dict]:
+    """The names of each module, to be changed in place."""
     return [vars(module) for module in [*modules] if type(getattr(module, "__dict__", 0)) is dict]
 
 
 def _refusal(what: str, say: str) -> Callable[..., Any]:
     def withheld(*args: Any, **kwargs: Any) -> Any:
-        raise RuntimeError(_sentence(what, say))
+        raise RuntimeError(sentence(what, say))
 
     return withheld

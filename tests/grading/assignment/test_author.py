@@ -5,8 +5,8 @@ import json
 import pytest
 from tiny_course import answered, solution
 
-from lmcourse.grading.assignment.author import authors_files, reference_cells, withheld_from
-from lmcourse.grading.assignment.notebooks import read_cells
+from lmcourse.grading.assignment.author import authors_files, reference_cells
+from lmcourse.grading.assignment.notebooks import read_cells, withheld_from
 from lmcourse.grading.assignment.plan import stated_plan
 
 

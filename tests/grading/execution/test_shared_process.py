@@ -1,0 +1,95 @@
+"""In one process with the tests: an answer may not call what is withheld, a test may."""
+
+import pytest
+
+from lmcourse.grading.assignment.plan import CodeCell
+from lmcourse.grading.execution.shared_process import source
+from lmcourse.grading.execution.unprotected import execute
+from lmcourse.grading.sandbox.budgets import Budgets
+from lmcourse.grading.sandbox.withheld_functions import Withheld
+
+WITHHELD = Withheld(
+    names=("lmcourse.attention", "lmcourse.tokenizers.BPETokenizer", "lmcourse.gone"),
+    operators=("_?scaled_dot_product.*", "lstm"),
+    attributes=("torch.nn.MultiheadAttention", "torch.nn.utils.rnn.pad_sequence", "torch.gone"),
+)
+SETUP = """import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
+q = torch.ones(2, 3, 4)"""
+ANSWERS = {
+    "the package": "from lmcourse.attention import attention; attention(q, q, q)",
+    "a class of the package": "from lmcourse import attention as a; a.MultiHeadAttention(4, 2)",
+    "one class": "from lmcourse.tokenizers import BPETokenizer; BPETokenizer([])",
+    "the operator": "F.scaled_dot_product_attention(q, q, q)",
+    "the C function": "torch._C._nn.scaled_dot_product_attention(q, q, q)",
+    "a function that setup imported": "pad_sequence([q])",
+    "the layer": "nn.MultiheadAttention(4, 2)",
+    "a layer that uses it": "nn.TransformerEncoderLayer(4, 2)",
+    "a class of its own": "type('Own', (nn.MultiheadAttention,), {})(4, 2)",
+    "by a lambda that the library calls": "torch.vmap(lambda x: pad_sequence([x]))(q)",
+}
+ORACLES = [
+    "assert F.scaled_dot_product_attention(q, q, q).shape == (2, 3, 4)",
+    "from lmcourse.attention import attention\nassert attention(q, q, q)[0].shape == (2, 3, 4)",
+    "assert isinstance(nn.MultiheadAttention(4, 2), nn.Module)",
+    "assert use(lambda: pad_sequence([q])).shape == (2, 1, 3, 4)",
+]
+
+
+def ran(*cells: tuple[str, str]) -> list:
+    return execute(
+        [CodeCell(kind=kind, source=text) for kind, text in cells], Budgets(), withheld=WITHHELD
+    )
+
+
+@pytest.fixture(scope="module")
+def results() -> dict:
+    """All of it in one process: cells do not stop one another."""
+    answers = [("learner", f"def answer_{n}():\n    {text}") for n, text in
+               enumerate(ANSWERS.values())]  # fmt: skip
+    calls = [("test", f"answer_{n}()") for n in range(len(ANSWERS))]
+    use = [("learner", "def use(function):\n    return function()")]
+    oracles = [("test", text) for text in ORACLES]
+    done = ran(("setup", SETUP), *answers, *use, *calls, *oracles)
+    n = len(ANSWERS)
+    return {
+        "answers": dict(zip(ANSWERS, done[2 + n : 2 + 2 * n], strict=True)),
+        "oracles": done[2 + 2 * n :],
+    }
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_an_answer_is_refused(results, name):
+    result = results["answers"][name]
+    assert result.status == "error"
+    assert result.message.endswith("is withheld in this assignment: writing it is the task")
+
+
+@pytest.mark.parametrize("n", range(len(ORACLES)))
+def test_a_test_is_not_refused(results, n):
+    """Not by name, not through the package, and not in a function that an answer calls back."""
+    assert results["oracles"][n].status == "ok", results["oracles"][n].message
+
+
+def test_it_holds_in_the_process_after_one_that_died():
+    died, after = ran(
+        ("setup", SETUP),
+        ("learner", "import os; os._exit(1)"),
+        ("test", "F.scaled_dot_product_attention(q, q, q)"),
+    )[1:]
+    assert (died.status, after.status) == ("died", "ok")
+    again = ran(
+        ("setup", SETUP), ("learner", "import os; os._exit(1)"), ("learner", "pad_sequence([q])")
+    )
+    assert again[2].status == "error"
+
+
+def test_where_nothing_is_withheld_nothing_is_imported():
+    empty = source(Withheld(), [])
+    [first] = execute(
+        [CodeCell(kind="test", source=f"{empty}\nimport sys\nassert 'torch' not in sys.modules")],
+        Budgets(),
+    )
+    assert first.status == "ok", first.message
