@@ -772,6 +772,28 @@ class Windows:
         "return total / count, norm",
     ),
     fill(
+        "an empty piece passed over",
+        "accumulate",
+        "no backward for what has no losses",
+        "for p in parameters:\n"
+        "    p.grad = None\n"
+        "total, count = 0.0, 0\n"
+        "for piece in pieces:\n"
+        "    losses = losses_of(piece)\n"
+        "    if not len(losses):\n"
+        "        continue\n"
+        "    losses.sum().backward()\n"
+        "    total += losses.sum().item()\n"
+        "    count += len(losses)\n"
+        "grads = [p.grad for p in parameters if p.grad is not None]\n"
+        "for g in grads:\n"
+        "    g.div_(count)\n"
+        "norm = sum(float(g.square().sum()) for g in grads) ** 0.5\n"
+        "for g in grads if norm > max_norm else []:\n"
+        "    g.mul_(max_norm / norm)\n"
+        "return total / count, norm",
+    ),
+    fill(
         "counted first",
         "accumulate",
         "sums, and one factor for count and clipping",
