@@ -65,12 +65,16 @@ class NoteReader(nn.Module):
         self.guess = nn.Linear(width, N_NOTES)
 
     def forward(
-        self, ids: Int[Tensor, "B T"], places: Int[Tensor, "T"] | None = None
+        self,
+        ids: Int[Tensor, "B T"],
+        places: Int[Tensor, "T"] | None = None,
+        window: int | None = None,
     ) -> Float[Tensor, "B T notes"]:
         """The logits of the notes.
 
         Args:
             places: what each place is told to be; 0 … T − 1 if None. ALiBi always counts itself.
+            window: how many signs a place sees, itself included; all before it if None.
         """
         n = ids.shape[1]
         places = torch.arange(n, device=ids.device) if places is None else places
@@ -86,7 +90,14 @@ class NoteReader(nn.Module):
         scores = q @ k.mT / math.sqrt(q.shape[-1])
         if self.kind == "ALiBi":
             scores = scores + alibi_bias(self.n_heads, n, x.device)
-        weights = scores.masked_fill(~causal_mask(n, x.device), -math.inf).softmax(-1)
+        mask = causal_mask(n, x.device)
+        if window is not None:
+            if window < 1:
+                raise ValueError(
+                    f"window must be at least 1, got window={window}: a place sees itself"
+                )
+            mask = mask.triu(1 - window)
+        weights = scores.masked_fill(~mask, -math.inf).softmax(-1)
         return self.guess(merge_heads(weights @ v))
 
 
@@ -103,6 +114,7 @@ class Entrant:
     Args:
         places: `counted` from 0 on; `shuffled`, the same without their order, in the exam too;
             `shifted`, counted from anywhere in 0 … 112, so that no position in the exam is new;
+            `elsewhere`, as varied, from anywhere in 128 … 240, so that all of them are new;
             `spread`, sixteen of 0 … 127 in order, so that no offset is new either.
     """
 
@@ -113,9 +125,9 @@ class Entrant:
         """What the places of one stream are told to be."""
         if self.places == "shuffled":
             return torch.randperm(n, generator=generator)
-        if self.places == "shifted":
+        if self.places in ("shifted", "elsewhere"):
             start = torch.randint(LENGTHS[-1] - n + 1, (1,), generator=generator)
-            return start + torch.arange(n)
+            return start + torch.arange(n) + LENGTHS[-1] * (self.places == "elsewhere")
         if self.places == "spread":
             return torch.randperm(LENGTHS[-1], generator=generator)[:n].sort().values
         return torch.arange(n)
@@ -132,7 +144,8 @@ def train_reader(
     """A reader after so many steps of Adam on new streams of 16 signs."""
     torch.manual_seed(seed)
     device = default_device()
-    rows = LENGTHS[-1] if entrant.places in ("shifted", "spread") else TRAINED
+    longest = {"shifted": LENGTHS[-1], "spread": LENGTHS[-1], "elsewhere": 2 * LENGTHS[-1]}
+    rows = longest.get(entrant.places, TRAINED)
     reader = NoteReader(entrant.kind, rows).to(device)
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(reader.parameters(), lr=learning_rate)
@@ -149,7 +162,12 @@ def train_reader(
 
 @torch.no_grad()
 def share_right(
-    reader: NoteReader, entrant: Entrant, n: int, seed: int, task: str = "last"
+    reader: NoteReader,
+    entrant: Entrant,
+    n: int,
+    seed: int,
+    task: str = "last",
+    window: int | None = None,
 ) -> float:
     """Of 500 streams, the share of places in their second halves with the right note.
 
@@ -159,7 +177,7 @@ def share_right(
     ids, notes = streams(n, 500, generator, task)
     places = entrant.draw(n, generator) if entrant.places == "shuffled" else torch.arange(n)
     device = reader.table.device
-    right = reader(ids.to(device), places.to(device)).argmax(-1).cpu() == notes
+    right = reader(ids.to(device), places.to(device), window).argmax(-1).cpu() == notes
     return right[:, n // 2 :].double().mean().item()
 
 

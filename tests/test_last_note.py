@@ -92,10 +92,24 @@ def test_a_shift_of_all_places_moves_sinusoids_and_not_rotations():
     assert min(moved["sinusoidal"], moved["learned"]) > 1e-3
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_window_hides_what_is_farther_back_and_nothing_else(kind):
+    reader = new_reader(kind)
+    ids, _ = streams(9, 2, dice())
+    changed = ids.clone()
+    changed[:, 2] = (ids[:, 2] + 1) % 16
+    moved = (reader(ids, window=3) - reader(changed, window=3)).abs().amax((0, 2))
+    assert moved[2:5].min() > 1e-6
+    assert torch.cat([moved[:2], moved[5:]]).max() < 1e-6
+    torch.testing.assert_close(reader(ids, window=9), reader(ids))
+    with pytest.raises(ValueError, match="at least 1, got window=0"):
+        reader(ids, window=0)
+
+
 def test_training_numbers_its_places_in_the_way_of_the_entrant():
     drawn = {
         way: torch.stack([Entrant("rotary", way).draw(16, dice(seed)) for seed in range(200)])
-        for way in ("counted", "shuffled", "shifted", "spread")
+        for way in ("counted", "shuffled", "shifted", "elsewhere", "spread")
     }
     # exact: whole numbers
     assert (drawn["counted"] == torch.arange(16)).all()
@@ -105,6 +119,8 @@ def test_training_numbers_its_places_in_the_way_of_the_entrant():
     assert not (drawn["shuffled"] == torch.arange(16)).all(-1).any()
     # exact: whole numbers
     assert (drawn["shifted"].diff() == 1).all()
+    # exact: whole numbers
+    assert (drawn["elsewhere"] == drawn["shifted"] + LENGTHS[-1]).all()
     assert (drawn["spread"].diff() > 0).all()
     for way in ("shifted", "spread"):
         assert drawn[way].min() == 0, way
