@@ -11,7 +11,7 @@ from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
 
 from lmcourse.grading.assignment.notebooks import NotebookError, read_cells
-from lmcourse.grading.assignment.plan import CodeCell, Planned
+from lmcourse.grading.assignment.plan import CellKind, CodeCell, Planned
 
 
 def recorded_plan(resources: dict[str, Any], order: list[str]) -> list[Planned]:
@@ -74,8 +74,8 @@ def reference_cells(notebook: Path | None, plan: Sequence[Planned]) -> list[Code
     return found
 
 
-def kind_of(planned: Planned | None) -> str:
-    """What the sandbox is to make of a code cell: `test`, `setup` or `learner`."""
+def kind_of(planned: Planned | None) -> CellKind:
+    """What the sandbox is to make of a code cell."""
     if planned is None or not planned.locked:
         return "learner"
     return "test" if planned.is_test else "setup"

@@ -7,6 +7,7 @@ import ast
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from lmcourse.grading.assignment.notebooks import Cell
 
@@ -15,11 +16,15 @@ _HEADER = re.compile(r"^##\s+Task\s+(\d+)\s*·\s*(.+?)\s*\((\d+(?:\.\d+)?) point
 _SECTION = re.compile(r"^\*Chapter section:\s*(.+?)\*", re.M)
 
 
+# What a code cell is to the sandbox: an answer, code of the author's that is no test, or a test.
+CellKind = Literal["learner", "setup", "test"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class CodeCell:
-    """A code cell and what it is: `learner`, `setup` (locked, no test) or `test`."""
+    """A code cell and what it is."""
 
-    kind: str
+    kind: CellKind
     source: str
     name: str = ""
 

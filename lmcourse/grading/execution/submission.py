@@ -17,7 +17,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from lmcourse.grading.assignment.notebooks import Cell, digest
-from lmcourse.grading.assignment.plan import CodeCell, Planned
+from lmcourse.grading.assignment.plan import CellKind, CodeCell, Planned
 from lmcourse.grading.assignment.repair import Placed, repair
 from lmcourse.grading.execution import explanations, warm_servers
 from lmcourse.grading.execution.assignment_spec import AssignmentSpec
@@ -199,8 +199,8 @@ def is_test(cell: NotebookNode) -> bool:
     return cell.cell_type == "code" and claims.get("grade", False) and not claims["solution"]
 
 
-def _kind(cell) -> str:
-    """What a code cell is, by the metadata that `Repair` wrote: `test`, `setup` or `learner`."""
+def _kind(cell) -> CellKind:
+    """By the metadata that `Repair` wrote."""
     if is_test(cell):
         return "test"
     return "setup" if cell.metadata.get("nbgrader", {}).get("locked", False) else "learner"

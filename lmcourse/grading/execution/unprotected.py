@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lmcourse.grading.assignment.plan import CodeCell, hidden_from
+from lmcourse.grading.assignment.plan import CellKind, CodeCell, hidden_from
 from lmcourse.grading.execution import explanations, shared_process
 from lmcourse.grading.execution.cell_results import CellResult
 from lmcourse.grading.execution.kernel import SETUP_SECONDS, Session, SessionError
@@ -129,7 +129,7 @@ class _Run:
             self.close()
         return ran
 
-    def _seconds(self, kind: str) -> float:
+    def _seconds(self, kind: CellKind) -> float:
         """How long a cell may take."""
         if kind == "setup":
             return SETUP_SECONDS

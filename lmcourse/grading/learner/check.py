@@ -18,7 +18,15 @@ from lmcourse.grading.assignment.notebooks import (
     read_cells,
     withheld_from,
 )
-from lmcourse.grading.assignment.plan import CodeCell, Planned, Task, is_test, stated_plan, tasks
+from lmcourse.grading.assignment.plan import (
+    CellKind,
+    CodeCell,
+    Planned,
+    Task,
+    is_test,
+    stated_plan,
+    tasks,
+)
 from lmcourse.grading.errors import MisuseError
 from lmcourse.grading.execution import explanations
 from lmcourse.grading.execution.cell_results import CellResult
@@ -123,8 +131,8 @@ def _withheld(path: Path) -> Withheld:
         return Withheld()
 
 
-def _kind(cell: Cell) -> str:
-    """As `CodeCell` has it, by what the notebook claims: here nobody gains by a lie."""
+def _kind(cell: Cell) -> CellKind:
+    """By what the notebook claims: here nobody gains by a lie."""
     if is_test(cell):
         return "test"
     return "setup" if cell.claims.get("locked") else "learner"

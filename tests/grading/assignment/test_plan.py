@@ -3,10 +3,12 @@
 import json
 
 import pytest
+from jaxtyping import TypeCheckError
 from tiny_course import POINTS, TEST_DOUBLE, cell, solution
 
 from lmcourse.grading.assignment.notebooks import parse_cells
 from lmcourse.grading.assignment.plan import (
+    CodeCell,
     Planned,
     hidden_from,
     names_to_define,
@@ -79,3 +81,8 @@ def test_a_release_that_is_no_python_is_refused():
         ValueError, match=r"a released cell must parse, got .* in line 2 of:\ndef f"
     ):
         asked("def f():\nreturn 1")
+
+
+def test_a_kind_of_cell_that_the_sandbox_does_not_know_is_a_mistake_of_ours():
+    with pytest.raises(TypeCheckError):
+        CodeCell(kind="tests", source="")
