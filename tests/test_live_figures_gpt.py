@@ -340,8 +340,12 @@ def test_it_writes_on_until_it_is_stopped_and_only_on_a_click(live_page):
     n = chips.count()
     page.wait_for_timeout(300)
     assert chips.count() == n
+    blocks = page.locator(".lm-blocks").inner_text()
     page.get_by_role("button", name="Write on").click()
     page.wait_for_function("document.querySelector('.lm-written')?.textContent.length > 40")
+    # What happens inside is shown while it writes, too.
+    asked = "before => document.querySelector('.lm-blocks').innerText !== before"
+    page.wait_for_function(asked, arg=blocks)
     page.get_by_role("button", name="Stop").press("Enter")
     page.get_by_text("a second.").wait_for()
     said = page.get_by_role("status").inner_text()

@@ -1,7 +1,7 @@
 // What happens at one position on its way up: for each block where each head looks, and what the
 // model would say if it ended there.
 
-import { odds, ranking } from "./odds.js";
+import { ranking, softmax } from "./odds.js";
 import { element, percent, visible } from "./parts.js";
 
 const GUESSES = 3;
@@ -49,7 +49,7 @@ function headButton(weights, block, index, isChosen, nameAt, choose) {
 }
 
 function guess(logits, names) {
-  const shares = odds(logits);
+  const shares = softmax(logits);
   const best = ranking(logits).slice(0, GUESSES);
   return best.map((id) => `${visible(names[id])} ${percent(shares[id])}`).join(", ");
 }

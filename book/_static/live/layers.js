@@ -1,22 +1,29 @@
 // The layers of a GPT for one position: a vector goes in, a vector comes out.
 
-// W x + b. W lies in memory row by row, a row for each number that comes out.
+// W x + b. W lies in memory row by row, a row for each number that comes out. Four rows at once are
+// much faster than one: each x[i] is fetched for all four, and no sum has to wait for another.
 export function linear(x, { weight, bias }) {
   const width = x.length;
   const height = weight.length / width;
-  const y = new Float32Array(height);
-  for (let row = 0, at = 0; row < height; row++, at += width) {
-    // Four sums at once: the processor need not wait for one addition to begin the next.
-    let [a, b, c, d] = [0, 0, 0, 0];
-    let i = 0;
-    for (; i + 3 < width; i += 4) {
-      a += weight[at + i] * x[i];
-      b += weight[at + i + 1] * x[i + 1];
-      c += weight[at + i + 2] * x[i + 2];
-      d += weight[at + i + 3] * x[i + 3];
+  const y = bias ? bias.slice() : new Float32Array(height);
+  let row = 0;
+  for (; row + 3 < height; row += 4) {
+    let a = 0, b = 0, c = 0, d = 0;
+    for (let i = 0, at = row * width; i < width; i++, at++) {
+      a += weight[at] * x[i];
+      b += weight[at + width] * x[i];
+      c += weight[at + 2 * width] * x[i];
+      d += weight[at + 3 * width] * x[i];
     }
-    for (; i < width; i++) a += weight[at + i] * x[i];
-    y[row] = a + b + c + d + (bias ? bias[row] : 0);
+    y[row] += a;
+    y[row + 1] += b;
+    y[row + 2] += c;
+    y[row + 3] += d;
+  }
+  for (; row < height; row++) {
+    let sum = 0;
+    for (let i = 0, at = row * width; i < width; i++, at++) sum += weight[at] * x[i];
+    y[row] += sum;
   }
   return y;
 }

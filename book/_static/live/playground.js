@@ -7,7 +7,8 @@ import { draw, odds, ranking } from "./odds.js";
 import { bars, button, chips, decimal, element, percent, scrolling, slider, visible } from "./parts.js";
 
 const SHOWN = 10; // of the likeliest tokens
-const FRAME = 25; // milliseconds of writing between two looks at the page
+const FRAME = 25; // milliseconds of writing between two looks at the text
+const LOOK = 250; // and between two looks at all the rest: nobody can read it faster
 
 export function playground(model, tokenizer, prompt, say) {
   const { vocab_size, context_length } = model.config;
@@ -37,14 +38,8 @@ export function playground(model, tokenizer, prompt, say) {
   );
 
   // The row of tokens is made anew when there are new ones; which of them is chosen changes the rest.
-  // While the model writes the text is plain: hundreds of chips would take longer than the writing.
   function showText() {
     const first = reading.steps.findIndex((each) => each !== null);
-    if (isWriting) {
-      text.replaceChildren(element("p", { class: "lm-written" }, tokenizer.decode(reading.ids.slice(first))));
-      text.scrollTop = text.scrollHeight;
-      return showPosition();
-    }
     const tokens = reading.ids.slice(first).map((id) => names[id]);
     const row = chips("position", tokens, chosen - first, (place) => {
       chosen = first + place;
@@ -54,6 +49,13 @@ export function playground(model, tokenizer, prompt, say) {
     text.replaceChildren(forgotten, row);
     text.scrollTop = text.scrollHeight;
     showPosition();
+  }
+
+  // While the model writes the text is plain: hundreds of chips would take longer than the writing.
+  function showPlainText() {
+    const first = reading.steps.findIndex((each) => each !== null);
+    text.replaceChildren(element("p", { class: "lm-written" }, tokenizer.decode(reading.ids.slice(first))));
+    text.scrollTop = text.scrollHeight;
   }
 
   function showPosition() {
@@ -129,14 +131,20 @@ export function playground(model, tokenizer, prompt, say) {
     writer.textContent = "Stop";
     const begin = performance.now();
     let n = 0;
+    let looked = begin;
     requestAnimationFrame(function frame() {
       const until = performance.now() + FRAME;
       while (isWriting && performance.now() < until) n += Boolean(write());
       if (!page.isConnected) return;
-      showText();
       if (isWriting) {
+        showPlainText();
+        if (until > looked + LOOK) {
+          showPosition();
+          looked = until;
+        }
         requestAnimationFrame(frame);
       } else {
+        showText();
         const seconds = (performance.now() - begin) / 1000;
         say(`${n} tokens in ${seconds.toFixed(1)} seconds, ${Math.round(n / seconds)} a second.`);
       }

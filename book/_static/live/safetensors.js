@@ -19,8 +19,8 @@ export function readSafetensors(buffer) {
 const READERS = {
   F32: (bytes) => new Float32Array(bytes),
   // The upper half of a float32.
-  BF16: (bytes) => new Float32Array(Uint32Array.from(new Uint16Array(bytes), (bits) => bits << 16).buffer),
-  F16: (bytes) => Float32Array.from(new Uint16Array(bytes), halfToNumber),
+  BF16: (bytes) => new Float32Array(new Uint32Array(new Uint16Array(bytes)).map((bits) => bits << 16).buffer),
+  F16: (bytes) => new Float32Array(new Uint16Array(bytes)).map(halfToNumber),
 };
 
 // One bit of sign, five of exponent, ten of fraction.
