@@ -1,5 +1,6 @@
 """lmcourse.plots: pictures that say what they show, the same on every machine and every page."""
 
+import itertools
 import re
 import xml.etree.ElementTree as ElementTree
 from functools import cache
@@ -322,6 +323,17 @@ def test_bars_are_labelled_with_two_decimals_or_as_they_are():
     assert labels([0.0021, 0.932]) == ["0.002", "0.93"]
     assert labels([3, -4]) == ["3", "−4"]
     assert labels([0.123, 1], percent=True) == ["12%", "100%"]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_values_of_bars_are_not_written_over_each_other(sign):
+    labels = list("pqrst")
+    names = {"first": [sign] * 5, "second": [sign] * 5}
+    picture = bar_plot(labels, names, "y", percent=True)
+    picture.figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in picture.figure.axes[0].texts]
+    assert len(boxes) == 10
+    assert [(a, b) for a, b in itertools.combinations(boxes, 2) if a.overlaps(b)] == []
 
 
 def test_the_legend_lies_above_the_axes():

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
+from matplotlib.transforms import Bbox
 
 from lmcourse.plots.picture import (
     DASHES,
@@ -120,6 +121,7 @@ def bar_plot(
     axes.set_xticks(range(len(labels)), labels)
     _show_names(figure, axes, len(groups) + len(levels or {}))
     _as_percent(axes, percent)
+    _keep_apart(figure, axes)
     about = [f"Bar plot of {y_label}."]
     for name, seeds in groups.items():
         pairs = zip(labels, seeds.T, strict=True)
@@ -144,6 +146,18 @@ def _write_values(axes: Axes, left: np.ndarray, seeds: np.ndarray, write: Callab
         end, offset, side = (values.max(), 3, "bottom") if mean >= 0 else (values.min(), -3, "top")
         where = {"xytext": (0, offset), "textcoords": "offset points", "ha": "center", "va": side}
         axes.annotate(write(mean), (place, end), **where)
+
+
+def _keep_apart(figure: Figure, axes: Axes) -> None:
+    """Moves a value away from its bar where it would be written over its neighbor's."""
+    figure.draw_without_rendering()  # only now the width of a text and its place are known
+    placed: list[Bbox] = []
+    for text in sorted(axes.texts, key=lambda text: text.xy[0]):
+        x, offset = text.get_position()
+        while any(text.get_window_extent().overlaps(other) for other in placed):
+            offset += 4 if offset > 0 else -4
+            text.set_position((x, offset))
+        placed.append(text.get_window_extent().expanded(1.04, 1.0))
 
 
 def _draw_levels(axes: Axes, levels: Mapping[str, float | int]) -> None:
