@@ -117,8 +117,8 @@ def test_a_part_of_a_tensor_arrives_whatever_its_strides(dtype, rows, columns, p
     ]
     for view in views:
         arrived = crossed(view)
-        # exact: copies
         assert arrived.dtype == view.dtype
+        # exact: copies
         assert arrived.tolist() == view.tolist()
 
 
