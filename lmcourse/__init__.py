@@ -23,6 +23,7 @@ A module imports only from those that stand before it in this list:
 
     efficient_attention  grouped queries, the fused kernel, the cache of keys and values
     transformer          encoder, decoder, both together
+    backwards            words to write backwards, and who learns it how soon
     gpt                  the language model, with the blocks of GPT-2 and of Llama
 
     optimization  SGD, Adam, AdamW, a schedule, clipping

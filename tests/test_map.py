@@ -16,6 +16,7 @@ MODULES_OF = {
     "multi_head": {"attention"},
     "positions": {"positions", "last_note"},
     "tokenizers": {"tokenizers", "byte_pairs"},
+    "transformer": {"transformer", "backwards"},
     "training": {
         "training",
         "batching",

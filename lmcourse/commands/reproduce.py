@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 import lmcourse
-from lmcourse import data, first_letter, known_world, last_note, recall
+from lmcourse import backwards, data, first_letter, known_world, last_note, recall
 from lmcourse.applications import few_pairs, negation, polarity, shakespeare, spells, tatoeba
 from lmcourse.commands.export_web import export_web
 from lmcourse.files import write_file
@@ -191,6 +191,12 @@ EXPERIMENTS = {
             "last, rotary, length 32, seed 0": 0.95,
             "last, ALiBi, length 128, seed 0": 0.95,
         },
+    ),
+    "backwards": Experiment(
+        run=backwards.measure,
+        minutes=6,
+        files=(),
+        floors={"all vectors, 1000 steps, seed 0, 6 letters": 0.9},
     ),
     "first-letter": Experiment(
         run=first_letter.measure, minutes=10, files=(), floors=first_letter.FLOORS

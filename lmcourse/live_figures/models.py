@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from lmcourse import metrics, neurons, plots
 from lmcourse.plots import LivePicture
 from lmcourse.pretrained import shipped
+from lmcourse.transformer import EncoderBlock
 
 _N_LIKELIEST = 10
 
@@ -188,3 +189,62 @@ def _measures(
     precision, recall, f1 = metrics.precision_recall_f1(said, targets)
     shares = {"precision": precision, "recall": recall, "F1": f1}
     return {"accuracy": metrics.accuracy(said, targets)} | shares
+
+
+@torch.no_grad()
+def block(
+    block: EncoderBlock,
+    x: Float[Tensor, "T C"],
+    words: Sequence[str],
+    mask: Bool[Tensor, "T T"] | None = None,
+    caption: str = "",
+) -> LivePicture:
+    """One forward pass through an encoder block, step by step, with shapes and numbers.
+
+    Args:
+        block: pre-norm, as `EncoderBlock` is by default, without a gate and without dropout.
+        x: the stream that enters, a row for each word.
+    """
+    norm_first = block.attention_residual.norm_first
+    if not norm_first or block.feed_forward.gated:
+        raise ValueError(
+            f"block must be pre-norm and without a gate, got norm_first={norm_first}, "
+            f"gated={block.feed_forward.gated}: make it with EncoderBlock(d_model, n_heads)"
+        )
+    layer, network = block.attention, block.feed_forward
+    n, width = x.shape
+    heard = block.attention_residual.norm(x)
+    projections = (layer.query_projection, layer.key_projection, layer.value_projection)
+    query, key, value = (each(heard) for each in projections)
+    added, weights = layer(heard[None], mask=mask)
+    between = x + added[0]
+    given = block.feed_forward_residual.norm(between)
+    hidden = network.activation(network.up_projection(given))
+    thought = network.down_projection(hidden)
+    after = between + thought
+    stream, made, inner = f"{n} × {width}", f"{n} × {width}", f"{n} × {hidden.shape[-1]}"
+    heads = [(f"head {i + 1}", each) for i, each in enumerate(weights[0])]
+    steps = [
+        ("stream", stream, "x enters the block.", "stream", [("x", x)]),
+        ("norm", stream, "Each row gets mean 0 and variance 1.", "", [("LN(x)", heard)]),
+        ("query", made, "What each word looks for.", "query", [("Q", query)]),
+        ("key", made, "What it can be found by.", "key", [("K", key)]),
+        ("value", made, "What it hands over.", "value", [("V", value)]),
+        ("weights", f"{len(heads)} × {n} × {n}", "Who looks at whom; rows sum to 1.", "", heads),
+        ("attention", stream, "The values, mixed and projected.", "", [("attention", added[0])]),
+        ("add", stream, "x + attention: the stream again.", "stream", [("x + attention", between)]),
+        ("norm again", stream, "A norm of its own.", "", [("LN(x)", given)]),
+        ("hidden", inner, "Wider, and nothing below zero.", "", [("activation", hidden)]),
+        ("feed-forward", stream, "Narrow again; any sign.", "", [("feed-forward", thought)]),
+        ("out", stream, "x + feed-forward leaves the block.", "stream", [("x", after)]),
+    ]
+    picture = plots.heat_map(
+        torch.cat([x, between, after]),
+        "numbers of the stream",
+        "words: before, between, after",
+        rows=[*words, *words, *words],
+        caption=caption,
+    )
+    names = ("name", "shape", "says", "role", "tables")
+    data = {"words": words, "steps": [dict(zip(names, step, strict=True)) for step in steps]}
+    return plots.live("block", data, picture)
