@@ -5,10 +5,11 @@ from collections import Counter
 
 import page_rules as rules
 import pytest
-from book_pages import BOOK, all_pages, chapters, parts, read_page, read_table
+from book_pages import BOOK, ROOT, all_pages, chapters, parts, read_page, read_table
 
 PAGES = all_pages()
 CHAPTERS = chapters()
+NOTEBOOKS = sorted(ROOT.glob("solutions/*/*.ipynb"))
 
 
 def article_sections() -> dict[str, set[str]]:
@@ -111,6 +112,34 @@ def test_the_first_page_says_how_long_a_chapter_takes():
         if times:
             assert 20 <= int(times[1]) <= 40, f"{slug}: no half hour"
             assert times[2] == "hour" or 40 <= int(times[2]) <= 60, f"{slug}: its exercises"
+
+
+# ---- what assignments say of the book ----
+
+
+def named_sections(text: str) -> list[tuple[str, str]]:
+    """What each task of a notebook names: the section, and the page if it is another one."""
+    lines = re.findall(r"\*Chapter section: ([^*]+)\*(?: \(in \*([^*]+)\*\))?", text)
+    found = []
+    for section, page in lines:
+        # “One step by hand* (in *LSTM and GRU*)”, “… (page Positions)*”, “…, in Attention*”
+        name, *other = re.split(r" \(page |, in (?=[A-Z])", section.rstrip(")"))
+        found.append((name, page or "".join(other)))
+    return found
+
+
+def headings(slug: str) -> list[str]:
+    return re.findall(r"^#+ +(.+)$", read_page(slug).without_code, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_each_task_names_a_section_that_the_book_has(path):
+    by_title = {found[0]: found[1:] for slug in PAGES if (found := headings(slug))}
+    own = headings(path.stem)[1:] if path.stem in PAGES else []
+    named = named_sections(path.read_text(encoding="utf-8"))
+    assert named
+    for section, page in named:
+        assert section in (by_title.get(page, []) if page else own), (section, page)
 
 
 # ---- the page of sources ----
