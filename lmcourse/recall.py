@@ -63,9 +63,11 @@ class SummaryReader(nn.Module):
     Args:
         question_first: the state begins as the question, so that the GRU knows what to keep. This
             is the only difference: no parameter more or less.
+        gated: the question, by a linear layer of its own, multiplies the state before it is read,
+            so that it can fade out what it does not ask for.
     """
 
-    def __init__(self, width: int = 32, question_first: bool = False):
+    def __init__(self, width: int = 32, question_first: bool = False, gated: bool = False):
         super().__init__()
         self.question_first = question_first
         self.animal = nn.Embedding(len(ANIMALS), width)
@@ -74,6 +76,7 @@ class SummaryReader(nn.Module):
         self.answer = nn.Sequential(
             nn.Linear(2 * width, 2 * width), nn.ReLU(), nn.Linear(2 * width, len(MOODS))
         )
+        self.gate = nn.Linear(width, width) if gated else None
 
     def forward(
         self, animals: Int[Tensor, "B S"], moods: Int[Tensor, "B S"], question: Int[Tensor, "B"]
@@ -81,8 +84,9 @@ class SummaryReader(nn.Module):
         """The logits of the moods."""
         x = torch.cat([self.animal(animals), self.mood(moods)], -1)
         asked = self.animal(question)
-        _, state = self.read(x, asked[None] if self.question_first else None)
-        return self.answer(torch.cat([state[0], asked], -1))
+        _, states = self.read(x, asked[None] if self.question_first else None)
+        state = states[0] if self.gate is None else states[0] * self.gate(asked)
+        return self.answer(torch.cat([state, asked], -1))
 
 
 class AttentionReader(nn.Module):
@@ -203,6 +207,7 @@ STUDIES = {
         "summary": _Entrant(SummaryReader, 3000),
         "question first": _Entrant(partial(SummaryReader, question_first=True), 1500, (8,)),
         "wide summary": _Entrant(partial(SummaryReader, width=128), 1500, (8,)),
+        "gated summary": _Entrant(partial(SummaryReader, gated=True), 1500, (8,)),
         "attention": _Entrant(AttentionReader, 500),
     },
     # One question or two at a time?

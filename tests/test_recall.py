@@ -62,6 +62,7 @@ def test_facts_that_cannot_be_told_are_refused():
 READERS = [
     lambda: SummaryReader(8),
     lambda: SummaryReader(8, question_first=True),
+    lambda: SummaryReader(8, gated=True),
     lambda: AttentionReader(8),
     lambda: PairReader(2, 8),
     lambda: PairReader(1, 8, deep=True),
@@ -96,6 +97,25 @@ def test_the_control_differs_in_when_it_hears_the_question_alone():
         states[name] = [each[:, :8] for each in found]
     torch.testing.assert_close(*states["last"])
     assert not torch.allclose(*states["first"], atol=1e-3)
+
+
+def test_a_gate_fades_out_of_the_state_what_the_question_says():
+    torch.manual_seed(0)
+    plain = SummaryReader(8)
+    torch.manual_seed(0)
+    gated = SummaryReader(8, gated=True)
+    gated.load_state_dict(plain.state_dict(), strict=False)
+    animals, moods, asked, _ = facts(3, 4, dice())
+    with torch.no_grad():
+        gated.gate.weight.zero_()
+        gated.gate.bias.fill_(1.0)
+        expected = plain(animals, moods, asked)
+        torch.testing.assert_close(gated(animals, moods, asked), expected)
+        gated.gate.bias.zero_()  # nothing of the facts is left
+        torch.testing.assert_close(
+            gated(animals, moods, asked), gated(animals.flip(0), moods.flip(0), asked)
+        )
+        assert not torch.allclose(plain(animals.flip(0), moods.flip(0), asked), expected)
 
 
 def test_attention_reads_facts_in_any_order():
