@@ -126,8 +126,11 @@ def test_a_head_that_looks_eight_places_back_has_all_the_weight():
 
 def test_heads_tells_for_each_seed_what_each_change_costs(tmp_path):
     numbers = heads(tmp_path, seed=4, n_seeds=2, n_steps=2)
-    names = ["loss", "weight", *CHANGES, "retrained"]
+    names = ["loss", "weight", "second", *CHANGES, "retrained", "heir"]
     assert list(numbers) == [f"{seed}/{name}" for seed in (4, 5) for name in names]
+    for seed in (4, 5):
+        assert 0 < numbers[f"{seed}/second"] <= numbers[f"{seed}/weight"] < 1
+        assert 0 < numbers[f"{seed}/heir"] < 1
     assert heads(tmp_path, seed=4, n_seeds=2, n_steps=2) == numbers
 
 

@@ -100,12 +100,14 @@ def loss_of(model: GPT, ids: Int[Tensor, "B T"]) -> float:
 # ---------------------------------------------------------------- a head taken away
 
 
-def heads(folder: Path, seed: int, n_seeds: int = 8, n_steps: int = 200) -> Numbers:
+def heads(folder: Path, seed: int, n_seeds: int = 16, n_steps: int = 200) -> Numbers:
     """What it costs to take away the head that copies, from each of `n_seeds` seeds.
 
     Returns:
-        For each seed the loss, the head's weight on the place to copy from, the nats that each of
-        `CHANGES` costs, and what is lost if the rest trains on for half as many steps without it.
+        For each seed the loss, the head's weight on the place to copy from ("weight") and that of
+        the next one ("second"), the nats that each of `CHANGES` costs, and what is lost if the rest
+        trains on for half as many steps without it ("retrained"). By then, "heir" is the largest
+        weight on that place among the other heads.
     """
     runs = KeptRuns(folder / "heads.json")
     numbers = {}
@@ -122,16 +124,20 @@ def _without_head(seed: int, n_steps: int) -> Numbers:
     model = GPT(SPELLS)
     fit(model, lambda step: rest[BATCH * step :][:BATCH], n_steps)
     weights = copying_weights(model, test)
-    depth, head = divmod(int(weights.argmax()), SPELLS.n_heads)
+    strongest = int(weights.argmax())
+    depth, head = divmod(strongest, SPELLS.n_heads)
     loss = loss_of(model, test)
-    found = {"loss": loss, "weight": weights.max().item()}
+    first, second = weights.flatten().topk(2).values.tolist()
+    found = {"loss": loss, "weight": first, "second": second}
     for name, change in CHANGES.items():
         with changed_head(model, depth, head, change):
             found[name] = loss_of(model, test) - loss
     with changed_head(model, depth, head, torch.zeros_like):
         fit(model, lambda step: rest[BATCH * (n_steps + step) :][:BATCH], n_steps // 2)
         found["retrained"] = loss_of(model, test) - loss
-    return found
+        others = copying_weights(model, test).flatten()
+    others[strongest] = 0.0
+    return found | {"heir": others.max().item()}
 
 
 @contextmanager

@@ -138,7 +138,7 @@ EXPERIMENTS = {
         story=kept_story,
     ),
     "negation": Experiment(run=negation.measure, minutes=4, files=(), floors={}),
-    "gpt-heads": Experiment(run=spells.heads, minutes=3, files=(), floors={}),
+    "gpt-heads": Experiment(run=spells.heads, minutes=6, files=(), floors={}),
     "gpt-parts": Experiment(
         run=spells.parts, minutes=20, files=("tinyshakespeare.txt",), floors={}
     ),
