@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import warnings
 import xml.etree.ElementTree as ElementTree
 from functools import cache
 
@@ -378,3 +379,10 @@ def test_a_picture_is_frozen():
     assert isinstance(picture, Picture)
     with pytest.raises(AttributeError):
         picture.alt = "another"
+
+
+def test_names_in_any_script_are_drawn_without_a_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        picture = bar_plot(["歌", "首"], {"seen": [0.5, 1.0]}, "probability")
+        assert "歌" in picture.svg

@@ -24,6 +24,7 @@ from lmcourse.plots.picture import (
     Numbers,
     Picture,
     Seeds,
+    any_script,
     as_array,
     finish,
     pick_color,
@@ -150,7 +151,8 @@ def _write_values(axes: Axes, left: np.ndarray, seeds: np.ndarray, write: Callab
 
 def _keep_apart(figure: Figure, axes: Axes) -> None:
     """Moves a value away from its bar where it would be written over its neighbor's."""
-    figure.draw_without_rendering()  # only now the width of a text and its place are known
+    with any_script():
+        figure.draw_without_rendering()  # only now the width of a text and its place are known
     placed: list[Bbox] = []
     for text in sorted(axes.texts, key=lambda text: text.xy[0]):
         x, offset = text.get_position()

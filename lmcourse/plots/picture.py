@@ -8,7 +8,8 @@ import html
 import io
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -86,9 +87,7 @@ class Picture:
     def svg(self) -> str:
         """The drawing alone, the same characters each time, with ids that no other picture has."""
         buffer = io.StringIO()
-        with matplotlib.rc_context(STYLE), warnings.catch_warnings():
-            # The browser draws the text, with its own fonts: what ours lacks does not matter.
-            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        with matplotlib.rc_context(STYLE), any_script():
             self.figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
         drawing = buffer.getvalue()
         drawing = drawing[drawing.index("<svg") :]
@@ -99,6 +98,14 @@ class Picture:
         look = "max-width: 100%; height: auto; stroke-linejoin: round"
         opening = f'<svg role="img" aria-label="{html.escape(self.alt)}" style="{look}"'
         return _unique_ids(drawing).replace("<svg", opening, 1)
+
+
+@contextmanager
+def any_script() -> Iterator[None]:
+    """No warning of a sign that our font lacks: the browser draws the text, with its own fonts."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
 
 
 def caption_html(caption: str) -> str:
