@@ -164,6 +164,7 @@ class Tab:
         self.address = address
         self._context = chromium.new_context(bypass_csp=not policy)
         self.tab = self._context.new_page()
+        self.tab.set_default_timeout(60_000)  # the machine may be busy
         self.foreign: list[str] = []
         self.said: list[str] = []
         self.tab.on("dialog", self._dialog)
