@@ -240,7 +240,7 @@ def reproduce(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="NAME", help="heads, recall, rt-polarity, shakespeare, tatoeba-cmn-eng."
+            metavar="NAME", help="Such as rt-polarity; an unknown one is answered with all."
         ),
     ],
     out: Annotated[
