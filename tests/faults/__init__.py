@@ -8,6 +8,9 @@ import re
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
+
+Origin = Literal["own", "blind"]
 
 _BLANK = re.compile(r"^( *)### BEGIN SOLUTION\n.*?### END SOLUTION\n?", re.MULTILINE | re.DOTALL)
 
@@ -21,15 +24,27 @@ class Answer:
         task: the grade_id of the answer's cell, and the task that a wrong answer breaks.
         note: what the learner thought, or in which style it is right.
         source: the text of the cell, made from that of the solution.
+        cause: what the message to the learner must name: a word, or several with "|" between
+            them, one of which is enough; capitals do not matter.
+        origin: who thought of it: the tests' authors, or somebody who saw the release alone.
     """
 
     name: str
     task: str
     note: str
     source: Callable[[str], str]
+    cause: str = ""
+    origin: Origin = "own"
 
 
-def edit(name: str, task: str, note: str, *edits: tuple[str, str]) -> Answer:
+def edit(
+    name: str,
+    task: str,
+    note: str,
+    *edits: tuple[str, str],
+    cause: str = "",
+    origin: Origin = "own",
+) -> Answer:
     """The solution with `old` replaced by `new`, for each pair; `old` stands there exactly once."""
 
     def source(solution: str) -> str:
@@ -42,10 +57,12 @@ def edit(name: str, task: str, note: str, *edits: tuple[str, str]) -> Answer:
             solution = solution.replace(old, new)
         return solution
 
-    return Answer(name=name, task=task, note=note, source=source)
+    return Answer(name=name, task=task, note=note, source=source, cause=cause, origin=origin)
 
 
-def fill(name: str, task: str, note: str, *bodies: str) -> Answer:
+def fill(
+    name: str, task: str, note: str, *bodies: str, cause: str = "", origin: Origin = "own"
+) -> Answer:
     """The blanks of the task filled with `bodies`, one for each `### BEGIN SOLUTION`, in order."""
 
     def source(solution: str) -> str:
@@ -62,9 +79,14 @@ def fill(name: str, task: str, note: str, *bodies: str) -> Answer:
 
         return _BLANK.sub(body, solution)
 
-    return Answer(name=name, task=task, note=note, source=source)
+    return Answer(name=name, task=task, note=note, source=source, cause=cause, origin=origin)
 
 
-def write(name: str, task: str, note: str, cell: str) -> Answer:
+def write(
+    name: str, task: str, note: str, cell: str, *, cause: str = "", origin: Origin = "own"
+) -> Answer:
     """The whole cell, written anew."""
-    return Answer(name=name, task=task, note=note, source=lambda _: cell.strip("\n"))
+    whole = cell.strip("\n")
+    return Answer(
+        name=name, task=task, note=note, source=lambda _: whole, cause=cause, origin=origin
+    )
