@@ -74,7 +74,7 @@ assert True
 
 :::{admonition} Myth
 :class: myth
-In print: [B](#source-b), additive.
+Scores are additive. ([In print](#source-b).)
 :::
 
 ```{code-cell} ipython3
@@ -175,7 +175,9 @@ BROKEN = [
     ("letters", "* One.", "* As article B says."),
     ("answers", ":class: dropdown\nSo", "So"),
     ("answers", "{solution} tiny-first", "{solution} tiny-second"),
-    ("myths", "In print: [B](#source-b)", "In print: [C](#source-c)"),
+    ("myths", "[In print](#source-b)", "[In print](#source-c)"),
+    ("myths", "[In print](#source-b)", "In print: [B](#source-b)"),
+    ("myths", "[In print](#source-b)", "[B §2.1](#source-b)"),
     ("myths", "additive", "adding"),
     ("myths", ":class: measurement", ":class: tip"),
     ("myths", "```{code-cell} ipython3\nprint(2)\n```", ""),

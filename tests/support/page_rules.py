@@ -185,6 +185,10 @@ def myth_boxes(page: Page, myths: list[dict]) -> list[str]:
             found.append(f"{myth['id']} must have its box, with {marks[0]} and “{myth['word']}”")
     for box in boxes:
         name = box.splitlines()[0]
+        if page.slug not in TO_REBUILD and (
+            letter := re.search(r"\[[A-E]\b[^]]*\]\(#source-", box)
+        ):
+            found.append(f"the box “{name}” must say [in print](#source-…), got {letter[0]}…")
         for part in (":class: myth", ":class: measurement", "{code-cell}", "{glue:text}"):
             if part not in box:
                 found.append(f"the box “{name}” must have {part}")
