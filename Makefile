@@ -47,8 +47,8 @@ check-all: $(READY)  ## what make check leaves to the night: whole classes, ever
 exercises: $(READY)  ## release exercises/ from solutions/
 	$(BIN)/lmcourse release
 
-faults: $(READY)  ## do the assignments' tests catch wrong answers? ends with the mutation score
-	PYTHONPATH=$(HELPERS) $(BIN)/python tools/run_faults.py
+faults: $(READY)  ## do the assignments' tests catch wrong answers, and say why? DRAWS=100: each in 100 gradings (30 min)
+	PYTHONPATH=$(HELPERS) $(BIN)/python tools/run_faults.py $(if $(DRAWS),--draws $(DRAWS)) $(MORE)
 
 hostile: $(READY)  ## hostile and broken submissions, through lmcourse grade and nbgrader autograde
 	PYTHONPATH=$(HELPERS) $(BIN)/python tools/hostile.py

@@ -2,84 +2,35 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import fault_runs
-import nbformat
+import fault_reports
 import pytest
 import run_faults
-from faults import attention, edit, fill, write
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+import task_cells
+from fault_course import (
+    ADDITIONS,
+    AT_SEVEN,
+    ENDLESS,
+    EXITS,
+    HALF,
+    PLANTED,
+    SHIFT,
+    SQUARE,
+    TRIPLE,
+    edges,
+    write_source,
+)
+from faults import attention, edit, fill
 
 ROOT = Path(__file__).resolve().parents[1]
-
-SOLUTION = '''
-def double(x):
-    """Twice x."""
-    ### BEGIN SOLUTION
-    return add(x, x)
-    ### END SOLUTION
-'''
-HELPER = """
-def add(x, y):
-    ### BEGIN SOLUTION
-    return x + y
-    ### END SOLUTION
-"""
-TEST = """
-assert double(2) == 4, "twice 2 is 4"
-### BEGIN HIDDEN TESTS
-assert double(-3) == -6, "twice -3 is -6"
-### END HIDDEN TESTS
-"""
-SQUARE = edit("square", "double", "right for 2", ("add(x, x)", "x * x"))
-TRIPLE = edit("triple", "double", "wrong for all", ("add(x, x)", "3 * x"))
-PLANTED = edit("planted", "double", "wrong for 5 only", ("add(x, x)", "11 if x == 5 else 2 * x"))
-SHIFT = fill("shift", "double", "another style", "return x << 1")
-ENDLESS = fill("endless", "double", "never returns", "while True: pass")
-EXITS = fill("exits", "double", "ends its process", "import os\nos._exit(0)")
-ADDITIONS = [edit(name, "add", "", ("x + y", name)) for name in ("x - y", "x")]
-HALF = write("half a cell", "double", "a syntax error", "def double(x: return")
-
-
-def _cell(source, grade_id, make=new_code_cell, **flags):
-    flags = {"grade": False, "solution": False, "locked": True, "task": False} | flags
-    nbgrader = {"schema_version": 3, "grade_id": grade_id, **flags}
-    return make(source.strip("\n"), metadata={"nbgrader": nbgrader})
 
 
 @pytest.fixture
 def assignment(tmp_path):
-    notebook = new_notebook(
-        cells=[
-            _cell("import math", "setup"),
-            _cell(HELPER, "add", solution=True, locked=False),
-            _cell("assert add(1, 2) == 3", "test_add", grade=True, points=1),
-            _cell(SOLUTION, "double", solution=True, locked=False),
-            _cell(TEST, "test_double", grade=True, points=2),
-            _cell("why?", "why", new_markdown_cell, grade=True, solution=True, points=4),
-        ]
-    )
-    path = tmp_path / "arithmetic.ipynb"
-    nbformat.write(notebook, path)
-    return fault_runs.load(path)
-
-
-def test_the_notebook_is_read_as_nbgrader_would_release_it(assignment):
-    assert assignment.points == {"add": 1, "double": 2}
-    assert assignment.by_hand == 4
-    assert assignment.setup == ["import math"]
-    assert "raise NotImplementedError()" in assignment.blanks["double"]
-    assert "-3" in assignment.tests["double"]
-    assert "-3" not in assignment.visible["double"]
-
-
-def test_an_answer_runs_with_only_the_cells_that_it_needs(assignment):
-    whole = assignment.needed("double", assignment.solutions["double"])
-    assert whole == ["import math", assignment.solutions["add"], assignment.solutions["double"]]
-    alone = assignment.needed("double", "def double(x):\n    return x + x")
-    assert alone == ["import math", "def double(x):\n    return x + x"]
+    return task_cells.load(write_source(tmp_path / "arithmetic.ipynb"))
 
 
 def test_all_is_well_when_wrong_answers_are_caught_and_right_ones_pass(assignment):
@@ -98,7 +49,7 @@ def test_a_wrong_answer_that_survives_is_reported(assignment):
     report = run_faults.examine(assignment, [PLANTED, SQUARE], [])
     assert [row.verdict for row in report.rows] == ["SURVIVES", "caught"]
     assert "no test of double catches 'planted'" in report.problems
-    assert run_faults.as_json([report])["caught"] == 1
+    assert fault_reports.as_json([report])["caught"] == 1
 
 
 def test_a_right_answer_that_loses_its_points_is_reported(assignment):
@@ -121,10 +72,32 @@ def test_a_test_that_passes_on_the_blank_release_is_reported(assignment):
 
 def test_a_solution_that_fails_or_dawdles_is_reported(assignment, monkeypatch):
     assignment.solutions["double"] = "import time\ntime.sleep(0.2)\ndouble = abs"
-    monkeypatch.setattr(run_faults, "RUN_SECONDS", 0.1)
+    monkeypatch.setattr(fault_reports, "RUN_SECONDS", 0.1)
     report = run_faults.examine(assignment, [], [], limit=20)
     assert "the solution of double fails: AssertionError: twice 2 is 4" in report.problems
     assert any(p.startswith("all tests must run in 0.1 s, got ") for p in report.problems)
+
+
+def test_a_fault_is_caught_when_any_test_cell_of_its_task_fails(tmp_path):
+    alone = task_cells.load(write_source(tmp_path / "alone.ipynb"))
+    assert run_faults.examine(alone, [AT_SEVEN], []).rows[0].verdict == "SURVIVES"
+    split = task_cells.load(write_source(tmp_path / "split.ipynb", edges()))
+    report = run_faults.examine(split, [AT_SEVEN, SQUARE, *ADDITIONS], [SHIFT])
+    assert report.problems == []
+    assert report.earned(report.solution) == 4
+    assert report.earned(report.blank) == 0
+    assert [row.verdict for row in report.rows] == ["caught"] * 4 + ["keeps its points"]
+    assert (report.rows[0].visible, report.rows[0].hidden) == (
+        "",
+        "AssertionError: seven: twice 7 is 14",
+    )
+
+
+def test_each_test_cell_must_fail_on_the_blank_release(tmp_path):
+    assignment = task_cells.load(write_source(tmp_path / "split.ipynb", edges()))
+    assignment.tests["double_edges"] = assignment.visible["double_edges"] = "assert True"
+    report = run_faults.examine(assignment, [], [])
+    assert "the tests of double_edges pass on the blank release" in report.problems
 
 
 def test_neither_an_endless_loop_nor_a_dead_process_stops_the_run(assignment):
@@ -146,7 +119,7 @@ def test_an_answer_that_is_no_python_is_refused(assignment):
 
 
 def test_the_answers_to_attention_are_many_and_different():
-    solutions = fault_runs.load(ROOT / "solutions" / "attention" / "attention.ipynb").solutions
+    solutions = task_cells.load(ROOT / "solutions" / "attention" / "attention.ipynb").solutions
     answers = attention.WRONG + attention.RIGHT
     cells = [answer.source(solutions[answer.task]) for answer in answers]
     assert len(attention.WRONG) >= 15
@@ -190,6 +163,41 @@ def test_a_problem_is_printed_and_makes_the_command_fail(course, capsys):
     assert "problem: no test of double catches 'planted'" in printed
     assert "    AssertionError: twice -3 is -6" in printed
     assert printed.splitlines()[-1] == "mutation score: 4 of 5"
+
+
+def test_both_scores_the_causes_and_the_survivors_are_printed(course, capsys):
+    blind = replace(SQUARE, origin="blind", cause="negative|-3")
+    missed = replace(PLANTED, origin="blind", cause="five")
+    elsewhere = replace(TRIPLE, cause="dtype")
+    course([blind, missed, elsewhere, *ADDITIONS], [SHIFT], "--why")
+    printed = capsys.readouterr().out
+    assert "    DOES NOT NAME 'dtype'" in printed
+    assert printed.splitlines()[-5:] == [
+        "survives: arithmetic, double: planted (blind)",
+        "own faults: 3 of 3 (100.0%) caught",
+        "blind faults: 1 of 2 (50.0%) caught",
+        "causes: 1 of 2 (50.0%) messages name the cause stated; 2 caught faults state none",
+        "mutation score: 4 of 5",
+    ]
+
+
+def test_one_task_alone(course, capsys):
+    assert (
+        course([SQUARE, TRIPLE, *ADDITIONS], [SHIFT], "--assignment=arithmetic", "--task=add") == 0
+    )
+    printed = capsys.readouterr().out
+    assert "square" not in printed
+    assert printed.splitlines()[-1] == "mutation score: 2 of 2"
+
+
+def test_a_task_that_is_not_there_is_refused_with_those_that_are(course, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        course([], [], "--assignment=arithmetic", "--task=subtract")
+    said = capsys.readouterr().err
+    assert "--task must be one of add, double, got --task=subtract" in said
+    with pytest.raises(SystemExit, match="2"):
+        course([], [], "--task=add")
+    assert "--task needs --assignment" in capsys.readouterr().err
 
 
 def test_an_unknown_assignment_is_refused_by_name(course, capsys):

@@ -1,101 +1,24 @@
 """Runs answers to an assignment, each in a forked process with only the cells that it needs."""
 
-import ast
 import contextlib
-import copy
 import linecache
 import multiprocessing
 import os
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import wait
-from pathlib import Path
-
-import nbformat
-from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions
+from typing import Any
 
 WORKERS = 2
-
-
-@dataclass(frozen=True, kw_only=True)
-class Assignment:
-    """The cells of an assignment's source; the dictionaries have the tasks' grade ids as keys."""
-
-    slug: str
-    setup: list[str]
-    solutions: dict[str, str]
-    blanks: dict[str, str]
-    tests: dict[str, str]
-    visible: dict[str, str]
-    points: dict[str, float]
-    by_hand: float
-
-    def needed(self, task: str, answer: str) -> list[str]:
-        """Setup, the solutions of other tasks that the answer or its test calls, and the answer."""
-        try:
-            names = {self._owner(name) for name in _used(answer) | _used(self.tests[task])}
-        except SyntaxError as error:
-            raise ValueError(f"the answer to {task} must be Python, got {error}") from None
-        wanted, queue = set(), list(names - {None, task})
-        while queue:
-            other = queue.pop()
-            wanted.add(other)
-            owners = {self._owner(name) for name in _used(self.solutions[other])}
-            queue += owners - wanted - {None, task}
-        return self.setup + [self.solutions[t] for t in self.solutions if t in wanted] + [answer]
-
-    def _owner(self, name: str) -> str | None:
-        return next((t for t, source in self.solutions.items() if name in _defined(source)), None)
-
-
-def load(path: Path) -> Assignment:
-    """The assignment whose source notebook is at `path`."""
-    source = nbformat.read(path, as_version=4)
-    release = copy.deepcopy(source)
-    for preprocessor in (ClearSolutions(), ClearHiddenTests()):
-        release, _ = preprocessor.preprocess(release, {})
-    found = Assignment(
-        slug=path.stem, setup=[], solutions={}, blanks={}, tests={}, visible={}, points={},
-        by_hand=sum(
-            cell.metadata.nbgrader.points
-            for cell in source.cells
-            if _flags(cell).get("grade") and _flags(cell).get("solution")
-        ),
-    )  # fmt: skip
-    for cell, released in zip(source.cells, release.cells, strict=True):
-        flags = _flags(cell)
-        if cell.cell_type != "code" or not flags:
-            continue
-        if flags["grade"]:
-            task = flags["grade_id"].removeprefix("test_")
-            found.tests[task], found.visible[task] = cell.source, released.source
-            found.points[task] = flags["points"]
-        elif flags["solution"]:
-            found.solutions[flags["grade_id"]] = cell.source
-            found.blanks[flags["grade_id"]] = released.source
-        else:
-            found.setup.append(cell.source)
-    return found
-
-
-def _flags(cell: nbformat.NotebookNode) -> dict:
-    return cell.metadata.get("nbgrader", {})
-
-
-def _used(source: str) -> set[str]:
-    return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
-
-
-def _defined(source: str) -> set[str]:
-    body = ast.parse(source).body
-    return {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+OUT_OF_TIME, ENDED = "ran out of time", "its process ended"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """Cells to run, and then tests: task → (visible part, all of it). `times` draws new inputs."""
+    """Cells to run, and then tests: name → (visible part, all of it). `times` draws new inputs."""
 
     cells: list[str]
     tests: dict[str, tuple[str, str]]
@@ -104,46 +27,61 @@ class Job:
 
 @dataclass(kw_only=True)
 class Outcome:
-    """What the tests said, task by task; an empty text where they passed."""
+    """What the test cells said, by name; an empty text where they passed."""
 
     visible: dict[str, str] = field(default_factory=dict)
     hidden: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 
-    def failed(self, task: str) -> str:
-        return self.visible[task] or self.hidden[task]
+    def failed(self, test: str) -> str:
+        return self.visible[test] or self.hidden[test]
 
-    def messages(self, task: str) -> dict[str, str]:
-        return {"visible": self.visible[task], "hidden": self.hidden[task]}
+    @property
+    def first(self) -> str:
+        """What the first test cell that failed said: what a learner reads first."""
+        return next(filter(None, map(self.failed, self.visible)), "")
 
 
 def run(jobs: list[Job], limit: float) -> Iterator[tuple[int, Outcome]]:
     """The outcome of each job, as it comes; one that takes more than `limit` seconds has failed."""
-    waiting, running = list(enumerate(jobs))[::-1], {}
+    calls = [(partial(_work, job), limit * job.times) for job in jobs]
+    for number, said in forked(calls):
+        yield number, _lost(jobs[number], said) if isinstance(said, str) else said
+
+
+def forked(calls: Sequence[tuple[Callable[[], Any], float]]) -> Iterator[tuple[int, Any]]:
+    """What each call returns, as it comes; a text that says why nothing came.
+
+    Each runs in a fork of this process, some at a time.
+
+    Args:
+        calls: with the seconds that each may take.
+    """
+    waiting, running = list(enumerate(calls))[::-1], {}
     while waiting or running:
         while waiting and len(running) < WORKERS:
-            number, job = waiting.pop()
-            pipe, process = _start(job)
-            running[pipe] = number, process, time.monotonic() + limit * job.times
+            number, (call, limit) = waiting.pop()
+            pipe, process = _start(call)
+            running[pipe] = number, process, time.monotonic() + limit
         first = min(deadline for _, _, deadline in running.values())
         ready = wait(list(running), timeout=max(0.0, first - time.monotonic()))
         late = [p for p, (_, _, deadline) in running.items() if deadline < time.monotonic()]
         for pipe in {*ready, *late}:
             number, process, _ = running.pop(pipe)
             try:
-                outcome = pipe.recv() if pipe in ready else _lost(jobs[number], "ran out of time")
+                said = pipe.recv() if pipe in ready else OUT_OF_TIME
             except EOFError:
-                outcome = _lost(jobs[number], "its process ended")
+                said = ENDED
             process.kill()
             process.join()
             pipe.close()
-            yield number, outcome
+            yield number, said
 
 
-def _start(job: Job):
+def _start(call: Callable[[], Any]):
     context = multiprocessing.get_context("fork")  # with torch imported already
     pipe, far_end = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(job, far_end), daemon=True)
+    process = context.Process(target=_send, args=(call, far_end), daemon=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # threads: none of ours holds a lock
         process.start()
@@ -151,35 +89,49 @@ def _start(job: Job):
     return pipe, process
 
 
+def _send(call: Callable[[], Any], pipe) -> None:
+    warnings.simplefilter("ignore")
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        said = call()
+    pipe.send(said)
+
+
 def _lost(job: Job, reason: str) -> Outcome:
     return Outcome(visible=dict.fromkeys(job.tests, reason), hidden=dict.fromkeys(job.tests, ""))
 
 
-def _work(job: Job, pipe) -> None:
-    warnings.simplefilter("ignore")
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-        start = time.perf_counter()
-        outcome, names = Outcome(), {"__name__": "__main__"}
-        broken = next(filter(None, (_execute(cell, names) for cell in job.cells)), "")
-        for task, (visible, everything) in job.tests.items():
-            outcome.visible[task], outcome.hidden[task] = broken, ""
-            for _ in range(0 if broken else job.times):
-                outcome.visible[task] = _execute(visible, dict(names))
-                if not outcome.visible[task]:
-                    outcome.hidden[task] = _execute(everything, dict(names))
-                if outcome.failed(task):
-                    break
-        outcome.seconds = (time.perf_counter() - start) / job.times
-    pipe.send(outcome)
+def _work(job: Job) -> Outcome:
+    start = time.perf_counter()
+    outcome, names = Outcome(), {"__name__": "__main__"}
+    broken = first_error(job.cells, names)
+    for test, (visible, everything) in job.tests.items():
+        outcome.visible[test], outcome.hidden[test] = broken, ""
+        for _ in range(0 if broken else job.times):
+            outcome.visible[test] = execute(visible, dict(names))
+            if not outcome.visible[test]:
+                outcome.hidden[test] = execute(everything, dict(names))
+            if outcome.failed(test):
+                break
+    outcome.seconds = (time.perf_counter() - start) / job.times
+    return outcome
 
 
-def _execute(cell: str, names: dict) -> str:
-    """Run a cell; the first line of its error, or an empty text."""
+def first_error(cells: Iterable[str], names: dict) -> str:
+    """Run cells up to the first that raises, and what it said; an empty text if none does."""
+    return next(filter(None, (execute(cell, names) for cell in cells)), "")
+
+
+def execute(cell: str, names: dict) -> str:
+    """Run a cell; what its error says before any figures, in one line, or an empty text.
+
+    `close` and others put their hint first and, after an empty line, the figures.
+    """
     try:
         # As in Jupyter: a probe is sent as source, which is looked up by the name of its file.
         file = f"<cell {len(linecache.cache)}>"
         linecache.cache[file] = (len(cell), None, cell.splitlines(keepends=True), file)
         exec(compile(cell, file, "exec"), names)
     except BaseException as error:
-        return f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]
+        said, _, _ = str(error).strip().partition("\n\n")
+        return " ".join(f"{type(error).__name__}: {said}".split())
     return ""

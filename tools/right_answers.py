@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 import torch
-from fault_runs import Assignment, Job, load, run
+from fault_runs import Job, run
+from task_cells import Assignment, load
 
 from lmcourse.grading.testing import close
 
@@ -34,14 +35,14 @@ class Draws:
 
 def jobs(assignment: Assignment, right: list) -> dict[str, Job]:
     """By name: the solution with every test, and each right variant with that of its task."""
-    tests = {task: (assignment.visible[task], test) for task, test in assignment.tests.items()}
+    tests = {name: (assignment.visible[name], test) for name, test in assignment.tests.items()}
     whole = [*assignment.setup, *assignment.solutions.values()]
     found = {"the solution": Job(cells=whole, tests=tests)}
     for answer in right:
         source = answer.source(assignment.solutions[answer.task])
         cells = assignment.needed(answer.task, source)
-        test = {answer.task: tests[answer.task]}
-        found[f"{answer.name} ({answer.task})"] = Job(cells=cells, tests=test)
+        own = assignment.tests_of(answer.task)
+        found[f"{answer.name} ({answer.task})"] = Job(cells=cells, tests=own)
     return found
 
 
@@ -52,9 +53,9 @@ def failures(assignment: Assignment, right: list, seed: int) -> list[str]:
     named = jobs(assignment, right)
     names, found = list(named), []
     for number, outcome in run(list(named.values()), SECONDS):
-        for task in outcome.visible:
-            if said := outcome.failed(task):
-                found.append(f"{assignment.slug}: {names[number]}: {task}: {said}")
+        for test in outcome.visible:
+            if said := outcome.failed(test):
+                found.append(f"{assignment.slug}: {names[number]}: {test}: {said}")
     return found
 
 

@@ -1,98 +1,31 @@
 """Do the tests of the assignments catch wrong answers, and let right ones pass?
 
 For each assignment of solutions/, the solution must get all points and the blank release none;
-each wrong answer of tests/faults/<slug>.py must lose the points of its task, and each right one
-must keep them. An answer runs with nothing but the cells it needs, in a process of its own.
+each wrong answer of tests/faults/<slug>.py must lose points of its task, and each right one must
+keep them all. An answer runs with nothing but the cells it needs, in a process of its own.
 """
 
 import argparse
 import importlib
 import json
 import sys
-from collections import Counter
+import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
+import fault_draws
+import fault_reports
 import torch
-from fault_runs import Assignment, Job, Outcome, load, run
+from fault_draws import Draws
+from fault_reports import Report, as_json, row, show, summary
+from fault_runs import Job, run
+from task_cells import Assignment, load
 from tqdm import tqdm
 
 from lmcourse.grading.testing import close
 
 ROOT = Path(__file__).resolve().parents[1]
-RUN_SECONDS = 15  # the most that all tests of an assignment may take with the solution
-PER_TASK = 2  # wrong answers, at least
-
-
-@dataclass(kw_only=True)
-class Row:
-    """One line of the table: the first line of what the tests said, empty where they passed."""
-
-    name: str
-    task: str
-    kind: str  # wrong or right
-    visible: str
-    hidden: str
-
-    @property
-    def verdict(self) -> str:
-        failed = bool(self.visible or self.hidden)
-        if self.kind == "wrong":
-            return "caught" if failed else "SURVIVES"
-        return "LOSES ITS POINTS" if failed else "keeps its points"
-
-
-@dataclass(kw_only=True)
-class Report:
-    """What is known of one assignment; `problems` is empty if all is well."""
-
-    assignment: Assignment
-    solution: Outcome
-    blank: Outcome
-    rows: list[Row]
-
-    def earned(self, outcome: Outcome) -> float:
-        return sum(p for t, p in self.assignment.points.items() if not outcome.failed(t))
-
-    @property
-    def wrong(self) -> list[Row]:
-        return [row for row in self.rows if row.kind == "wrong"]
-
-    @property
-    def caught(self) -> int:
-        return sum(row.verdict == "caught" for row in self.wrong)
-
-    @property
-    def hidden_only(self) -> int:
-        return sum(bool(row.hidden and not row.visible) for row in self.wrong)
-
-    @property
-    def problems(self) -> list[str]:
-        found = []
-        per_task = Counter(row.task for row in self.wrong)
-        for task in self.assignment.points:
-            if self.solution.failed(task):
-                found.append(f"the solution of {task} fails: {self.solution.failed(task)}")
-            if not self.blank.failed(task):
-                found.append(f"the tests of {task} pass on the blank release")
-            if per_task[task] < PER_TASK:
-                found.append(f"{task} must have {PER_TASK} wrong answers, got {per_task[task]}")
-        for row in self.rows:
-            if row.verdict == "SURVIVES":
-                found.append(f"no test of {row.task} catches {row.name!r}")
-            if row.verdict == "LOSES ITS POINTS":
-                found.append(f"{row.name!r} is right, but fails: {row.visible or row.hidden}")
-        if 3 * self.hidden_only < len(self.wrong):
-            found.append(
-                "a third of the wrong answers must pass the visible tests and be caught by hidden "
-                f"ones, got {self.hidden_only} of {len(self.wrong)}"
-            )
-        if self.solution.seconds > RUN_SECONDS:
-            found.append(
-                f"all tests must run in {RUN_SECONDS} s, got {self.solution.seconds:.1f} s"
-            )
-        return found
 
 
 def examine(
@@ -100,7 +33,7 @@ def examine(
     wrong: Iterable,
     right: Iterable,
     times: int = 1,
-    limit: float = 2 * RUN_SECONDS,
+    limit: float = 2 * fault_reports.RUN_SECONDS,
     done: Callable[[], object] = lambda: None,
 ) -> Report:
     """Run the solution, the blank release and all answers; `done` is called after each.
@@ -109,7 +42,7 @@ def examine(
         times: how often the solution and the right answers run, on new inputs each time.
         limit: seconds for one run.
     """
-    tests = {t: (assignment.visible[t], assignment.tests[t]) for t in assignment.tests}
+    tests = {name: (assignment.visible[name], whole) for name, whole in assignment.tests.items()}
     jobs = [
         Job(cells=[*assignment.setup, *cells.values()], tests=tests, times=n)
         for cells, n in [(assignment.solutions, times), (assignment.blanks, 1)]
@@ -117,72 +50,50 @@ def examine(
     answers = [("wrong", answer) for answer in wrong] + [("right", answer) for answer in right]
     for kind, answer in answers:
         cells = assignment.needed(answer.task, answer.source(assignment.solutions[answer.task]))
-        test = {answer.task: tests[answer.task]}
-        jobs.append(Job(cells=cells, tests=test, times=times if kind == "right" else 1))
+        own = assignment.tests_of(answer.task)
+        jobs.append(Job(cells=cells, tests=own, times=times if kind == "right" else 1))
     outcomes = {}
     for number, outcome in run(jobs, limit):
         outcomes[number] = outcome
         done()
-    rows = [
-        Row(name=a.name, task=a.task, kind=kind, **outcomes[i].messages(a.task))
-        for i, (kind, a) in enumerate(answers, start=2)
-    ]
+    rows = [row(a, kind, outcomes[i]) for i, (kind, a) in enumerate(answers, start=2)]
     return Report(assignment=assignment, solution=outcomes[0], blank=outcomes[1], rows=rows)
 
 
-def show(report: Report, why: bool) -> None:
-    """Print the table of one assignment."""
-    auto = sum(report.assignment.points.values())
-    by_hand = report.assignment.by_hand
-    print(f"{report.assignment.slug}: {auto + by_hand:g} points, {by_hand:g} of them by hand")
-    seconds = report.solution.seconds
-    print(f"solution: {report.earned(report.solution):g} of {auto:g}, in {seconds:.1f} s")
-    print(f"blank release: {report.earned(report.blank):g} of {auto:g}\n")
-    wide = max(len(row.name) for row in report.rows) + 2
-    tall = max(len(row.task) for row in report.rows) + 2
-    print(f"{'fault':{wide}}{'task':{tall}}{'visible tests':15}{'hidden tests':14}verdict")
-    for row in report.rows:
-        visible = "fail" if row.visible else "pass"
-        hidden = "fail" if row.hidden else "–" if row.visible else "pass"
-        print(f"{row.name:{wide}}{row.task:{tall}}{visible:15}{hidden:14}{row.verdict}")
-        if why and (row.visible or row.hidden):
-            print(f"    {row.visible or row.hidden}")
-    print(
-        f"\n{report.hidden_only} of {len(report.wrong)} wrong answers pass every visible test; "
-        f"{report.caught - report.hidden_only} do not"
+def answers(slug: str, task: str | None = None) -> tuple[list, list]:
+    """Wrong and right answers to an assignment, or to one of its tasks."""
+    module = importlib.import_module(f"faults.{slug}")
+    wrong, right = (
+        [answer for answer in found if task in (None, answer.task)]
+        for found in (module.WRONG, module.RIGHT)
     )
-    for problem in report.problems:
-        print(f"problem: {problem}")
-    print()
-
-
-def as_json(reports: list[Report]) -> dict:
-    """The scores of all assignments, as the book shows them."""
-    return {
-        "caught": sum(report.caught for report in reports),
-        "wrong": sum(len(report.wrong) for report in reports),
-        "assignments": {
-            report.assignment.slug: {
-                "points": sum(report.assignment.points.values()) + report.assignment.by_hand,
-                "caught": report.caught,
-                "wrong": len(report.wrong),
-                "hidden_only": report.hidden_only,
-                "right": len(report.rows) - len(report.wrong),
-                "problems": report.problems,
-                "answers": [asdict(row) | {"verdict": row.verdict} for row in report.rows],
-            }
-            for report in reports
-        },
-    }
+    return wrong, right
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--assignment", metavar="SLUG", help="only this one")
+    parser.add_argument("--task", metavar="TASK", help="only this one of its tasks")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the scores there, too")
     parser.add_argument("--repeat", metavar="N", type=int, default=1, help="runs of right answers")
-    parser.add_argument("--why", action="store_true", help="print what each failing test said")
+    parser.add_argument(
+        "--why",
+        action="store_true",
+        help="print what each failing test said, and where it does not name the cause",
+    )
+    parser.add_argument(
+        "--draws",
+        metavar="N",
+        type=int,
+        help="instead: in how many of N gradings, with inputs of their own, is each fault caught?",
+    )
+    parser.add_argument(
+        "--minutes", metavar="M", type=float, default=30, help="the most for all draws (30)"
+    )
     options = parser.parse_args()
+    for name in ("repeat", "draws", "minutes"):
+        if (number := getattr(options, name)) is not None and number <= 0:
+            parser.error(f"--{name} must be positive, got --{name}={number:g}")
     notebooks = sorted(p for p in ROOT.glob("solutions/*/*.ipynb") if p.stem == p.parent.name)
     slugs = [path.stem for path in notebooks]
     if not slugs:
@@ -190,25 +101,64 @@ def main() -> int:
     wanted = options.assignment
     if wanted and wanted not in slugs:
         parser.error(f"--assignment must be one of {', '.join(slugs)}, got --assignment={wanted}")
+    if options.task and not wanted:
+        parser.error(f"--task needs --assignment, got --task={options.task} alone")
+    assignments = [load(path) for path in notebooks if wanted in (None, path.stem)]
+    if options.task and options.task not in (tasks := assignments[0].tasks):
+        parser.error(f"--task must be one of {', '.join(tasks)}, got --task={options.task}")
     torch.set_num_threads(1)
     close(torch.zeros(1), torch.zeros(1))  # imports much of torch: once here, not in each process
+    if options.draws:
+        return draw(assignments, options)
     reports = []
-    for path in notebooks:
-        if wanted in (None, path.stem):
-            answers = importlib.import_module(f"faults.{path.stem}")
-            wrong, right = answers.WRONG, answers.RIGHT
-            total = 2 + len(wrong) + len(right)
-            # disable=None: no bar where nobody watches.
-            with tqdm(total=total, desc=path.stem, disable=None, leave=False) as bar:
-                report = examine(load(path), wrong, right, options.repeat, done=bar.update)
-            show(report, options.why)
-            reports.append(report)
-    scores = as_json(reports)
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(scores, indent=1, ensure_ascii=False) + "\n")
-    print(f"mutation score: {scores['caught']} of {scores['wrong']}")
+    for assignment in assignments:
+        wrong, right = answers(assignment.slug, options.task)
+        if options.task:
+            assignment = assignment.only(options.task)
+        total = 2 + len(wrong) + len(right)
+        # disable=None: no bar where nobody watches.
+        with tqdm(total=total, desc=assignment.slug, disable=None, leave=False) as bar:
+            report = examine(assignment, wrong, right, options.repeat, done=bar.update)
+        show(report, options.why)
+        reports.append(report)
+    write(options.json, as_json(reports))
+    print("\n".join(summary(reports)))
     return int(any(report.problems for report in reports))
+
+
+def draw(assignments: list[Assignment], options: argparse.Namespace) -> int:
+    """Print which faults are left to chance; 1 if any is."""
+    faults = {each.slug: answers(each.slug, options.task)[0] for each in assignments}
+    left = sum(map(len, faults.values()))
+    end = time.monotonic() + 60 * options.minutes
+    found: dict[str, list[Draws]] = {}
+    for assignment in assignments:
+        own = faults[assignment.slug]
+        # Each has the time that its faults are of those that are left.
+        seconds = (end - time.monotonic()) * len(own) / max(1, left)
+        left -= len(own)
+        total = options.draws * len(own)
+        with tqdm(total=total, desc=assignment.slug, disable=None, leave=False) as bar:
+            drawn = fault_draws.measure(assignment, own, options.draws, seconds, bar.update)
+        found[assignment.slug] = drawn
+        print("\n".join(fault_draws.table(assignment.slug, drawn)), flush=True)
+    write(
+        options.json,
+        {
+            slug: [asdict(one) | {"at_least": one.at_least} for one in drawn]
+            for slug, drawn in found.items()
+        },
+    )
+    every = [one for drawn in found.values() for one in drawn]
+    print("\n".join(fault_draws.summary(every, options.draws)))
+    return int(any(one.rare for one in every))
+
+
+def write(path: Path | None, said: dict) -> None:
+    """Write the numbers to a file, if one is wanted."""
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(said, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

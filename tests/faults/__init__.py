@@ -24,8 +24,9 @@ class Answer:
         task: the grade_id of the answer's cell, and the task that a wrong answer breaks.
         note: what the learner thought, or in which style it is right.
         source: the text of the cell, made from that of the solution.
-        cause: what the message to the learner must name: a word, or several with "|" between
-            them, one of which is enough; capitals do not matter.
+        cause: what the message to the learner must name: a word or its beginning, or several with
+            "|" between them, one of which is enough; capitals do not matter. It is looked for in
+            the first message of the task, before the empty line that figures stand behind.
         origin: who thought of it: the tests' authors, or somebody who saw the release alone.
     """
 
