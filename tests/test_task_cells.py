@@ -86,3 +86,4 @@ def test_names_and_headings_give_a_test_cell_to_the_same_task(path):
             if cell.is_test
         }
         assert owners <= set(answers), task.label
+        assert task.points == task.promised, task.label

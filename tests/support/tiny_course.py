@@ -30,6 +30,11 @@ TEST_SQUARE = """assert square(3) == 9, "square(3) must be 9."
 ### BEGIN HIDDEN TESTS
 assert square(math.pi) == math.pi**2, "square must work for floats."
 ### END HIDDEN TESTS"""
+# A second test cell of the task `square`, for courses that split one.
+TEST_SQUARE_EDGES = """assert square(0) == 0, "square(0) must be 0."
+### BEGIN HIDDEN TESTS
+assert square(-2) == 4, "square must work for negative numbers."
+### END HIDDEN TESTS"""
 RUBRIC = "**Model answer.** Because."
 
 POINTS = {"test_double": 2, "test_square": 3, "why": 1}
@@ -64,6 +69,17 @@ def solution() -> dict:
     ]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     return {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+
+
+def split_solution() -> dict:
+    """The author's notebook with two test cells for the second task: 2 points, and 1 for edges."""
+    nb = solution()
+    cells = nb["cells"]
+    at = next(i for i, one in enumerate(cells) if one["id"] == "test-square")
+    cells[at]["metadata"]["nbgrader"]["points"] = 2
+    edges = {"grade": True, "locked": True, "points": 1}
+    cells.insert(at + 1, cell("code", "test_square_edges", TEST_SQUARE_EDGES, **edges))
+    return nb
 
 
 def _task(number: int, title: str, points: int) -> str:

@@ -74,6 +74,21 @@ class Task:
         """What its tests and written answers give together."""
         return sum((cell.points for cell in self.graded), 0.0)
 
+    def part(self, name: str) -> str:
+        """What a test cell is called where its task has several: its grade id behind the task's.
+
+        `Core` for `test_split` and `Edges` for `test_split_edges`; empty where it is the only one.
+        """
+        tests = [cell.name for cell in self.cells if cell.is_test]
+        if len(tests) < 2:
+            return ""
+        owner = max(
+            (f"test_{cell.name}" for cell in self.cells if cell.solution),
+            key=lambda own: len(own) * (name == own or name.startswith(f"{own}_")),
+            default="",
+        )
+        return name.removeprefix(owner).replace("_", " ").strip().capitalize() or "Core"
+
     @property
     def label(self) -> str:
         """How a reader finds the task in the notebook."""

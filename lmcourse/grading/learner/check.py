@@ -31,7 +31,7 @@ from lmcourse.grading.errors import MisuseError
 from lmcourse.grading.execution import explanations
 from lmcourse.grading.execution.cell_results import CellResult
 from lmcourse.grading.execution.unprotected import execute, outcome_of
-from lmcourse.grading.outcomes import PASSED, UNGRADED
+from lmcourse.grading.outcomes import PASSED, UNGRADED, TestOutcome
 from lmcourse.grading.sandbox.budgets import Budgets
 from lmcourse.grading.sandbox.withheld_functions import Withheld
 
@@ -51,11 +51,12 @@ class TaskReport:
     causes: list[str] = field(default_factory=list)
     blank: bool = False  # nothing was written where a person will read
     awarded: dict[str, float] = field(default_factory=dict)  # shares of points, by test
+    partly: bool = False  # of its test cells some hold and some do not
 
     @property
     def points(self) -> float:
-        """Those of the tests, if they all hold."""
-        if self.state != HOLDS:
+        """Those of the tests that hold."""
+        if self.state != HOLDS and not self.partly:
             return 0.0
         return sum((c.points * self.awarded.get(c.name, 1.0) for c in self.task.graded), 0.0)
 
@@ -160,7 +161,7 @@ def _judge(
     broken = [_cause(c, ran, budgets) for c, ran in mine if not is_test(c) and ran.status != "ok"]
     outcomes = {c.label: outcome_of(r, c.source, budgets) for c, r in mine if is_test(c)}
     verdict.awarded = {name: outcome.fraction for name, outcome in outcomes.items()}
-    failed = [outcome for outcome in outcomes.values() if outcome.verdict != PASSED]
+    failed = {name: outcome for name, outcome in outcomes.items() if outcome.verdict != PASSED}
     verdict.causes = _lost_tests(task)
     if verdict.causes:
         verdict.state = FAILS
@@ -170,13 +171,16 @@ def _judge(
         not_started = any(cell.label in untouched for cell, _ in mine)
         verdict.state = OPEN if not_started and not broken else FAILS
         # An answer that did not run explains its tests better than they do.
-        verdict.causes += broken or [
-            f"Could not be checked: {outcome.message}"
-            if outcome.verdict == UNGRADED
-            else outcome.message
-            for outcome in failed
-        ]
+        verdict.partly = bool(failed) and len(failed) < len(outcomes) and verdict.state == FAILS
+        verdict.causes += broken or [_said(task, name, failed[name]) for name in failed]
     return verdict
+
+
+def _said(task: Task, name: str, outcome: TestOutcome) -> str:
+    """Why a test does not hold, and which of its task's it is, if there are several."""
+    head = f"{part}: " if (part := task.part(name)) else ""
+    unknown = "Could not be checked: " if outcome.verdict == UNGRADED else ""
+    return f"{head}{unknown}{outcome.message}"
 
 
 def _lost_tests(task: Task) -> list[str]:

@@ -44,7 +44,7 @@ def _task_lines(verdict: TaskReport) -> Iterator[str]:
         HOLDS: f"{verdict.points:g} of {task.promised:g}",
         BY_HAND: f"{task.promised:g}, by hand" + (", not started" if verdict.blank else ""),
         OPEN: f"0 of {task.promised:g}, not started",
-        FAILS: f"0 of {task.promised:g}",
+        FAILS: f"{verdict.points:g} of {task.promised:g}",
     }
     yield f"{_MARKS[verdict.state]} {_text(task.label)}  [dim]({points[verdict.state]})[/dim]"
     if verdict.state != FAILS:

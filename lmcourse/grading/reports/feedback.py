@@ -105,7 +105,7 @@ def _task(task: Task, grades: dict[str, Grade], cells: list[dict]) -> str:
             parts += [_answer(cell) for cell in cells if _name(cell) == planned.name]
         grade = grades.get(planned.name)
         if grade is not None:
-            parts += [_grade(grade), _comment(grade)]
+            parts += [_grade(grade, task.part(planned.name)), _comment(grade)]
     lost = any(grades[cell.name].lost for cell in task.graded if cell.name in grades)
     if task.section and lost:
         parts.append(f"<p>Read again: <em>{_text(task.section)}</em></p>")
@@ -137,21 +137,28 @@ def _written(html: str) -> str:
     return f"<blockquote>{html}</blockquote>"
 
 
-def _grade(grade: Grade) -> str:
+def _grade(grade: Grade, part: str = "") -> str:
+    """What became of one graded cell.
+
+    Args:
+        part: which of its task's test cells it is, if there are several.
+    """
     points = f"{grade.points:g} of {grade.of:g} points"
+    head = f"{_text(part)}: " if part else ""
     if grade.verdict == PASSED:
         how = "All tests passed" if grade.points == grade.of else "The tests passed in part"
-        return f'<p class="passed">{how}: {points}.</p>'
+        return f'<p class="passed">{head}{how}: {points}.</p>'
     if grade.verdict == FAILED:
         which = "A hidden test failed" if grade.hidden else "A test failed"
         message = f"<pre>{_text(grade.message)}</pre>"
-        return f'<p class="failed">{which}: {points}.</p>{message}'
+        return f'<p class="failed">{head}{which}: {points}.</p>{message}'
     if grade.waiting:
         reason = f" ({_text(grade.message)})" if grade.message else ""
-        return f'<p class="waiting">Waits for a person{reason}: at most {grade.of:g} points.</p>'
+        of = f"at most {grade.of:g} points"
+        return f'<p class="waiting">{head}Waits for a person{reason}: {of}.</p>'
     if not grade.by_person:
-        return f"<p>Not answered: {points}.</p>"
-    return f"<p>Graded by a person: {points}.</p>"
+        return f"<p>{head}Not answered: {points}.</p>"
+    return f"<p>{head}Graded by a person: {points}.</p>"
 
 
 def _comment(grade: Grade) -> str:

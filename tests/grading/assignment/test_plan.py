@@ -4,7 +4,7 @@ import json
 
 import pytest
 from jaxtyping import TypeCheckError
-from tiny_course import POINTS, TEST_DOUBLE, cell, solution
+from tiny_course import POINTS, TEST_DOUBLE, cell, solution, split_solution
 
 from lmcourse.grading.assignment.notebooks import parse_cells
 from lmcourse.grading.assignment.plan import (
@@ -31,6 +31,27 @@ def test_tasks_are_read_from_their_headings():
     assert [task.section for task in found] == ["On Double", "On Square", "On Why"]
     assert [task.points for task in found] == [task.promised for task in found] == [2, 3, 1]
     assert sum(POINTS.values()) == 6
+
+
+def test_the_test_cells_of_one_task_have_names():
+    one, two, _ = tasks(plan_of(*split_solution()["cells"]))
+    assert [two.part(cell.name) for cell in two.graded] == ["Core", "Edges"]
+    assert one.part("test_double") == ""
+    assert (two.points, two.promised) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [("test_top_k", "Core"), ("test_top_k_more_ties", "More ties"), ("test_top_p", "P"),
+     ("other", "Other")],
+)  # fmt: skip
+def test_a_part_is_named_by_what_follows_the_longest_answer(name, part):
+    named = {"grade": True, "points": 1}
+    answers = [cell("code", each, "", solution=True) for each in ("top", "top_k")]
+    tests = [cell("code", each, "", **named) for each in ("test_top_k", "other")]
+    heading = cell("markdown", "t", "## Task 1 · Top (2 points)", locked=True)
+    (task,) = tasks(plan_of(heading, *answers, *tests))
+    assert task.part(name) == part
 
 
 def test_roles():

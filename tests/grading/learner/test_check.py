@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from notebook_edits import answer, cell_of, claims, delete, double, insert
-from tiny_course import answered, solution
+from tiny_course import answered, solution, split_solution
 
 from lmcourse.grading.assignment.notebooks import parse_cells
 from lmcourse.grading.assignment.plan import stated_plan
@@ -20,9 +20,9 @@ from lmcourse.grading.sandbox.budgets import Budgets
 BUDGETS = Budgets(cell_seconds=2.0, test_seconds=2.0)
 
 
-def handed_out() -> dict:
+def handed_out(author=solution) -> dict:
     """A release made here by its rules: stubs, no hidden tests, checksums."""
-    nb = solution()
+    nb = author()
     for cell in nb["cells"]:
         own = cell["metadata"]["nbgrader"]
         cell["source"] = visible(cell["source"])
@@ -36,8 +36,8 @@ def handed_out() -> dict:
 
 @pytest.fixture
 def verdict_of(tmp_path):
-    def run(change=lambda nb: None, right=True):
-        nb = answered(handed_out()) if right else handed_out()
+    def run(change=lambda nb: None, right=True, author=solution):
+        nb = answered(handed_out(author)) if right else handed_out(author)
         change(nb)
         path = tmp_path / "tiny.ipynb"
         path.write_text(json.dumps(nb))
@@ -96,6 +96,32 @@ def test_a_part_of_the_points_is_told(verdict_of):
     verdict, text = verdict_of(lambda nb: answer(nb, "test_double", award))
     assert (verdict.points, verdict.testable) == (4, 5)
     assert "(1 of 2)" in text
+
+
+@pytest.mark.parametrize(
+    ("square", "points", "said"),
+    [
+        ("x * x or 1", 4, "Edges: square(0) must be 0."),
+        ("x * (x + 1)", 3, "Core: square(3) must be 9."),
+        ("x + 1", 2, "Core: square(3) must be 9.\n    Edges: square(0) must be 0."),
+    ],
+)
+def test_of_two_test_cells_each_counts_for_itself(verdict_of, square, points, said):
+    verdict, text = verdict_of(author=split_solution)
+    assert (verdict.points, verdict.passed) == (5, True)
+    change = f"def square(x):\n    return {square}"
+    verdict, text = verdict_of(lambda nb: answer(nb, "square", change), author=split_solution)
+    assert states(verdict) == [HOLDS, FAILS, BY_HAND]
+    assert (verdict.points, verdict.testable, verdict.passed) == (points, 5, False)
+    assert f"({points - 2} of 3)" in text
+    assert said in text
+
+
+def test_an_untouched_task_of_two_test_cells_has_no_points(verdict_of):
+    verdict, text = verdict_of(right=False, author=split_solution)
+    assert states(verdict)[1] == OPEN
+    assert verdict.points == 0
+    assert "(0 of 3, not started)" in text
 
 
 def test_wrong_says_why_and_what_to_read(verdict_of):

@@ -1,14 +1,20 @@
 """The page that a learner gets back: what was lost and why, and nothing that runs."""
 
 import dataclasses
+import json
 import warnings
 from html import escape
 
 from attacks import pages
 from graded_results import EVIL, TASKS, answer_cell, result
+from tiny_course import split_solution
+
+from lmcourse.grading.assignment.notebooks import parse_cells
+from lmcourse.grading.assignment.plan import stated_plan, tasks
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # nbgrader's own, while it is imported
+    from lmcourse.grading.gradebook.results import Grade
     from lmcourse.grading.reports.feedback import feedback
 
 
@@ -26,6 +32,20 @@ def test_feedback_says_what_was_lost_and_what_waits():
     assert "Read again: <em>On Square</em>" in page
     assert "Read again: <em>On Double</em>" not in page
     assert "– of 1" in page  # not yet graded is not 0
+
+
+def test_feedback_names_the_test_cells_of_a_task_that_has_several():
+    split = tasks(stated_plan(parse_cells(json.dumps(split_solution()).encode())))
+    graded = result()
+    _, square, why = graded.grades
+    square = dataclasses.replace(square, points=2.0, of=2.0, verdict="passed", message="")
+    edges = Grade(name="test_square_edges", of=1.0, points=0.0, verdict="failed", message="zero")
+    both = dataclasses.replace(graded, grades=[graded.grades[0], square, edges, why])
+    page = feedback("tiny", both, split)
+    assert "Core: All tests passed: 2 of 2 points." in page
+    assert "Edges: A test failed: 0 of 1 points.</p><pre>zero</pre>" in page
+    assert '<p class="passed">All tests passed: 2 of 2 points.' in page  # the only one of Task 1
+    assert "<td>2 of 3</td>" in page
 
 
 def test_feedback_shows_no_hidden_test():
