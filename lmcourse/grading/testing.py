@@ -1,8 +1,9 @@
-"""What the test cells of an assignment may import: `award`, `close`, `probe`, `raises`.
+"""What the test cells of an assignment may import.
 
 Chapter: book/instructors/writing_tests.md
 """
 
 from lmcourse.grading.bridge.assertions import award, close, probe, raises, take_award
+from lmcourse.grading.bridge.checklist import left_alone, sizes
 
-__all__ = ["award", "close", "probe", "raises", "take_award"]
+__all__ = ["award", "close", "left_alone", "probe", "raises", "sizes", "take_award"]

@@ -1,0 +1,108 @@
+"""`sizes` and `left_alone`: what makes a test's longest checks short.
+
+Chapter: book/instructors/writing_tests.md
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import torch
+
+from lmcourse.grading.bridge.assertions import probe
+
+_PRIMES = (2, 3, 5, 7, 11)
+GENERATORS = ("Python", "NumPy", "PyTorch")
+
+
+def sizes(count: int) -> list[tuple[int, ...]]:
+    """Tuples of `count` sizes: all different, then each two alike, then each of them 1.
+
+    Different ones are primes, in an order that PyTorch's generator draws.
+
+    Raises:
+        ValueError: count is not from 1 to 5.
+    """
+    if not 1 <= count <= len(_PRIMES):
+        raise ValueError(f"count must be from 1 to {len(_PRIMES)}, got count={count}")
+    different = [_PRIMES[i] for i in torch.randperm(len(_PRIMES))[:count].tolist()]
+
+    def but(place: int, size: int) -> tuple[int, ...]:
+        return tuple(size if i == place else own for i, own in enumerate(different))
+
+    alike = [but(second, different[first]) for first, second in combinations(range(count), 2)]
+    return [tuple(different), *alike, *(but(place, 1) for place in range(count))]
+
+
+def left_alone(
+    function: Callable[..., Any],
+    *args: Any,
+    generators: Sequence[str] = GENERATORS,
+    **kwargs: Any,
+) -> Any:
+    """What `function` returns for these arguments; fails if it leaves something changed.
+
+    An argument must be what it was, and so must the global random generators. The function runs
+    beside the learner's code, as a probe does: arguments and result must be data.
+
+    Args:
+        generators: those that it must not use; leave out one that the task allows.
+
+    Raises:
+        ValueError: there is no generator of such a name.
+    """
+    if unknown := set(generators) - set(GENERATORS):
+        raise ValueError(
+            f"generators must be among {', '.join(GENERATORS)}, got generators={sorted(unknown)}"
+        )
+    result, args_after, kwargs_after, before, after = _called(function, list(args), kwargs)
+    places = [f"argument {number}" for number in range(1, len(args) + 1)]
+    given = dict(zip(places, args, strict=True)) | {f"`{name}`": kwargs[name] for name in kwargs}
+    found = dict(zip(places, args_after, strict=True))
+    found |= {f"`{name}`": value for name, value in kwargs_after.items()}
+    for place, value in given.items():
+        if not _same(value, found[place]):
+            raise AssertionError(
+                f"{place[:1].upper()}{place[1:]} is another one after the call: it was changed in "
+                "place, and belongs to the caller. Work on a copy (`x.clone()`, `list(x)`)."
+            )
+    for name, was, now in zip(GENERATORS, before, after, strict=True):
+        if name in generators and not _same(was, now):
+            raise AssertionError(
+                f"The call moves {name}'s global random generator, on which everybody's numbers "
+                "depend. Draw from a generator of your own, or do not draw at all."
+            )
+    return result
+
+
+@probe
+def _called(function, args, kwargs):
+    import importlib
+
+    places = (
+        (importlib.import_module("random"), "getstate"),
+        (importlib.import_module("numpy.random"), "get_state"),
+        (importlib.import_module("torch"), "get_rng_state"),
+    )
+    before = [getattr(module, state)() for module, state in places]
+    result = function(*args, **kwargs)
+    after = [getattr(module, state)() for module, state in places]
+    return result, args, kwargs, before, after
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether nothing at all has changed: exact, for nothing was computed."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, torch.Tensor):
+        if (one.dtype, one.shape) != (other.dtype, other.shape):
+            return False
+        return bool(((one == other) | (one.isnan() & other.isnan())).all())
+    if isinstance(one, np.ndarray):
+        return (one.dtype, one.shape) == (other.dtype, other.shape) and bool((one == other).all())
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(_same(one[key], other[key]) for key in one)
+    return bool(one == other or one != one)

@@ -1,0 +1,140 @@
+"""Helpers of test cells: sizes that differ and coincide, and what a call must leave alone."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from lmcourse.grading.bridge import checklist
+from lmcourse.grading.bridge.checklist import left_alone, sizes
+
+
+def test_three_sizes_differ_coincide_and_are_one():
+    torch.manual_seed(0)
+    different, *others = sizes(3)
+    a, b, c = different
+    assert len({a, b, c}) == 3
+    assert {a, b, c} <= {2, 3, 5, 7, 11}
+    assert others == [(a, a, c), (a, b, a), (a, b, b), (1, b, c), (a, 1, c), (a, b, 1)]
+
+
+def test_sizes_are_drawn_by_the_seed():
+    drawn = []
+    for seed in (0, 0, 1, 2, 3):
+        torch.manual_seed(seed)
+        drawn.append(sizes(2)[0])
+    assert drawn[0] == drawn[1]
+    assert len(set(drawn)) > 1
+
+
+def test_one_size_is_one_or_not():
+    assert len(sizes(1)) == 2
+    assert sizes(1)[1] == (1,)
+    assert len(sizes(5)) == 1 + 10 + 5
+
+
+@pytest.mark.parametrize("count", [0, 6])
+def test_so_many_sizes_there_are_not(count):
+    with pytest.raises(ValueError, match=f"count must be from 1 to 5, got count={count}"):
+        sizes(count)
+
+
+def test_a_call_that_leaves_all_alone_gives_its_result():
+    x = torch.tensor([1.0, float("nan"), 3.0])
+    assert left_alone(lambda x, n: (x * n)[::2], x, n=2).tolist() == [2.0, 6.0]
+    assert left_alone(lambda rows: [*rows, 1], [[1], "a", None, {"k": (2.5, True)}])[-1] == 1
+    assert left_alone(lambda a: a.sum(), np.arange(3)) == 3
+
+
+def _append(rows):
+    rows.append(1)
+
+
+def _deeper(rows):
+    rows[1]["k"][0] = 9
+
+
+def _fill(x):
+    x.masked_fill_(x > 1, 0.0)
+
+
+def _same_number(x):
+    x[0] = x[0] + 1
+
+
+def _reorder(table):
+    table["a"] = table.pop("a")
+
+
+@pytest.mark.parametrize(
+    ("function", "value"),
+    [
+        (_append, [2]),
+        (_deeper, [1, {"k": [2]}]),
+        (_fill, torch.tensor([1.0, 2.0])),
+        (_same_number, np.array([1.0, 2.0])),
+        (_reorder, {"a": 1, "b": 2}),
+        (lambda x: x.unsqueeze_(0), torch.ones(2)),
+    ],
+)
+def test_an_argument_that_changes_is_named(function, value):
+    with pytest.raises(AssertionError, match=r"Argument 2 is another one after the call"):
+        left_alone(lambda first, x: function(x), 0, value)
+    with pytest.raises(AssertionError, match=r"`x` is another one after the call"):
+        left_alone(lambda first, x: function(x), 0, x=value)
+
+
+@pytest.mark.parametrize(
+    ("name", "draw"),
+    [
+        ("Python", lambda: random.random()),
+        ("NumPy", lambda: np.random.rand()),
+        ("PyTorch", lambda: torch.rand(1)),
+    ],
+)
+def test_a_global_generator_that_moves_is_named(name, draw):
+    with pytest.raises(AssertionError, match=f"The call moves {name}'s global random generator"):
+        left_alone(draw)
+    others = [other for other in checklist.GENERATORS if other != name]
+    left_alone(draw, generators=others)
+
+
+def test_an_own_generator_is_nobody_s_concern():
+    assert left_alone(lambda seed: random.Random(seed).randrange(10), 3) in range(10)
+    left_alone(lambda: torch.rand(1, generator=torch.Generator().manual_seed(0)))
+
+
+def test_a_generator_that_is_none_is_refused():
+    with pytest.raises(ValueError, match=r"among Python, NumPy, PyTorch, got generators=\['JAX'\]"):
+        left_alone(abs, 1, generators=["JAX"])
+
+
+SETUP = "import random\nimport torch\nfrom lmcourse.grading.testing import close, left_alone, sizes"
+TEST = """
+for rows, columns in sizes(2):
+    x = torch.randn(rows, columns)
+    close(left_alone(f, x), 2 * x)
+"""
+ANSWERS = {
+    "def f(x): return 2 * x": "",
+    "def f(x): return x.mul_(2)": "Argument 1 is another one after the call",
+    "def f(x): torch.rand(1); return 2 * x": "The call moves PyTorch's global random generator",
+    "def f(x): random.random(); return 2 * x": "The call moves Python's global random generator",
+    "def f(x): return 2 * x if x.shape[0] != x.shape[1] else x": "elements",
+    "def f(x): return 2 * x.squeeze()": "shape",
+    "def f(x): return no": "name 'no' is not defined",
+}
+
+
+def test_both_work_across_the_bridge(make_run):
+    said = {}
+    for answer in ANSWERS:
+        run = make_run()
+        run.run_setup(SETUP)
+        run.run_cell(answer)
+        outcome = run.run_test("t", TEST)
+        said[answer] = outcome.message
+        assert outcome.verdict == ("failed" if ANSWERS[answer] else "passed"), (answer, said)
+    for answer, text in ANSWERS.items():
+        assert text in said[answer], (answer, said[answer])
