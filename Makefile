@@ -14,7 +14,7 @@ export PYTHONHASHSEED  ?= 0
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book serve test check exercises faults hostile nbval site-check look breaks plant vary gpu bench check-all format lint clean
+.PHONY: help setup book serve test check exercises faults blind hostile nbval site-check look breaks plant vary gpu bench check-all format lint clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ exercises: $(READY)  ## release exercises/ from solutions/
 
 faults: $(READY)  ## do the assignments' tests catch wrong answers, and say why? DRAWS=100: each in 100 gradings (30 min)
 	PYTHONPATH=$(HELPERS) $(BIN)/python tools/run_faults.py $(if $(DRAWS),--draws $(DRAWS)) $(MORE)
+
+blind: $(READY)  ## ROUND=2: grade the frozen answers of a blind round, once; alone: what of them is caught today
+	PYTHONPATH=$(HELPERS) $(BIN)/python tools/blind_round.py $(if $(ROUND),--round $(ROUND))
 
 hostile: $(READY)  ## hostile and broken submissions, through lmcourse grade and nbgrader autograde
 	PYTHONPATH=$(HELPERS) $(BIN)/python tools/hostile.py
