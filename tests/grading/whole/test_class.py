@@ -95,9 +95,13 @@ def test_each_lost_task_is_the_one_that_was_broken(learners, graded):
         (row,) = [row for row in data["students"] if row["student"] == learner.student]
         verdicts = {grade["name"]: grade["verdict"] for grade in row["grades"]}
         for name in POINTS if learner.status != NOT else ():
+            # Of a task with several test cells, the worst: who is wrong loses one at least.
+            own = {verdicts[v] for v in verdicts if f"{v}_".startswith(f"test_{name}_")}
             want = "failed" if name in learner.lost else "passed"
             want = "ungraded" if name in learner.ungraded else want
-            assert verdicts[f"test_{name}"] == want, (learner.student, name)
+            assert own, name
+            assert want in own, (learner.student, name)
+            assert want != "passed" or own == {"passed"}, (learner.student, name)
 
 
 def test_the_feedback_of_all_holds_no_hidden_test_and_no_script(learners, graded):
