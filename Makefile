@@ -40,9 +40,10 @@ test: $(READY)  ## the quick suite
 check: $(READY)  ## everything that CI runs
 	$(BIN)/python tools/check.py
 
-check-all: $(READY)  ## what make check leaves to the night: whole classes, every attack both ways
+check-all: $(READY)  ## what make check leaves to the night: whole classes, every attack both ways, each answer by check and by grade
 	$(BIN)/python -m pytest -m large
 	PYTHONPATH=$(HELPERS) $(BIN)/python tools/hostile.py --all
+	PYTHONPATH=$(HELPERS) $(BIN)/python tools/agreement.py
 
 exercises: $(READY)  ## release exercises/ from solutions/
 	$(BIN)/lmcourse release

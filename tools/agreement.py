@@ -1,0 +1,213 @@
+"""Do `lmcourse check` and `lmcourse grade` say the same of each visible test?
+
+export PYTHONPATH=tests:tests/support
+python tools/agreement.py                        every answer of tests/faults, all assignments
+python tools/agreement.py --assignment attention --task heads
+
+Each answer, wrong or right, runs twice with the visible tests of its task alone: in one process
+with the tests, as `lmcourse check` does, and in the sandbox with a judge beside it, as `lmcourse
+grade` does. What a learner was told to be right must not turn out wrong on the same inputs.
+"""
+
+import argparse
+import json
+import linecache
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from fault_runs import OUT_OF_TIME, forked
+from run_faults import ROOT, answers
+from task_cells import TEST, Assignment, load
+from tqdm import tqdm
+
+from lmcourse.grading.assignment.notebooks import read_cells, withheld_from
+from lmcourse.grading.assignment.plan import CodeCell, names_to_define, stated_plan
+from lmcourse.grading.assignment.repair import visible
+from lmcourse.grading.bridge import assertions
+from lmcourse.grading.execution import shared_process
+from lmcourse.grading.execution.assignment_spec import AssignmentSpec
+from lmcourse.grading.execution.warm_servers import WarmServers
+from lmcourse.grading.outcomes import PASSED
+from lmcourse.grading.sandbox.budgets import Budgets
+from lmcourse.grading.sandbox.withheld_functions import Withheld
+
+SECONDS = 300  # for one answer in one process; the machine may be busy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """One answer and the visible tests of its task.
+
+    Args:
+        tests: by name.
+    """
+
+    name: str
+    task: str
+    kind: str
+    cells: list[str]
+    tests: dict[str, str]
+
+
+def tried(assignment: Assignment, task: str | None = None) -> list[Tried]:
+    """The solution's tasks one by one, and all wrong and right answers."""
+    found = [
+        Tried(name="the solution", task=each, kind="right", **_parts(assignment, each, solution))
+        for each, solution in assignment.solutions.items()
+        if each in assignment.tasks and task in (None, each)
+    ]
+    for kind, own in zip(("wrong", "right"), answers(assignment.slug, task), strict=True):
+        for answer in own:
+            source = answer.source(assignment.solutions[answer.task])
+            parts = _parts(assignment, answer.task, source)
+            found.append(Tried(name=answer.name, task=answer.task, kind=kind, **parts))
+    return found
+
+
+def _parts(assignment: Assignment, task: str, source: str) -> dict:
+    tests = {name: seen for name, (seen, _) in assignment.tests_of(task).items()}
+    return {"cells": assignment.needed(task, source), "tests": tests}
+
+
+def checked(one: Tried, withheld: Withheld) -> dict[str, str]:
+    """What each visible test says in one process, by name; empty where it holds."""
+    from ipykernel.compiler import get_file_name
+
+    # The refusals know a cell by the name of its file, which a kernel makes from its text.
+    shared_process.install(json.dumps([withheld.as_json(), sorted(one.tests.values())]))
+    names = {"__name__": "__main__"}
+    run = partial(_run, file_name=get_file_name)
+    for cell in one.cells:
+        run(cell, names)  # as in a notebook, an error leaves what stands
+    found = {}
+    for name, test in one.tests.items():
+        found[name] = run(test, names)
+        assertions.take_award()
+    return found
+
+
+def _run(cell: str, names: dict, file_name: Callable[[str], str]) -> str:
+    file = file_name(cell)
+    linecache.cache[file] = (len(cell), None, cell.splitlines(keepends=True), file)
+    try:
+        exec(compile(cell, file, "exec"), names)
+    except BaseException as error:
+        return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return ""
+
+
+def check_all(
+    every: list[Tried], withheld: Withheld, done: Callable[[], object]
+) -> list[dict[str, str]]:
+    """What `lmcourse check` says of each answer."""
+    calls = [(partial(checked, one, withheld), SECONDS) for one in every]
+    found: list[dict[str, str]] = [{} for _ in every]
+    for number, said in forked(calls):
+        lost = dict.fromkeys(every[number].tests, said if isinstance(said, str) else OUT_OF_TIME)
+        found[number] = said if isinstance(said, dict) else lost
+        done()
+    return found
+
+
+def grade_all(
+    every: list[Tried], spec: AssignmentSpec, done: Callable[[], object]
+) -> list[dict[str, str]]:
+    """What `lmcourse grade` says of each answer, of its visible tests."""
+    found = []
+    with WarmServers(spec) as servers:
+        for number, one in enumerate(every):
+            cells = [CodeCell(kind="learner", source=cell) for cell in one.cells]
+            # Setup stands first, and runs on both sides.
+            cells[: _setups(spec)] = [c for c in spec.reference if c.kind == "setup"]
+            tests = [
+                CodeCell(kind="test", source=source, name=TEST + name)
+                for name, source in one.tests.items()
+            ]
+            said = servers.grade(f"{number}", [*cells, *tests])[len(cells) :]
+            found.append(
+                {
+                    name: "" if own.verdict == PASSED else f"{own.verdict}: {own.message}"
+                    for name, own in zip(one.tests, said, strict=True)
+                }
+            )
+            done()
+    return found
+
+
+def _setups(spec: AssignmentSpec) -> int:
+    return sum(cell.kind == "setup" for cell in spec.reference)
+
+
+def spec_of(path: Path, assignment: Assignment) -> AssignmentSpec:
+    """The assignment as the grader has it, with the visible tests alone."""
+    plan = stated_plan(read_cells(path))
+    reference = [
+        CodeCell(
+            kind="test" if cell.is_test else "setup" if cell.locked else "learner",
+            source=visible(cell.source) if cell.is_test else cell.source,
+            name=cell.name,
+        )
+        for cell in plan
+        if cell.kind == "code"
+    ]
+    released = stated_plan(read_cells(ROOT / f"exercises/{path.stem}/{path.name}"))
+    return AssignmentSpec(
+        assignment=assignment.slug,
+        plan=plan,
+        reference=reference,
+        wanted=names_to_define(released),
+        secret=b"the visible tests",
+        budgets=Budgets(),
+        withheld=withheld_from(path),
+    )
+
+
+def differences(every: list[Tried], check: list[dict], grade: list[dict]) -> list[str]:
+    """One line for each test of which the two do not say the same."""
+    return [
+        f"{one.task}: {one.name} ({one.kind}), {TEST}{name}: check says "
+        f"{check_said[name] or 'it holds'!r}, grade says {grade_said[name] or 'it holds'!r}"
+        for one, check_said, grade_said in zip(every, check, grade, strict=True)
+        for name in one.tests
+        if bool(check_said[name]) != bool(grade_said[name])
+        or grade_said[name].startswith("ungraded")
+    ]
+
+
+def compare(path: Path, task: str | None = None) -> tuple[int, list[str]]:
+    """How many tests were compared, and where the two do not agree."""
+    assignment = load(path)
+    every = tried(assignment, task)
+    with tqdm(total=2 * len(every), desc=path.stem, disable=None, leave=False) as bar:
+        check = check_all(every, withheld_from(path), bar.update)
+        grade = grade_all(every, spec_of(path, assignment), bar.update)
+    return sum(len(one.tests) for one in every), differences(every, check, grade)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    paths = {path.stem: path for path in sorted(ROOT.glob("solutions/*/*.ipynb"))}
+    parser.add_argument("--assignment", metavar="SLUG", choices=list(paths), help="only this one")
+    parser.add_argument("--task", metavar="TASK", help="only this one of its tasks")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    count, found, start = 0, [], time.monotonic()
+    for slug, path in paths.items():
+        if options.assignment in (None, slug):
+            compared, lines = compare(path, options.task)
+            print(f"{slug}: {compared} visible tests of answers, {len(lines)} differences")
+            print("".join(f"  {line}\n" for line in lines), end="", flush=True)
+            count, found = count + compared, found + lines
+    print(f"check and grade differ on {len(found)} of {count}, {time.monotonic() - start:.0f} s")
+    return int(bool(found) or not count)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
