@@ -3,17 +3,20 @@ into its band of tests/bands.csv?
 
     python tools/page_runs.py                      every page, as the book runs it
     python tools/page_runs.py --seed 3 attention   one page, with SEED = 3 in place of its own
+    python tools/page_runs.py --seed 3 --numbers FILE   what each page measured, a line of JSON each
 
 A page goes on after a cell that fails, so that all that depends on the seed is found in one run.
 """
 
 import argparse
+import json
 import os
 import re
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,6 +44,7 @@ class Outcome:
     seconds: float
     is_seeded: bool  # has the page a SEED that could be set?
     problems: list[str] = field(default_factory=list)
+    numbers: dict[str, float] = field(default_factory=dict)
 
 
 def read(path: Path) -> nbformat.NotebookNode:
@@ -73,6 +77,7 @@ def run(path: Path, seed: int | None, bands: list[Band], root: Path = ROOT) -> O
         resources={"metadata": {"path": str(path.parent)}},
     )  # fmt: skip
     slug = path.relative_to(root / "book").with_suffix("").as_posix()
+    numbers = {}
     try:
         client.execute()
     except Exception as error:  # the kernel died, or a cell took too long
@@ -81,12 +86,21 @@ def run(path: Path, seed: int | None, bands: list[Band], root: Path = ROOT) -> O
         problems = list(failures(page))
         own = [band for band in bands if band.page == slug]
         glued = glued_numbers(glue(page))
+        numbers = dict(as_numbers(glued))
         if problems:  # a number that a failed cell did not get to is no finding of its own
             own = [band for band in own if band.name in glued]
         problems += [problem for _, problem in complaints({slug: glued}, own)]
     return Outcome(
-        page=slug, seconds=time.monotonic() - start, is_seeded=is_seeded, problems=problems
-    )
+        page=slug, seconds=time.monotonic() - start, is_seeded=is_seeded,
+        problems=problems, numbers=numbers,
+    )  # fmt: skip
+
+
+def as_numbers(glued: dict[str, str]) -> Iterator[tuple[str, float]]:
+    """What was glued, without what is no number."""
+    for name, text in glued.items():
+        with suppress(ValueError):
+            yield name, float(text)
 
 
 def failures(page: nbformat.NotebookNode) -> Iterator[str]:
@@ -115,6 +129,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seed", type=int, metavar="N", help="in place of each page's SEED")
+    parser.add_argument("--numbers", type=Path, metavar="FILE", help="for tools/band_seeds.py")
     parser.add_argument("pages", nargs="*", metavar="SLUG", help="only these")
     options = parser.parse_args()
     found = {path.relative_to(ROOT / "book").with_suffix("").as_posix(): path
@@ -133,6 +148,11 @@ def main() -> int:
             print(f"{outcome.page}: {len(outcome.problems)} problems, {outcome.seconds:.0f} s")
             for problem in outcome.problems:
                 print(f"FAILED {outcome.page}: {problem}", flush=True)
+            if options.numbers:
+                line = {"page": outcome.page, "numbers": outcome.numbers,
+                        "seed": options.seed if outcome.is_seeded else None}  # fmt: skip
+                with options.numbers.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(line) + "\n")
     if options.seed is not None:
         fixed = [outcome.page for outcome in outcomes if not outcome.is_seeded]
         print(f"run as they are, since they have no SEED: {', '.join(fixed) or 'none'}")
