@@ -1,16 +1,12 @@
 """lmcourse.applications.few_pairs: one world, two parts, and the same measures for any number."""
 
 import pytest
-import torch
 
 from lmcourse.applications import few_pairs as module
 from lmcourse.applications.few_pairs import (
-    SONG,
     WORLD,
     draw,
     known_share,
-    learn,
-    looks,
     measure,
     tokenizers,
     values,
@@ -55,18 +51,6 @@ def test_what_is_known_counts_words_and_characters():
     training = [("I am happy", "我很高兴"), ("you sing", "你唱歌")]
     test = [("you am happy", "你很高兴"), ("I dance", "我唱歌"), ("I sing", "我跳")]
     assert known_share(training, test) == pytest.approx(1 / 3)
-
-
-def test_a_short_training_learns_some_and_looks_somewhere():
-    training, _ = draw(0)
-    translator = learn(training[:400], 0, n_steps=60)
-    found = looks(translator)
-    assert all(0 <= value <= 1 for value in found.values())
-    assert found["noun seen"] > 0.3, "after 首 there is only 歌"
-    every = range(len(SONG[0].split()))
-    seen, blind = (translator.hide(*SONG, places) for places in ((), every[1:]))
-    assert seen.shape == blind.shape == (len(SONG[1]) + 1,)
-    assert not torch.allclose(seen, blind, atol=1e-3)
 
 
 def test_what_was_measured_is_kept_and_can_be_read(tmp_path, monkeypatch):

@@ -28,7 +28,7 @@ MODULES_OF = {
     },
     "pretraining": {"training", "distributed"},
     "classification": {"classification", "negation", "polarity"},
-    "translation": {"translation", "few_pairs", "tatoeba"},
+    "translation": {"translation", "combinations", "few_pairs", "tatoeba", "word_by_word"},
     "bias_and_privacy": {"privacy"},
     "cost": {"cost", "quantization"},
     "published_code": set(),

@@ -21,7 +21,6 @@ SIZES = (50, 100, 200, 400, 1000)
 N_SEEDS = 5
 N_STEPS = 300
 WORLD = 1271  # pairs that the grammar can say, without the one that is always held out
-SONG = ("he sings a song at home in the evening", "他晚上在家唱一首歌")
 # (what it is called, number of pairs, steps, whether both sides share byte pairs)
 CONTROLS = (
     ("twice the steps", 50, 2 * N_STEPS, False),
@@ -72,7 +71,6 @@ def measure_one(
         bleu, copied: BLEU over characters, of the translator and of the nearest known sentence.
         known: the share whose every word and character it has seen: more cannot be expected right.
         programmer: 1 if the pair that is always held out comes out right.
-        and what `looks` returns, where all characters of its sentence are known.
     """
     training, test = draw(seed)
     training = training[:n_pairs]
@@ -80,42 +78,13 @@ def measure_one(
     english, chinese = (list(side) for side in zip(*test, strict=True))
     written, copied = translator.translate(english), copy_nearest(training, english)
     references = [list(sentence) for sentence in chinese]
-    found = {
+    return {
         "right": sum(map(str.__eq__, written, chinese)) / len(test),
         "bleu": bleu([list(sentence) for sentence in written], references),
         "copied": bleu([list(sentence) for sentence in copied], references),
         "known": known_share(training, test),
         "programmer": float(translator.translate([HELD_OUT_PAIR[0]]) == [HELD_OUT_PAIR[1]]),
     }
-    known = set(SONG[1]) <= set(translator.target.tokens) and not joint
-    return found | looks(translator) if known else found
-
-
-def looks(translator: Translator) -> dict[str, float]:
-    """Where the decoder looks for 首, and what it can say with words of the source hidden from it.
-
-    Returns:
-        look: the weight on *sings* and *song*, on average over all heads, before 首.
-        measure, noun: the probability of 首, and of 歌 after it, with *sings* and *song* hidden.
-        evening: that of 晚 with *the evening* hidden.
-        measure seen, noun seen, evening seen: the same with nothing hidden.
-    """
-    english, chinese = SONG
-    words = english.split()
-    sung, evening = (
-        [words.index(word) for word in group] for group in (("sings", "song"), ("the", "evening"))
-    )
-    weights, _ = translator.look(english, chinese)
-    found = {"look": weights.mean((0, 1))[chinese.index("首"), sung].sum().item()}
-    for name, character, hidden in (
-        ("measure", "首", sung),
-        ("noun", "歌", sung),
-        ("evening", "晚", evening),
-    ):
-        place = chinese.index(character)
-        found[name] = translator.hide(english, chinese, hidden)[place].item()
-        found[f"{name} seen"] = translator.hide(english, chinese, ())[place].item()
-    return found
 
 
 def known_share(training: Sequence[Pair], test: Sequence[Pair]) -> float:
@@ -137,11 +106,12 @@ def measure(folder: Path, seed: int) -> dict[str, float]:
                 f"{name}, {seed + each}",
                 lambda n=n_pairs, s=seed + each, k=n_steps, j=joint: measure_one(n, s, k, j),
             )
-            numbers |= {_key(name, what, each): value for what, value in found.items()}
+            numbers |= {key(name, what, each): value for what, value in found.items()}
     return numbers
 
 
-def _key(name: str, what: str, seed: int) -> str:
+def key(name: str, what: str, seed: int) -> str:
+    """What a number is called in the result of `measure`."""
     return f"{name}, {what}, seed {seed}"
 
 
@@ -150,6 +120,6 @@ def values(numbers: dict[str, float], name: str, what: str) -> list[float]:
 
     Args:
         name: "50 pairs" and so on, or the name of one of `CONTROLS`.
-        what: a key of `measure_one`, or of `looks`.
+        what: a key of `measure_one`.
     """
-    return [numbers[_key(name, what, seed)] for seed in range(N_SEEDS)]
+    return [numbers[key(name, what, seed)] for seed in range(N_SEEDS)]

@@ -214,23 +214,31 @@ class Translator:
         return torch.cat(seen).cpu(), logits[0].softmax(-1).cpu()
 
     @torch.no_grad()
-    def hide(self, sentence: str, translation: str, places: Collection[int]) -> Float[Tensor, "T"]:
+    def hide(
+        self,
+        sentence: str,
+        translation: str,
+        places: Collection[int],
+        from_encoder: bool = False,
+    ) -> Float[Tensor, "T"]:
         """The probability of each token of the translation if the decoder cannot see these words.
 
-        The encoder has read them, and what it made of them for other words stays; the end counts
-        as a token.
+        The end counts as a token.
 
         Args:
             places: of tokens of the source; none of them hides nothing.
+            from_encoder: no other word may look at them either. Without it the encoder has read
+                them, and what it has put of them into other words stays.
         """
         device = next(self.model.parameters()).device
         source, read, mask, said = (
             part.to(device) for part in self.collate([(sentence, translation)])
         )
         with mode(self.model, training=False):
-            memory = self.model.encode(source, mask)
-            mask[..., sorted(places)] = False
-            probs = self.model.decode(read, memory, mask)[0].softmax(-1)
+            fewer = mask.clone()
+            fewer[..., sorted(places)] = False
+            memory = self.model.encode(source, fewer if from_encoder else mask)
+            probs = self.model.decode(read, memory, fewer)[0].softmax(-1)
         return probs.gather(1, said[0, :, None])[:, 0].cpu()
 
     def _read(self, ids: list[int]) -> str:

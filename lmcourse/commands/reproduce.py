@@ -17,7 +17,15 @@ import torch
 
 import lmcourse
 from lmcourse import backwards, data, first_letter, known_world, last_note, recall
-from lmcourse.applications import few_pairs, negation, polarity, shakespeare, spells, tatoeba
+from lmcourse.applications import (
+    combinations,
+    few_pairs,
+    negation,
+    polarity,
+    shakespeare,
+    spells,
+    tatoeba,
+)
 from lmcourse.commands.export_web import export_web
 from lmcourse.files import write_file
 from lmcourse.kept_runs import kept_story
@@ -154,6 +162,13 @@ EXPERIMENTS = {
         minutes=8,
         files=(),
         floors={"400 pairs, right, seed 0": 0.95, "1000 pairs, right, seed 0": 0.95},
+    ),
+    "translation-combinations": Experiment(
+        run=combinations.measure,
+        minutes=6,
+        files=(),
+        floors={f"{combinations.SEEN}, {name}, seed 0": 0.95 for name in combinations.SPLITS},
+        story=kept_story,
     ),
     "shakespeare": Experiment(
         run=_shakespeare,
