@@ -3,7 +3,25 @@
 Chapter: book/instructors/writing_tests.md
 """
 
-from lmcourse.grading.bridge.assertions import award, close, probe, raises, take_award
+from lmcourse.grading.bridge.assertions import (
+    award,
+    close,
+    probe,
+    raises,
+    take_award,
+    takes_objects,
+    verdicts,
+)
 from lmcourse.grading.bridge.checklist import left_alone, sizes
 
-__all__ = ["award", "close", "left_alone", "probe", "raises", "sizes", "take_award"]
+__all__ = [
+    "award",
+    "close",
+    "left_alone",
+    "probe",
+    "raises",
+    "sizes",
+    "take_award",
+    "takes_objects",
+    "verdicts",
+]

@@ -18,8 +18,16 @@ from nbgrader.utils import compute_checksum
 
 from lmcourse.files import replace_folder, replacing, write_file
 from lmcourse.grading.assignment.course import Course, closing_log, quiet_log, writable_folder
+from lmcourse.grading.assignment.fixed_verdicts import fixed_verdicts
 from lmcourse.grading.assignment.notebooks import essential, read_cells, withheld_from
-from lmcourse.grading.assignment.plan import HIDDEN, HIDDEN_END, Task, stated_plan, tasks
+from lmcourse.grading.assignment.plan import (
+    HIDDEN,
+    HIDDEN_END,
+    Task,
+    names_to_define,
+    stated_plan,
+    tasks,
+)
 from lmcourse.grading.errors import FailureError
 from lmcourse.grading.sandbox.bubblewrap import PACKAGE
 from lmcourse.grading.sandbox.withheld_functions import Withheld, require
@@ -145,6 +153,22 @@ def _check(source: Path, released: Path) -> None:
                 raise FailureError(
                     f"{released.stem}: the release still holds a part of {cell.label}"
                 )
+    _refuse_fixed_verdicts(source, released)
+
+
+def _refuse_fixed_verdicts(source: Path, released: Path) -> None:
+    """No test can be passed by counting its calls."""
+    try:
+        wanted = names_to_define(stated_plan(read_cells(released)))
+    except ValueError as error:
+        raise FailureError(f"{released.stem}: {error}") from None
+    for planned in stated_plan(read_cells(source)):
+        if planned.is_test and (lines := fixed_verdicts(planned.source, wanted)):
+            raise FailureError(
+                f"{released.stem}: {planned.name} expects the same True and False in the same order"
+                f" each time (line {', '.join(map(str, lines))}), so that counting the calls gives"
+                " the points: ask through `verdicts` of lmcourse.grading.testing"
+            )
 
 
 def _contents(folder: Path) -> dict[str, bytes]:

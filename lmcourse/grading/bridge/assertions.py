@@ -1,4 +1,4 @@
-"""`award`, `close`, `probe` and `raises`: what the door `lmcourse.grading.testing` opens.
+"""What the door `lmcourse.grading.testing` opens: `close`, `raises`, `probe` and the like.
 
 Chapter: book/instructors/writing_tests.md
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+import random
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -86,6 +87,48 @@ def probe(function: Callable[..., Any]) -> Callable[..., Any]:
         return _carrier(function, prepared, args, kwargs)
 
     return run
+
+
+def takes_objects(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let the learner's code call this function of the test with objects of its own.
+
+    Without the mark its arguments are data: nothing that is one thing when the test notes it and
+    another when the test uses it.
+    """
+    function._takes_objects = True  # type: ignore[attr-defined]
+    return function
+
+
+def may_take_objects(function: Callable[..., Any]) -> bool:
+    """Whether `takes_objects` marks it."""
+    return getattr(function, "_takes_objects", False) is True
+
+
+def verdicts(judge: Callable[[Any], Any], candidates: Sequence[Any]) -> list[bool]:
+    """What the learner's `judge` says of each candidate, in their order: True or False.
+
+    Where a learner writes a test, whoever counts the calls could know the answers without one. So
+    they are asked in an order of chance, each two or three times, by the seed of the test's inputs.
+
+    Raises:
+        AssertionError: an answer is no bool, or not the same each time.
+    """
+    asked = [index for index in range(len(candidates)) for _ in range(random.randint(2, 3))]
+    random.shuffle(asked)
+    found: dict[int, bool] = {}
+    for index in asked:
+        answer = judge(candidates[index])
+        if type(answer) is not bool:
+            raise AssertionError(
+                f"the answer must be True or False, got {_kind(answer)}. A comparison of tensors "
+                "is a tensor: use torch.allclose or bool()."
+            )
+        if found.setdefault(index, answer) is not answer:
+            raise AssertionError(
+                "asked twice about the same one, it said True and False. Does it depend on chance "
+                "or on the calls before?"
+            )
+    return [found[index] for index in range(len(candidates))]
 
 
 def award(fraction: float) -> None:

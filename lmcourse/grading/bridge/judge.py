@@ -69,10 +69,14 @@ class Judge:
             if bind:
                 self._bind()
             exec(compile(tree, _FILE, "exec"), self._names)
+            if self.link.assertion is not None:
+                raise self.link.assertion
             award = assertions.take_award()
             return TestOutcome(verdict=PASSED, fraction=1.0 if award is None else award)
         except BaseException as error:
-            return replace(_outcome(error, self._wanted), died=self.link.dead)
+            # A failed assertion in a callback is the cause, whatever the learner's code did next.
+            cause = self.link.assertion or error
+            return replace(_outcome(cause, self._wanted), died=self.link.dead)
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
@@ -113,7 +117,7 @@ class Judge:
             else:
                 values[name] = value
         packed = {"args": list(args), "kwargs": kwargs, "values": values}
-        head = {"source": probe.source, "name": probe.name, "names": theirs, "imports": paths}
+        head = {"source": probe.source, "names": theirs, "imports": paths}
         return self.link.ask("probe", packed, data_only=True, **head)
 
 

@@ -4,7 +4,9 @@ Chapter: book/instructors/writing_tests.md
 
 Threat: whatever runs beside the learner's code can be lied to. So a probe may only fetch: what it
 compares, decides, draws at random or times could be replaced there. Such a probe is refused when
-it is defined, on the learner's machine as well, so that its author sees it first.
+it is defined, on the learner's machine as well, so that its author sees it first. And who looks at
+the stack could be honest towards the probe that looks how an answer is computed, and not towards
+the one that takes its values: all probes run under one name, and one probe should fetch both.
 """
 
 import ast
@@ -44,11 +46,16 @@ _DRAWS = {
     *("default_rng", "shuffle", "choice", "token_bytes", "urandom"),
 }
 _TIMES = {"time", "perf_counter", "monotonic", "process_time", "time_ns", "perf_counter_ns"}
+SENT_AS = "probe"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """What is sent: the function's name and source, and the names that it takes from outside."""
+    """What is sent: the function's source, and the names that it takes from outside.
+
+    Args:
+        name: for its author; in `source` it is called SENT_AS.
+    """
 
     name: str
     source: str
@@ -72,11 +79,13 @@ def prepare(function: Callable[..., Any]) -> Probe:
     if not isinstance(definition, ast.FunctionDef):
         raise ValueError(f"a probe must be a function written with `def`, got probe={function!r}")
     _check(definition)
-    definition.decorator_list = []
+    own, definition.name, definition.decorator_list = definition.name, SENT_AS, []
     source = ast.unparse(definition)
-    code = compile(source, "<probe>", "exec")
-    uses = _outside(code) - {definition.name} - (set(vars(builtins)) - set(function.__globals__))
-    return Probe(name=definition.name, source=source, uses=frozenset(uses))
+    uses = _outside(compile(source, "<probe>", "exec"))
+    if own in uses:
+        raise ValueError(f"a probe must not call itself, got probe={own!r}: use a function in it")
+    uses -= {SENT_AS} | (set(vars(builtins)) - set(function.__globals__))
+    return Probe(name=own, source=source, uses=frozenset(uses))
 
 
 def _check(definition: ast.FunctionDef) -> None:

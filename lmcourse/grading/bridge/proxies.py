@@ -5,6 +5,10 @@ Chapter: book/instructors/sandbox.md
 Threat: an answer that is no honest data – an object equal to everything, a tensor that lies, an
 exception made to be swallowed, a reply that was never asked for, or no reply. Whatever is not an
 explicit message to a proxy is refused, so that no default of Python's stands for an answer.
+
+Threat: a function of the test that the learner's code calls back says too much, or may be talked
+out of what it saw. It crosses without its name, its errors without their text; its arguments are
+data, and an assertion that fails in it ends the test, whoever catches it over there.
 What goes wrong on this side of the wire is a `BridgeFault`, which no test can take for a learner's.
 """
 
@@ -14,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from lmcourse.grading.bridge.assertions import may_take_objects
 from lmcourse.grading.bridge.wire import Packer, Unpacker
 from lmcourse.grading.safe_text import scrub
 from lmcourse.grading.sandbox import frames
@@ -23,6 +28,8 @@ from lmcourse.grading.sandbox.frames import ClosedError, WireError
 _Seconds = tuple[float, float]  # the processor's, and the clock's
 _ITEMS = 1_000_000
 _LENGTH = 1 << 40
+# What the learner's code reads of an error in a function of the test; the learner reads the rest.
+_RAISED = "a function that the test passed in raised this"
 
 
 class LearnerError(Exception):
@@ -75,6 +82,8 @@ class Link:
         self.deadline = self._deadline(seconds)
         self._left = self._frames
         self._functions.clear()
+        self.assertion: AssertionError | None = None  # the first one that failed in a callback
+        self._raised = ""  # the text of the last error in a callback
 
     def out_of_time(self, *calls: SharedDeadline) -> BaseException:
         """What ends a test whose time, or that of one of its calls, is over: whose fault it is."""
@@ -122,6 +131,7 @@ class Link:
 
         Raises:
             LearnerError: the learner's code raised, or answered with what is no data.
+            AssertionError: one failed in a function of the test that the learner's code called.
             Gone: it does not answer.
             BridgeFault: the test sends what cannot be sent.
         """
@@ -129,8 +139,10 @@ class Link:
             head, block = self._exchange({"op": op, **plain}, packed or {})
         except Exception as error:  # a defect of ours; what is the learner's raises nothing there
             raise BridgeFault(f"{type(error).__name__}: {error}") from error
+        if self.assertion is not None:
+            raise self.assertion
         if "error" in head:
-            raise _error(head["error"])
+            raise _error(head["error"], self._raised)
         return self._read(head.get("value"), block, data_only)
 
     def _exchange(self, head: dict, packed: dict[str, Any]) -> tuple[dict, bytes]:
@@ -176,9 +188,15 @@ class Link:
 
     def _read(self, form: Any, block: bytes, data_only: bool = False) -> Any:
         try:
-            return Unpacker(block, None if data_only else self._meaning).unpack(form)
+            return self._unpacked(form, block, None if data_only else self._meaning)
         except WireError as error:
             raise LearnerError(f"your code returned {error}") from None
+
+    def _unpacked(self, form: Any, block: bytes, meaning: Callable[[dict], Any] | None) -> Any:
+        try:
+            return Unpacker(block, meaning).unpack(form)
+        except WireError:
+            raise
         except Exception as error:  # what is wrong with an answer is a WireError: this is ours
             raise BridgeFault(f"{type(error).__name__}: {error}") from error
 
@@ -187,14 +205,31 @@ class Link:
         packed = {}
         try:
             function = self._function(head["callback"])
-            args, kwargs = (self._read(head.get(part), block) for part in ("args", "kwargs"))
-            if type(args) is not list or type(kwargs) is not dict:
-                raise TypeError("a call without arguments that can be read")
+            args, kwargs = self._arguments(function, head, block)
+        except (LookupError, TypeError) as error:
+            self._send({**reply, **_answered(error, str(error))}, {}, deadline)
+            return
+        try:
             packed = {"value": function(*args, **kwargs)}
+        except LearnerError as error:  # of the learner's own code, which the function has called
+            reply |= _answered(error, str(error))
         except Exception as error:
-            kinds = [kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins"]
-            reply |= {"error": scrub(str(error)), "kind": kinds[0]}
+            if isinstance(error, AssertionError) and self.assertion is None:
+                self.assertion = error
+            self._raised = scrub(str(error))
+            reply |= _answered(error, _RAISED)
         self._send(reply, packed, deadline)
+
+    def _arguments(self, function: Callable[..., Any], head: dict, block: bytes) -> tuple:
+        """What the learner's code calls a function of the test with."""
+        meaning = self._meaning if may_take_objects(function) else self._meaning_of_data
+        try:
+            args, kwargs = (self._unpacked(head.get(p), block, meaning) for p in ("args", "kwargs"))
+        except WireError as error:
+            raise TypeError(f"a function that the test passed in was called with {error}") from None
+        if type(args) is not list or type(kwargs) is not dict:
+            raise TypeError("a call without arguments that can be read")
+        return args, kwargs
 
     def _function(self, number: Any) -> Callable[..., Any]:
         if type(number) is not int or number not in self._functions:
@@ -208,7 +243,7 @@ class Link:
             raise WireError("an object of the learner's process before it was started again")
         if callable(thing) and not isinstance(thing, type):
             self._functions[len(self._functions) + (self._number << 20)] = thing
-            return {"callback": [*self._functions][-1], "n": getattr(thing, "__name__", "function")}
+            return {"callback": [*self._functions][-1]}
         raise WireError(
             f"an object of type {type(thing).__name__}, which is no data: "
             "pass data or a function, or use a probe"
@@ -221,17 +256,34 @@ class Link:
             return self._function(form["callback"])
         raise WireError("an object that cannot be read")
 
+    def _meaning_of_data(self, form: dict) -> Any:
+        if type(form.get("h")) is int:
+            kind = scrub(form.get("n"), 60)
+            raise WireError(f"an object of type {kind}, where plain data must stand")
+        return self._meaning(form)
+
 
 def _now() -> _Seconds:
     return time.process_time(), time.monotonic()
 
 
-def _error(said: Any) -> LearnerError:
-    """The learner's exception, rebuilt from names and text."""
+def _answered(error: Exception, text: str) -> dict:
+    """What the learner's code gets of an error on this side: the builtin kind, and a text."""
+    kinds = [kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins"]
+    return {"error": scrub(text), "kind": kinds[0]}
+
+
+def _error(said: Any, raised: str = "") -> LearnerError:
+    """The learner's exception, rebuilt from names and text.
+
+    Args:
+        raised: what the error of a function of the test said, should it come back.
+    """
     said = said if type(said) is dict else {}
     kinds = said.get("kinds") if type(said.get("kinds")) is list else []
     names = [name for name in kinds[:40] if type(name) is str]
     message = scrub(said.get("message"))
+    message = raised if message == _RAISED and raised else message
     name = scrub(names[0], 60) if names else ""
     bases = (kind for name in names if (kind := getattr(builtins, name, None)) in _BUILTIN_ERRORS)
     try:
