@@ -23,6 +23,8 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from attacked_assignments import graded, of_the_author, servers_for
+from attacks.assignments import ASSIGNMENTS
 from hostile_runs import (
     AIM,
     ALL,
@@ -45,6 +47,7 @@ from hostile_runs import (
 from rich.table import Table
 
 from lmcourse.grading.cli.terminal import console
+from lmcourse.grading.outcomes import PASSED, UNGRADED
 
 WAYS = {"lmcourse": by_lmcourse, "nbgrader": by_nbgrader}
 SAMPLE = ("a verdict forged on every socket", "the process forked", "a lying tensor")
@@ -140,6 +143,24 @@ def run(folder: Path, names: dict[str, list[str]]) -> tuple[list[Line], list[str
     return lines, wrong
 
 
+def run_on_assignments(names: list[str]) -> tuple[list[Line], list[str]]:
+    """All lines of attacks on the course's own assignments, and what is wrong beside them."""
+    lines, wrong = [], []
+    for slug, test in sorted({(ASSIGNMENTS[n].slug, ASSIGNMENTS[n].test) for n in names}):
+        mine = [n for n in names if (ASSIGNMENTS[n].slug, ASSIGNMENTS[n].test) == (slug, test)]
+        with servers_for(slug, test) as servers:
+            own = of_the_author(servers, ASSIGNMENTS[mine[0]])
+            if own.verdict != PASSED:
+                wrong.append(f"{slug}: the author's answer does not pass {test}: {own.message}")
+            for name in mine:
+                outcome = graded(servers, ASSIGNMENTS[name])
+                row = Row(score=outcome.fraction, ungraded=int(outcome.verdict == UNGRADED))
+                case = Case(name=name, student="")
+                points = f"{row.score:g} of its points"
+                lines.append(Line(case=case, way=slug, row=row, wrong=[points] * bool(row.score)))
+    return lines, wrong
+
+
 def show(lines: list[Line]) -> None:
     table = Table("what it tried", "graded by", "points", "for a person", "wrong")
     for line in lines:
@@ -157,15 +178,21 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="each attack in both ways")
     options = parser.parse_args()
     words = options.words
-    if not any(word in name for name in ALL for word in words or [""]):
+    everywhere = [*ALL, *ASSIGNMENTS]
+    if not any(word in name for name in everywhere for word in words or [""]):
         parser.error(f"no attack has a name with {' or '.join(words)} in it")
     everything = bool(options.all or options.by or words)
     names = {
         way: [n for n in names_of(way, everything=everything) if any(w in n for w in words or [""])]
         for way in ([options.by] if options.by else WAYS)
     }
+    names = {way: chosen for way, chosen in names.items() if chosen}
     with tempfile.TemporaryDirectory(prefix="lmcourse-hostile-") as folder:
         lines, wrong = run(Path(folder).resolve(), names)
+    if options.by != "nbgrader":
+        chosen = [name for name in ASSIGNMENTS if any(w in name for w in words or [""])]
+        more, odd = run_on_assignments(chosen)
+        lines, wrong = lines + more, wrong + odd
     show(lines)
     for one in wrong:
         print(f"wrong: {one}")

@@ -17,7 +17,7 @@ import types
 from collections.abc import Callable, Collection
 from typing import Any
 
-from lmcourse.grading.sandbox.withheld_functions import Withheld, namespaces, sentence
+from lmcourse.grading.sandbox.withheld_functions import Withheld, namespaces, other_forms, sentence
 
 # Where torch's operators can be called by their own names; `functional` imports some of them.
 _MODULES = ("torch", "torch._C._nn", "torch.nn.functional")
@@ -81,6 +81,8 @@ class _Guard:
                     self._wrap(value, key, inner, f"{full}.{key}")
         else:
             self._wrap(owner, attribute, value, full)
+            for form in other_forms(value) if full.startswith("torch.") else ():
+                self._wrap(*_found(form), form)
 
     def operators(self, pattern: str) -> None:
         """Torch's functions whose names fit, wherever Python can call them by name."""

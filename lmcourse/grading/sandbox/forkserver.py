@@ -19,11 +19,12 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import torch
 
-from lmcourse.grading.sandbox import budgets, frames, namespaces, seccomp
+from lmcourse.grading.sandbox import budgets, frames, namespaces, seccomp, withheld_functions
 from lmcourse.grading.sandbox.seeds import reseed
 
 _WATCH_SECONDS = 0.05
@@ -55,10 +56,16 @@ class Server:
     Args:
         control: where requests come from, each with the sockets that the fork is to have.
         body: what a fork does with them.
+        covers: what a fork has over which files (`namespaces.enclose`).
     """
 
-    def __init__(self, control: socket.socket, body: Callable[[list[socket.socket], dict], None]):
-        self._control, self._body = control, body
+    def __init__(
+        self,
+        control: socket.socket,
+        body: Callable[[list[socket.socket], dict], None],
+        covers: Sequence[tuple[str, str]] = (),
+    ):
+        self._control, self._body, self._covers = control, body, covers
 
     def run(self) -> None:
         """Serve until the grader has gone."""
@@ -109,7 +116,7 @@ class Server:
             channel = sockets[0]
             self._control.detach()
             _close_all_but(fds)
-            namespaces.enclose(request["disk"], request["keep"])
+            namespaces.enclose(request["disk"], request["keep"], self._covers)
             namespaces.limit(
                 request["memory"],
                 request["disk"],
@@ -192,7 +199,8 @@ def main(module: str, descriptor: int, withheld: dict) -> None:
     gc.collect()
     gc.freeze()  # a collection in a fork would copy every page that it looks at
     control.send(b"warm")
-    Server(control, body).run()
+    package = Path(namespaces.__file__).resolve().parents[2]
+    Server(control, body, withheld_functions.covers(package)).run()
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import ctypes
 import os
 import resource
 import sys
+from collections.abc import Sequence
 
 HOME = "/learner"
 PROC = "/run/proc"  # a second /proc without anything mounted over it: the kernel asks for one
@@ -70,11 +71,13 @@ def separate(user: int) -> None:
             file.write(text)
 
 
-def enclose(disk_bytes: int, keep: list[str]) -> None:
+def enclose(disk_bytes: int, keep: list[str], covers: Sequence[tuple[str, str]] = ()) -> None:
     """Fresh folders and /proc for the first process of new namespaces; then no privilege is left.
 
     Args:
         keep: folders below /tmp that hold the Python environment itself.
+        covers: files to put over others, (new, old): what the fork server has read is not what
+            another interpreter shall read.
     """
     _must(_prctl(_DIE_WITH_PARENT, 9), "prctl")
     os.setsid()
@@ -91,6 +94,8 @@ def enclose(disk_bytes: int, keep: list[str]) -> None:
         os.makedirs(inside, exist_ok=True)
         _mount(folder, inside, "", _BIND | _RECURSIVE)
     _mount("/run/tmp", "/tmp", "", _MOVE)
+    for new, old in covers:
+        _mount(new, old, "", _BIND)
     os.chdir(HOME)
     _give_up_privileges()
 

@@ -4,19 +4,23 @@ Chapter: book/instructors/writing_tests.md
 
 Threat: full points for calling the answer instead of writing it. The package's answers are cut out
 of a copy that is bound over the real one before anything imports it, so they are not there. Torch's
-operators raise at the dispatcher, below Python. Both deter and inform: an answer pasted from
-elsewhere, or computed with what is left, cannot be told from one's own, and nothing here claims so.
+operators raise at the dispatcher, below Python, also in another interpreter that the learner's code
+starts: there, a file stands where torch's first one was (`covers`). All of it deters and informs:
+an answer pasted from elsewhere, or computed with what is left, cannot be told from one's own, and
+nothing here claims so.
 """
 
 import ast
 import ctypes
 import importlib
+import importlib.util
 import json
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import types
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -28,6 +32,26 @@ _KEYS = (
     *("CPU", "AutogradCPU", "NestedTensorCPU", "AutogradNestedTensor"),
     *("FuncTorchBatched", "FuncTorchBatchedDecomposition", "FuncTorchVmapMode"),
 )
+IN_SANDBOX = (
+    "/opt/course/lmcourse/grading/sandbox/withheld_functions.py"  # this file (`bubblewrap`)
+)
+# What follows torch's own first file for an interpreter that has just been started.
+_TORCH = "withheld_torch.py"
+_WITHHOLD = """
+
+def _withhold():
+    import importlib.util
+
+    path = {path!r}  # by its place: this interpreter may have been told to find no package
+    spec = importlib.util.spec_from_file_location("_withheld_functions", path)
+    functions = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(functions)
+    functions.apply({withheld!r})
+
+
+_withhold()
+del _withhold
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +141,32 @@ def stub_tree(package: Path, target: Path, withheld: Withheld) -> Path:
         path.write_text(ast.unparse(ast.fix_missing_locations(tree)), encoding="utf-8")
     if missing:
         raise ValueError(f"withheld names must exist, got {', '.join(sorted(missing))}")
+    if withheld.operators or withheld.attributes:
+        (target / _TORCH).write_text(_torch_that_withholds(withheld), encoding="utf-8")
     return target
+
+
+def _torch_that_withholds(withheld: Withheld) -> str:
+    """Torch's own first file, and after it what `apply` does."""
+    spec = importlib.util.find_spec("torch")
+    text = Path(spec.origin).read_text(encoding="utf-8")
+    return text + _WITHHOLD.format(path=IN_SANDBOX, withheld=withheld.as_json())
+
+
+def covers(package: Path) -> list[tuple[str, str]]:
+    """What to put over which file in a submission's own namespace: (new, old).
+
+    Args:
+        package: the tree that stands for this package, if it is a `stub_tree`.
+    """
+    import torch
+
+    new, old = package / _TORCH, Path(torch.__file__)
+    if not new.exists():
+        return []
+    # Over the compiled one, too: it is no compiled file, so Python reads the source.
+    compiled = Path(importlib.util.cache_from_source(str(old)))
+    return [(str(new), str(path)) for path in (old, compiled) if path.exists()]
 
 
 def _cut(scope: Any, name: str, withheld: Withheld, *, whole: bool) -> set[str]:
@@ -198,9 +247,29 @@ def _withhold_attribute(full: str, say: str) -> None:
     if isinstance(original, type):
         # A class stays a class, so that `isinstance` and subclasses' definitions still work.
         replacement = type(name, original.__bases__, {"__init__": _refusal(full, say)})
+    _replace(original, replacement)
+    for form, function in other_forms(original).items():
+        _replace(function, _refusal(form, say))
+
+
+def _replace(original: Any, replacement: Any) -> None:
     for scope in namespaces(sys.modules.values()):
         for key in [key for key, value in scope.items() if value is original]:
             scope[key] = replacement
+
+
+def other_forms(original: Any) -> dict[str, Any]:
+    """The private functions beside a function or class that bear its name, by their full names.
+
+    `torch.optim.Adam` is done by `adam`, and `adam` by `_single_tensor_adam`.
+    """
+    home, word = getattr(original, "__module__", None), original.__name__.strip("_").lower()
+    return {
+        f"{home}.{key}": value
+        for key, value in [*vars(sys.modules.get(home, types)).items()]
+        if key.startswith("_") and word in key.lower() and isinstance(value, types.FunctionType)
+        if value is not original
+    }
 
 
 def namespaces(modules: Iterable[Any]) -> list[dict]:

@@ -1,11 +1,13 @@
 """What test cells call: `close` and `raises` say what is wrong, an award counts once."""
 
+import random
+
 import pytest
 import torch
 
 from lmcourse.grading.bridge import assertions
 from lmcourse.grading.sandbox.frames import WireError
-from lmcourse.grading.testing import award, close, probe, raises
+from lmcourse.grading.testing import award, close, probe, raises, verdicts
 
 
 def test_what_is_refused_is_refused_in_place_too():
@@ -68,3 +70,36 @@ def test_an_award_is_a_share_and_is_taken_once():
     assert (assertions.take_award(), assertions.take_award()) == (0.5, None)
     with pytest.raises(ValueError, match="fraction must lie between 0 and 1, got fraction=2"):
         award(2.0)
+
+
+def asked_about(seed, candidates=range(12)):
+    asked = []
+
+    def judge(x):
+        asked.append(x)
+        return x % 3 == 0
+
+    random.seed(seed)
+    assert verdicts(judge, candidates) == [x % 3 == 0 for x in candidates]
+    return asked
+
+
+def test_neither_order_nor_count_tells_the_candidates():
+    first, again, *others = [asked_about(seed) for seed in (0, 0, 1, 2, 3)]
+    assert first == again
+    assert len({tuple(asked) for asked in (first, *others)}) == 4
+    assert len({len(asked) for asked in (first, *others)}) > 1
+    for asked in (first, *others):
+        assert {asked.count(x) for x in range(12)} == {2, 3}
+    right = [{n for n, x in enumerate(asked) if x % 3 == 0} for asked in (first, *others)]
+    assert len({frozenset(places) for places in right}) == 4
+
+
+def test_a_verdict_is_true_or_false_and_the_same_each_time():
+    with pytest.raises(AssertionError, match="must be True or False, got an object of type Tensor"):
+        verdicts(lambda x: torch.tensor(True), [1])
+    with pytest.raises(AssertionError, match="True or False, got None, which is what a function"):
+        verdicts(lambda x: None, [1])
+    turns = iter([True, False] * 9)
+    with pytest.raises(AssertionError, match="asked twice about the same one"):
+        verdicts(lambda x: next(turns), [1, 2])

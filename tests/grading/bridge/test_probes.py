@@ -71,6 +71,26 @@ def test_a_probe_may_name_the_learners_function_itself(submission_run):
     )  # g is not defined
 
 
+def test_the_stack_does_not_tell_one_probe_from_another(submission_run):
+    submission_run.run_cell(
+        "import sys\ndef f():\n    code = sys._getframe(1).f_code\n"
+        "    return code.co_name, code.co_qualname, code.co_filename"
+    )
+    test = (
+        "@probe\ndef operations():\n    return f()\n@probe\ndef values():\n    return f()\n"
+        "assert operations() == values()"
+    )
+    assert submission_run.run_test("t", test).verdict == "passed"
+
+
+def test_a_probe_that_calls_itself_is_refused():
+    def again(n):
+        return again(n - 1)
+
+    with pytest.raises(ValueError, match="a probe must not call itself, got probe='again'"):
+        probes.prepare(again)
+
+
 def test_an_object_from_a_probe_is_no_data(submission_run):
     submission_run.run_cell("class Thing: pass\ndef f(x): return Thing()")
     got = submission_run.run_test("t", "@probe\ndef p(x):\n    return f(x)\np(1)")

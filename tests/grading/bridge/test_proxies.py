@@ -20,6 +20,7 @@ class Thing:
     def __setitem__(self, k, v): self.items[k] = v
     def __contains__(self, x): return x == 7
     def same(self): return self
+    def hand(self, function): return function(self)
     def twice(self, function): return [function(1), function(2)]
     def stream(self):
         yield from range(self.n)
@@ -29,6 +30,7 @@ class Module(torch.nn.Module):
     pass
 def f(thing): return thing.n
 def g(*args, **kwargs): return args, kwargs
+def answer(function, x): return function(x)
 """
 
 WORKS = {
@@ -100,7 +102,125 @@ WORKS = {
         def mine(x): return x
         assert Thing(1).twice(lambda x: mine(x)) == [1, 2]
     """,
+    "a callback that takes objects": """
+        from lmcourse.grading.testing import takes_objects
+        seen = []
+        @takes_objects
+        def look(x):
+            seen.append(x.n)
+        Thing(7).hand(look)
+        assert seen == [7]
+    """,
+    "a method that takes objects": """
+        from lmcourse.grading.testing import takes_objects
+        class Watcher:
+            @takes_objects
+            def look(self, x): self.n = x.n
+        watcher = Watcher()
+        Thing(7).hand(watcher.look)
+        assert watcher.n == 7
+    """,
+    "a callback that is called with a callback": """
+        def one(x): return x + 1
+        def outer(function): return function(4)
+        assert answer(outer, one) == 5
+    """,
 }
+
+
+SWALLOWS = """
+def f(read):
+    for start in range(10):
+        try:
+            return read(start)
+        except AssertionError as error:
+            said.append(str(error))
+said = []
+def g(): return said
+"""
+READS = """
+def read(start):
+    assert start == 3, "it is at 3"
+    return start
+"""
+
+
+@pytest.mark.parametrize(
+    ("cell", "test"),
+    [
+        (SWALLOWS, "assert f(read) == 3"),
+        (SWALLOWS, "try:\n    f(read)\nexcept AssertionError:\n    pass"),
+        (
+            SWALLOWS + "    raise ValueError('mine')",
+            "with raises(ValueError, 'mine'):\n    f(read)",
+        ),
+        ("def f(read):\n    try: read(0)\n    finally: raise KeyError", "f(read)"),
+        (SWALLOWS, "with raises(AssertionError, 'at 3'):\n    f(read)"),
+        (SWALLOWS, "assert [f(lambda start: f(read))] == [3]"),
+        (SWALLOWS, "@probe\ndef p(f, read):\n    return f(read)\nassert p(f, read) == 3"),
+    ],
+)
+def test_an_assertion_that_fails_in_a_callback_ends_the_test(submission_run, cell, test):
+    submission_run.run_cell(cell)
+    got = submission_run.run_test("t", READS + test)
+    assert (got.verdict, got.said.partition("\n")[0]) == ("failed", "it is at 3"), got
+    # Not the next one, and what it said has stayed with the judge.
+    got = submission_run.run_test("t", "assert not any('3' in x for x in g())")
+    assert got.verdict == "passed" or "def g" not in cell, got
+
+
+def test_an_assertion_of_the_learners_own_may_be_caught(submission_run):
+    submission_run.run_cell(
+        "def f(read):\n    try: read(1)\n    except AssertionError as error: return str(error)\n"
+        "def g(x): raise AssertionError('mine')"
+    )
+    got = submission_run.run_test("t", "assert f(lambda x: g(x)) == 'mine'")
+    assert got.verdict == "passed", got
+
+
+def test_a_callback_does_not_tell_its_name_or_what_its_errors_say(submission_run):
+    submission_run.run_cell(
+        "def f(function):\n"
+        "    try: function()\n"
+        "    except TypeError as error: return repr(function), function.__name__, str(error)"
+    )
+    got = submission_run.run_test(
+        "t",
+        "def right_one(x): return x\n"
+        "def other(x): return x\n"
+        "said = f(right_one)\n"
+        "assert 'right_one' not in ''.join(said), said\n"
+        "assert said[1:] == f(other)[1:], said",
+    )
+    assert got.verdict == "passed", got
+
+
+def test_the_learner_reads_what_an_error_in_a_callback_said(submission_run):
+    submission_run.run_cell("def f(table): return table(12)")
+    got = submission_run.run_test("t", "f(lambda n: [1, 2, 3][n])")
+    assert (got.verdict, got.kind) == ("failed", "IndexError")
+    assert got.said == "list index out of range"
+
+
+LIAR = """
+class Both:
+    n = 0
+    def tolist(self): return [7]
+def f(read): return read(Both())
+def g(read):
+    try: read(Both())
+    except TypeError as error: return str(error)
+"""
+
+
+def test_a_callback_gets_data_and_no_object_that_can_change_its_mind(submission_run):
+    submission_run.run_cell(LIAR)
+    got = submission_run.run_test("t", "asked = []\nf(lambda x: asked.append(x.tolist()))")
+    said = "an object of type Both, where plain data must stand"
+    assert (got.verdict, got.kind) == ("failed", "TypeError")
+    assert got.said == f"a function that the test passed in was called with {said}"
+    got = submission_run.run_test("t", "asked = []\ng(asked.append)\nassert asked == []")
+    assert got.verdict == "passed", got
 
 
 @pytest.mark.parametrize("name", WORKS)

@@ -1,16 +1,20 @@
 """What is withheld raises and says so; everything else works as before."""
 
 import json
+from dataclasses import replace
 
 import forks
 import pytest
+import torch
 from sandbox_processes import SETUP, SMALL, shown
 from tiny_course import make_course, solution
 
 import lmcourse
 from lmcourse.grading.bridge import LEARNER
 from lmcourse.grading.execution.sandboxed import SubmissionRun
+from lmcourse.grading.sandbox import bubblewrap, withheld_functions
 from lmcourse.grading.sandbox.bubblewrap import PACKAGE
+from lmcourse.grading.sandbox.budgets import MIB
 from lmcourse.grading.sandbox.processes import ForkServer
 from lmcourse.grading.sandbox.withheld_functions import Withheld, require, stated, stub_tree
 
@@ -74,12 +78,15 @@ def test_a_name_that_is_not_there_is_refused(package, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def withheld_run(tmp_path_factory, judges):
+def withheld_learners(tmp_path_factory):
     stub = stub_tree(PACKAGE, tmp_path_factory.mktemp("stub") / "lmcourse", ATTENTION)
-    with (
-        ForkServer(LEARNER, package=stub, withheld=ATTENTION) as learners,
-        SubmissionRun(learners, judges, SMALL, wanted=frozenset({"f"})) as submission_run,
-    ):
+    with ForkServer(LEARNER, package=stub, withheld=ATTENTION) as learners:
+        yield learners
+
+
+@pytest.fixture(scope="module")
+def withheld_run(withheld_learners, judges):
+    with SubmissionRun(withheld_learners, judges, SMALL, wanted=frozenset({"f"})) as submission_run:
         submission_run.run_setup(SETUP)
         yield submission_run
 
@@ -107,6 +114,63 @@ def test_the_learners_side_may_not_call_it(withheld_run, name):
     ran = withheld_run.run_cell(cell)
     assert ran.status == "error"
     assert "withheld in this assignment: writing it is the task" in ran.message
+
+
+# Interpreters that the learner's code starts; each imports PyTorch, which takes seconds.
+PATIENT = replace(SMALL, cell_seconds=100.0, total_seconds=400.0, memory_bytes=1024 * MIB)
+CHILD = """
+import torch
+from torch.nn import functional as F
+q = torch.ones(2, 3, 4)
+attend, layer = F.scaled_dot_product_attention, torch.nn.MultiheadAttention
+for call in (lambda: attend(q, q, q), lambda: layer(4, 2)):
+    try: call()
+    except RuntimeError as error: print(error)
+    else: print("it ran")
+print(F.softmax(q, -1).sum().item())
+"""
+CHILDREN = {
+    "subprocess": "subprocess.run([sys.executable, '-c', CHILD])",
+    "one that is told nothing": "subprocess.run([sys.executable, '-I', '-c', CHILD], env={})",
+    "multiprocessing": """
+process = multiprocessing.get_context('spawn').Process(target=exec, args=(CHILD, {}))
+process.start()
+process.join()
+""",
+    "a fork": """
+process = multiprocessing.get_context('fork').Process(target=exec, args=(CHILD, {}))
+process.start()
+process.join()
+""",
+}
+
+
+@pytest.mark.parametrize("way", CHILDREN)
+def test_nor_may_an_interpreter_that_it_starts(withheld_learners, judges, way):
+    with SubmissionRun(withheld_learners, judges, PATIENT, wanted=frozenset()) as submission_run:
+        cell = f"import multiprocessing, subprocess, sys\nCHILD = {CHILD!r}\n{CHILDREN[way]}"
+        ran = submission_run.run_cell(cell)
+    lines = shown(ran).splitlines()
+    assert len(lines) == 3, (ran, lines)
+    assert "torch's scaled_dot_product_attention is withheld in this assignment" in lines[0]
+    assert "torch.nn.MultiheadAttention is withheld in this assignment" in lines[1]
+    assert lines[2] == "6.0"  # all else is PyTorch as ever
+
+
+def test_where_the_sandbox_has_the_functions_that_withhold():
+    below = f"{bubblewrap._COURSE}/{PACKAGE.name}"
+    assert withheld_functions.IN_SANDBOX.startswith(f"{below}/")
+    path = PACKAGE / withheld_functions.IN_SANDBOX.removeprefix(f"{below}/")
+    assert path.samefile(withheld_functions.__file__)
+
+
+def test_the_private_forms_of_what_is_withheld_go_with_it():
+    forms = withheld_functions.other_forms(torch.optim.Adam)
+    assert "torch.optim.adam._single_tensor_adam" in forms
+    assert forms == withheld_functions.other_forms(torch.optim.adam.adam)
+    clip = withheld_functions.other_forms(torch.nn.utils.clip_grads_with_norm_)
+    assert [*clip] == ["torch.nn.utils.clip_grad._clip_grads_with_norm_"]
+    assert withheld_functions.other_forms(torch.nn.LSTM) == {}
 
 
 def test_the_source_of_the_answer_is_not_there(withheld_run):
