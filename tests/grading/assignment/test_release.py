@@ -1,16 +1,18 @@
 """A release is there, the old one or the new one, wherever its making was stopped."""
 
+import json
 import os
 import warnings
 from pathlib import Path
 
 import pytest
-from tiny_course import make_course
+from tiny_course import cell, make_course
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # nbgrader's own, while it is imported
     from lmcourse.grading.assignment import release
     from lmcourse.grading.assignment.course import find_course
+    from lmcourse.grading.errors import FailureError
 
 
 @pytest.fixture
@@ -79,3 +81,20 @@ def test_a_zip_is_whole_or_the_last_one(course, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         release.write_zip(done, course.root)
     assert path.read_bytes() == before
+
+
+def test_a_test_that_counting_its_calls_would_pass_is_refused(tmp_path):
+    cells = [
+        cell("code", "even", "def even(n):\n    raise NotImplementedError()", solution=True),
+        cell("code", "test_even", "assert even(2)\nassert not even(3)", grade=True, points=1),
+    ]
+    path = tmp_path / "tiny.ipynb"
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nb = {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+    path.write_text(json.dumps(nb), "utf-8")
+    said = r"tiny: test_even expects the same True and False .* \(line 1, 2\), .* `verdicts`"
+    with pytest.raises(FailureError, match=said):
+        release._refuse_fixed_verdicts(path, path)
+    cells[1]["source"] = "a, b = verdicts(even, [2, 3])\nassert a and not b"
+    path.write_text(json.dumps(nb), "utf-8")
+    release._refuse_fixed_verdicts(path, path)
