@@ -59,13 +59,14 @@ def is_attention(candidate) -> bool:
         "attention",
         "find_defect",
         "test_find_defect",
-        _VERDICT + _BY_ORDER.replace("RIGHT", "(1, 5, 6, 7, 8)"),
-    ),
-    "find_defect: by counting, who passes two at a time": Attack(
-        "attention",
-        "find_defect",
-        "test_find_defect",
-        _VERDICT + _BY_ORDER.replace("RIGHT", "range(1, 1000, 2)"),
+        _VERDICT
+        + """
+asked = 0
+def is_attention(candidate) -> bool:
+    global asked
+    asked += 1
+    return asked in (1, 5, 6, 7, 8)
+""",
     ),
     "find_defect: by what its errors say": Attack(
         "attention",
@@ -105,29 +106,28 @@ def generate_cached(read, ids: Tensor, n_tokens: int) -> Tensor:
         "dot_product",
         "test_dot_product",
         """
-import io, subprocess, sys
+import pickle, subprocess, sys
 
 CHILD = '''
-import io, sys, torch
-inputs = torch.load(io.BytesIO(sys.stdin.buffer.read()))
-query, key, value = (x.requires_grad_() for x in inputs)
+import pickle, sys, torch
 attend = torch.nn.functional.scaled_dot_product_attention
-unit = torch.eye(key.shape[-2], dtype=key.dtype).expand(*key.shape[:-1], key.shape[-2])
-out = io.BytesIO()
-torch.save([attend(query, key, x).detach() for x in (value, unit)], out)
-sys.stdout.buffer.write(out.getvalue())
+while True:
+    query, key, value = pickle.load(sys.stdin.buffer)
+    unit = torch.eye(key.shape[-2], dtype=key.dtype).expand(*key.shape[:-1], key.shape[-2])
+    pickle.dump([attend(query, key, x) for x in (value, unit)], sys.stdout.buffer)
+    sys.stdout.buffer.flush()
 '''
+child = subprocess.Popen(
+    [sys.executable, "-I", "-c", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={}
+)
 
 
 class Torchs(torch.autograd.Function):
     @staticmethod
     def forward(ctx, query, key, value):
-        sent = io.BytesIO()
-        torch.save([x.detach() for x in (query, key, value)], sent)
-        ran = subprocess.run(
-            [sys.executable, "-I", "-c", CHILD], input=sent.getvalue(), capture_output=True
-        )
-        values, weights = torch.load(io.BytesIO(ran.stdout))
+        pickle.dump([x.detach() for x in (query, key, value)], child.stdin)
+        child.stdin.flush()
+        values, weights = pickle.load(child.stdout)
         ctx.save_for_backward(query, key, value, weights)
         return values, weights
 
