@@ -138,6 +138,13 @@ def f(read):
 said = []
 def g(): return said
 """
+OTHER_ERROR = """
+def f(read):
+    try:
+        read(0)
+    except AssertionError:
+        raise ValueError("mine") from None
+"""
 READS = """
 def read(start):
     assert start == 3, "it is at 3"
