@@ -11,7 +11,10 @@ from lmcourse.grading.sandbox.withheld_functions import Withheld
 WITHHELD = Withheld(
     names=("lmcourse.attention", "lmcourse.tokenizers.BPETokenizer", "lmcourse.gone"),
     operators=("_?scaled_dot_product.*", "lstm"),
-    attributes=("torch.nn.MultiheadAttention", "torch.nn.utils.rnn.pad_sequence", "torch.gone"),
+    attributes=(
+        *("torch.nn.MultiheadAttention", "torch.nn.utils.rnn.pad_sequence", "torch.gone"),
+        "torch.optim.Adam",
+    ),
 )
 SETUP = """import torch
 from torch import nn
@@ -28,6 +31,7 @@ ANSWERS = {
     "the layer": "nn.MultiheadAttention(4, 2)",
     "a layer that uses it": "nn.TransformerEncoderLayer(4, 2)",
     "a class of its own": "type('Own', (nn.MultiheadAttention,), {})(4, 2)",
+    "a private form": "from torch.optim import adam; adam._single_tensor_adam()",
     "by a lambda that the library calls": "torch.vmap(lambda x: pad_sequence([x]))(q)",
 }
 ORACLES = [
