@@ -11,6 +11,7 @@ MODULES_OF = {
     "attention": {"attention", "recall"},
     "data": {"data", "corpora", "text_windows"},
     "evaluation": {"evaluation", "known_world"},
+    "generation": {"generation", "moods", "choices"},
     "gpt": {"gpt", "spells"},
     "lstm": {"recurrent", "first_letter"},
     "multi_head": {"attention"},

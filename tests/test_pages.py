@@ -47,12 +47,6 @@ def test_a_chapter_names_no_file_of_an_article(slug):
     assert rules.names_no_file(read_page(slug)) == []
 
 
-def test_the_list_of_chapters_to_rebuild_holds_no_rebuilt_one():
-    assert set(CHAPTERS) >= rules.TO_REBUILD
-    for slug in rules.TO_REBUILD:
-        assert not read_page(slug).section(rules.ARTICLES_SECTION), f"{slug} is rebuilt"
-
-
 @pytest.mark.parametrize("slug", PAGES)
 def test_a_page_has_its_myths_measured(slug):
     mine = [row for row in read_table("myths.csv") if row["chapter"] == slug]

@@ -14,4 +14,6 @@ A module imports only from those that stand before it in this list:
     tatoeba         the translator on sentences that people wrote
     shakespeare     a small GPT that learns to write, watched at its work
     spells          a GPT that copies: its heads taken away, its parts exchanged
+    moods           sentences whose odds are all known, and models that write them
+    choices         how often each rule of choice repeats itself on a model of Shakespeare
 """

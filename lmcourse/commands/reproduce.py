@@ -18,8 +18,10 @@ import torch
 import lmcourse
 from lmcourse import backwards, data, first_letter, known_world, last_note, recall
 from lmcourse.applications import (
+    choices,
     combinations,
     few_pairs,
+    moods,
     negation,
     polarity,
     shakespeare,
@@ -176,6 +178,10 @@ EXPERIMENTS = {
         files=("tinyshakespeare.txt",),
         floors={"below_bigrams": 0.8},
         story=_shakespeare_story,
+    ),
+    "moods": Experiment(run=moods.measure, minutes=6, files=(), floors=moods.FLOORS),
+    "choices": Experiment(
+        run=choices.measure, minutes=3, files=("tinyshakespeare.txt",), floors={}
     ),
     "recall": Experiment(
         run=partial(recall.measure, "recall"),

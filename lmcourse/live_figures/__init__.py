@@ -19,9 +19,18 @@ from lmcourse.live_figures.mechanisms import (
     softmax,
     spell,
 )
-from lmcourse.live_figures.models import block, decoder, gates, gpt, state, surprise, threshold
+from lmcourse.live_figures.models import (
+    block,
+    decoder,
+    gates,
+    gpt,
+    nucleus,
+    state,
+    surprise,
+    threshold,
+)
 
 __all__ = [
     "attention_row", "block", "clocks", "decoder", "descent", "gates", "gpt", "heads", "merges",
-    "softmax", "spell", "state", "surprise", "threshold",
+    "nucleus", "softmax", "spell", "state", "surprise", "threshold",
 ]  # fmt: skip

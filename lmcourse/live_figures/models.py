@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from lmcourse import metrics, neurons, plots
+from lmcourse.generation import keep_top_p
 from lmcourse.plots import LivePicture
 from lmcourse.pretrained import shipped
 from lmcourse.transformer import EncoderBlock
@@ -248,3 +249,34 @@ def block(
     names = ("name", "shape", "says", "role", "tables")
     data = {"words": words, "steps": [dict(zip(names, step, strict=True)) for step in steps]}
     return plots.live("block", data, picture)
+
+
+def nucleus(
+    text: str, top_p: float | int = 0.9, name: str = "shakespeare", caption: str = ""
+) -> LivePicture:
+    """What may be drawn at each place of a text, for temperature, top-k and top-p to change it.
+
+    Args:
+        text: what the model reads; after each of its tokens it gives the odds of the next.
+        top_p: where the slider stands at first; temperature 1 and no top-k.
+        name: a model of `pretrained.shipped`.
+    """
+    model, tokenizer = shipped(name)
+    ids = tokenizer.encode(text)
+    with torch.inference_mode():
+        logits = model(torch.tensor([ids]))[0].double()
+    logits = logits - logits.amax(-1, keepdim=True)
+    kept = keep_top_p(logits, top_p).isfinite().sum(-1)
+    tokens = [tokenizer.decode([index]) for index in ids]
+    # Every second one lower, so that neighbors do not touch.
+    words = [("\n" if i % 2 else "") + plots.visible(token) for i, token in enumerate(tokens)]
+    picture = plots.bar_plot(words, {"tokens": kept}, "tokens that may come next", caption=caption)
+    vocabulary = [tokenizer.decode([index]) for index in range(logits.shape[-1])]
+    data = {
+        "tokens": tokens,
+        "vocabulary": vocabulary,
+        "logits": logits,
+        "top_p": float(top_p),
+        "kept": kept,
+    }
+    return plots.live("nucleus", data, picture)

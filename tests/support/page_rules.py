@@ -18,11 +18,6 @@ ALLOWED_NUMBERS: dict[tuple[str, str], str] = {
     ("classification", "81.3%"): "published, linked beside it",
 }
 
-# Chapters that still have the articles under their title and file names in their prose. A chapter
-# that is rebuilt leaves this list; it only ever gets shorter.
-TO_REBUILD = {
-    "generation",
-}  # fmt: skip
 ARTICLES_SECTION = "^Where the articles say this$"
 ARTICLE_FILES = {
     "000_156861af3e1cc86c.txt": "a",
@@ -70,13 +65,9 @@ def header_is_whole(page: Page) -> list[str]:
 
 def mirrors_line(page: Page, sections: dict[str, set[str]]) -> list[str]:
     """Args: sections: the section numbers of each article, by its letter."""
-    if page.slug in TO_REBUILD:
-        title = re.search(r"^# .+\n+(.*)$", page.body, flags=re.MULTILINE)
-        line, where = title[1] if title else "", "under the title"
-    else:
-        line, where = page.section(ARTICLES_SECTION).strip(), "in “Where the articles say this”"
-        if page.body.count("**Mirrors:**") > 1:
-            return [f"the articles must be named once, {where}"]
+    line, where = page.section(ARTICLES_SECTION).strip(), "in “Where the articles say this”"
+    if page.body.count("**Mirrors:**") > 1:
+        return [f"the articles must be named once, {where}"]
     if line.startswith("**Beyond the articles:** ") and len(line) > 40:
         return []
     links = re.findall(r"\[([A-E])\b([^\]]*)\]\(#source-([a-e])\)", line)
@@ -127,8 +118,6 @@ def chapter_shape(page: Page) -> list[str]:
 
 def opens_with_a_drawing(page: Page) -> list[str]:
     """A picture before code: a drawing that carries the idea, above the first section."""
-    if page.slug in TO_REBUILD:
-        return []
     code = page.sections[""].find("{code-cell}")
     before = page.sections[""][: code if code >= 0 else None]
     has_drawing = re.search(r":file: images/[\w-]+\.svg|\{drawing\}|<svg\b", before)
@@ -137,15 +126,13 @@ def opens_with_a_drawing(page: Page) -> list[str]:
 
 def names_no_file(page: Page) -> list[str]:
     """A reader never opens the articles: a page names none of their files, `sources` does."""
-    if page.slug in TO_REBUILD:
-        return []
     named = [name for name in ARTICLE_FILES if name in page.text]
     return [f"say [A](#source-a) and so on, not {name}" for name in named]
 
 
 def articles_are_linked(page: Page) -> list[str]:
     """A letter says nothing to who has not read `sources`: “article A” is a link."""
-    if page.slug in TO_REBUILD or page.slug == "sources":
+    if page.slug == "sources":
         return []
     bare = re.findall(r"(?<!\[)\b[Aa]rticles? [A-E]\b.{0,20}", page.prose)
     return [f"make a link of the letter: [A](#source-a), got “{words}”" for words in bare]
@@ -179,15 +166,12 @@ def myth_boxes(page: Page, myths: list[dict]) -> list[str]:
     found = []
     for myth in myths:
         word = re.compile(re.escape(myth["word"]), re.IGNORECASE)
-        marks = [f"](#source-{ARTICLE_FILES[myth['file']]})"]
-        marks += [myth["file"]] if page.slug in TO_REBUILD else []
-        if not any(any(mark in box for mark in marks) and word.search(box) for box in boxes):
-            found.append(f"{myth['id']} must have its box, with {marks[0]} and “{myth['word']}”")
+        mark = f"](#source-{ARTICLE_FILES[myth['file']]})"
+        if not any(mark in box and word.search(box) for box in boxes):
+            found.append(f"{myth['id']} must have its box, with {mark} and “{myth['word']}”")
     for box in boxes:
         name = box.splitlines()[0]
-        if page.slug not in TO_REBUILD and (
-            letter := re.search(r"\[[A-E]\b[^]]*\]\(#source-", box)
-        ):
+        if letter := re.search(r"\[[A-E]\b[^]]*\]\(#source-", box):
             found.append(f"the box “{name}” must say [in print](#source-…), got {letter[0]}…")
         for part in (":class: myth", ":class: measurement", "{code-cell}", "{glue:text}"):
             if part not in box:
