@@ -17,22 +17,54 @@ ADDED = "torch.tanh(query + key)"
 
 WRONG = [
     # Task 1
-    edit("no scale", "dot_product", "called scaled, but is not", (f" {SCALE}", "")),
-    edit("scale by D", "dot_product", "no root", (SCALE, "/ query.shape[-1]")),
-    edit("softmax over queries", "dot_product", "dim=-2", (SOFTMAX, "torch.softmax(scores, -2)")),
-    edit("softmax dim=1", "dot_product", "right for a matrix", (SOFTMAX, "scores.softmax(1)")),
-    edit("root of E", "dot_product", "value's width", (SCALE, "/ math.sqrt(value.shape[-1])")),
+    edit(
+        "no scale",
+        "dot_product",
+        "called scaled, but is not",
+        (f" {SCALE}", ""),
+        cause="√D|scale",
+    ),
+    edit(
+        "scale by D",
+        "dot_product",
+        "no root",
+        (SCALE, "/ query.shape[-1]"),
+        cause="√D|root",
+    ),
+    edit(
+        "softmax over queries",
+        "dot_product",
+        "dim=-2",
+        (SOFTMAX, "torch.softmax(scores, -2)"),
+        cause="over the queries|dim=-1",
+    ),
+    edit(
+        "softmax dim=1",
+        "dot_product",
+        "right for a matrix",
+        (SOFTMAX, "scores.softmax(1)"),
+        cause="dim=-1|from the front",
+    ),
+    edit(
+        "root of E",
+        "dot_product",
+        "value's width",
+        (SCALE, "/ math.sqrt(value.shape[-1])"),
+        cause="query's width|√D|which width",
+    ),
     edit(
         "naive exp",
         "dot_product",
         "overflows at large scores",
         (SOFTMAX, "scores.exp() / scores.exp().sum(-1, keepdim=True)"),
+        cause="overflow",
     ),
     edit(
         "changes query",
         "dot_product",
         "scales in place",
         (SCORES, f"query {SCALE.replace('/', '/=')}\n    scores = query @ key.mT"),
+        cause="query was changed",
     ),
     edit(
         "float32 only",
@@ -40,8 +72,15 @@ WRONG = [
         "casts, and loses the dtype",
         ("query @ key.mT", "query.float() @ key.float().mT"),
         ("weights @ value, weights", "weights @ value.float(), weights"),
+        cause="float32",
     ),
-    edit("detached", "dot_product", "for plotting", (SOFTMAX, f"{SOFTMAX}.detach()")),
+    edit(
+        "detached",
+        "dot_product",
+        "for plotting",
+        (SOFTMAX, f"{SOFTMAX}.detach()"),
+        cause="detached",
+    ),
     edit(
         "one batch dimension",
         "dot_product",
@@ -58,17 +97,117 @@ WRONG = [
             "    values = torch.bmm(weights, value)\n"
             "    return (values[0], weights[0]) if alone else (values, weights)",
         ),
+        cause="leading dimensions",
+    ),
+    edit(
+        "float32 inside",
+        "dot_product",
+        "computed in float32, and cast back",
+        (SCORES, f"kept = query.dtype\n    query, key = query.float(), key.float()\n    {SCORES}"),
+        (SOFTMAX, f"{SOFTMAX}.to(kept)"),
+        cause="precis",
+    ),
+    edit(
+        "one largest score for all",
+        "dot_product",
+        "subtracts the maximum of the whole tensor",
+        (
+            SOFTMAX,
+            "(scores - scores.max()).exp()\n    weights = weights / weights.sum(-1, keepdim=True)",
+        ),
+        cause="of a row|own largest|each row",
+    ),
+    edit(
+        "a little more than the sum",
+        "dot_product",
+        "1e-6 against a division by 0",
+        (
+            SOFTMAX,
+            "(scores - scores.amax(-1, keepdim=True)).exp()\n"
+            "    weights = weights / (weights.sum(-1, keepdim=True) + 1e-6)",
+        ),
+        cause="precis|added to the sum",
+    ),
+    edit(
+        "scores clamped",
+        "dot_product",
+        "exp() cannot overflow then",
+        (
+            SOFTMAX,
+            "scores.clamp(-80, 80).exp()\n    weights = weights / weights.sum(-1, keepdim=True)",
+        ),
+        cause="large scores",
+    ),
+    edit(
+        "squeezed",
+        "dot_product",
+        "dimensions of size 1 vanish",
+        (
+            "return weights @ value, weights",
+            "return (weights @ value).squeeze(), weights.squeeze()",
+        ),
+        cause="size 1",
+    ),
+    edit(
+        "whole root",
+        "dot_product",
+        "isqrt, right for 4 and 9",
+        (SCALE, "/ math.isqrt(query.shape[-1])"),
+        cause="√D|root",
+    ),
+    edit(
+        "values alone",
+        "dot_product",
+        "one result",
+        ("return weights @ value, weights", "return weights @ value"),
+        cause="two tensors",
+    ),
+    fill(
+        "nothing returned",
+        "dot_product",
+        "no `return`",
+        f"""
+        {SCORES}
+        weights = scores.softmax(-1)
+        values = weights @ value
+        """,
+        cause="return",
     ),
     # Task 2
-    edit("diagonal excluded", "masks", "strictly before", (CAUSAL, CAUSAL[:-1] + "-1)")),
-    edit("one future token", "masks", "off by one", (CAUSAL, CAUSAL[:-1] + "1)")),
-    edit("upper triangle", "masks", "True = hidden", (CAUSAL, CAUSAL.replace("tril", "triu"))),
-    edit("length + 1", "masks", "<= for <", (PADDING, PADDING.replace("<", "<="))),
+    edit(
+        "diagonal excluded",
+        "masks",
+        "strictly before",
+        (CAUSAL, CAUSAL[:-1] + "-1)"),
+        cause="diagonal|itself",
+    ),
+    edit(
+        "one future token",
+        "masks",
+        "off by one",
+        (CAUSAL, CAUSAL[:-1] + "1)"),
+        cause="look ahead|one diagonal",
+    ),
+    edit(
+        "upper triangle",
+        "masks",
+        "True = hidden",
+        (CAUSAL, CAUSAL.replace("tril", "triu")),
+        cause="upper",
+    ),
+    edit(
+        "length + 1",
+        "masks",
+        "<= for <",
+        (PADDING, PADDING.replace("<", "<=")),
+        cause="<=",
+    ),
     edit(
         "padding on queries",
         "masks",
         "hides rows, not columns",
         (PADDING, PADDING.replace("[:, None, :]", "[:, :, None].expand(-1, -1, n)")),
+        cause="hides keys|last dimension",
     ),
     edit(
         "own width",
@@ -76,20 +215,79 @@ WRONG = [
         "as wide as the longest sentence, not n",
         (PADDING, PADDING.replace("arange(n)", "arange(int(lengths.max()))")),
         ("padding_mask(lengths, n)\n    ###", f"{PADDING}\n    ###"),
+        cause="longest",
     ),
     edit(
         "first sentence's length",
         "masks",
         "works for a batch of one",
         ("padding_mask(lengths, n)\n    ###", "padding_mask(lengths[:1], n)\n    ###"),
+        cause="own length",
     ),
     edit(
         "no empty sentence",
         "masks",
         "a length of 0 made 1, to avoid NaN",
         (PADDING, PADDING.replace("lengths", "lengths.clamp(min=1)")),
+        cause="length of 0|length may be 0",
     ),
-    edit("either mask", "masks", "| for &", ("causal_mask(n) & ", "causal_mask(n) | ")),
+    edit(
+        "either mask",
+        "masks",
+        "| for &",
+        ("causal_mask(n) & ", "causal_mask(n) | "),
+        cause="`|`|both masks",
+    ),
+    edit(
+        "decoder mask of numbers",
+        "masks",
+        "a product of 0 and 1",
+        (
+            "causal_mask(n) & padding_mask(lengths, n)",
+            "causal_mask(n).int() * padding_mask(lengths, n)",
+        ),
+        cause="bool",
+    ),
+    edit(
+        "padding mask of numbers",
+        "masks",
+        "0 and 1",
+        (PADDING, f"{PADDING}.float()"),
+        ("padding_mask(lengths, n)\n    ###", "padding_mask(lengths, n).bool()\n    ###"),
+        cause="bool",
+    ),
+    edit(
+        "no dimension for queries",
+        "masks",
+        "(n, n) & (B, n): B stands where the queries are",
+        ("padding_mask(lengths, n)\n    ###", "padding_mask(lengths, n)[:, 0]\n    ###"),
+        cause="shape",
+    ),
+    edit(
+        "decoder hides queries",
+        "masks",
+        "the rows of padding, not its columns",
+        ("& padding_mask(lengths, n)", "& padding_mask(lengths, n).mT"),
+        cause="row|queries",
+    ),
+    edit(
+        "itself at least",
+        "masks",
+        "a padded position may see itself, to avoid NaN",
+        (
+            "return causal_mask(n) & padding_mask(lengths, n)",
+            "return (causal_mask(n) & padding_mask(lengths, n)) | torch.eye(n).bool()",
+        ),
+        cause="padding that nobody|nobody may look|real tokens",
+    ),
+    edit(
+        "changes lengths",
+        "masks",
+        "unsqueezed in place",
+        (PADDING, "(torch.arange(n) < lengths.unsqueeze_(1))[:, None, :]"),
+        ("return causal_mask(n) & ", "lengths = lengths.clone()\n    return causal_mask(n) & "),
+        cause="lengths was changed",
+    ),
     # Task 3
     edit(
         "mask inverted",
@@ -97,6 +295,7 @@ WRONG = [
         "True = hidden",
         (FILL, FILL.replace("~", "")),
         (CLEAN, ""),
+        cause="upside down",
     ),
     edit(
         "mask added as 0 and 1",
@@ -104,12 +303,31 @@ WRONG = [
         "boolean + float",
         (FILL, "scores = scores + mask"),
         (CLEAN, ""),
+        cause="0 and 1",
     ),
-    edit("mask after softmax", "masked_attention", "not renormalized", (FILL, "pass")),
     edit(
-        "mask ignored", "masked_attention", "a parameter nobody reads", (FILL, "pass"), (CLEAN, "")
+        "mask after softmax",
+        "masked_attention",
+        "not renormalized",
+        (FILL, "pass"),
+        cause="after the softmax",
     ),
-    edit("fill with 0", "masked_attention", "exp(0) = 1", (LOWEST, "0.0"), (CLEAN, "")),
+    edit(
+        "mask ignored",
+        "masked_attention",
+        "a parameter nobody reads",
+        (FILL, "pass"),
+        (CLEAN, ""),
+        cause="ignored",
+    ),
+    edit(
+        "fill with 0",
+        "masked_attention",
+        "exp(0) = 1",
+        (LOWEST, "0.0"),
+        (CLEAN, ""),
+        cause="exp(0)|filled with 0",
+    ),
     edit(
         "renormalized after softmax",
         "masked_attention",
@@ -120,6 +338,7 @@ WRONG = [
             "    if mask is not None:\n        weights = weights * mask\n"
             "        weights = weights / weights.sum(-1, keepdim=True).clamp(min=1e-30)\n",
         ),
+        cause="take part in the sum|before the softmax|after the softmax",
     ),
     edit(
         "NaN in an empty row",
@@ -127,9 +346,22 @@ WRONG = [
         "-inf, all of it",
         (LOWEST, "-torch.inf"),
         (CLEAN, ""),
+        cause="−∞",
     ),
-    edit("uniform empty row", "masked_attention", "looks at padding", (CLEAN, "")),
-    edit("fill with -1e4", "masked_attention", "a score may be lower", (LOWEST, "-1e4")),
+    edit(
+        "uniform empty row",
+        "masked_attention",
+        "looks at padding",
+        (CLEAN, ""),
+        cause="equal numbers|uniform",
+    ),
+    edit(
+        "fill with -1e4",
+        "masked_attention",
+        "a score may be lower",
+        (LOWEST, "-1e4"),
+        cause="however low|lowest",
+    ),
     edit(
         "NaN gradient",
         "masked_attention",
@@ -140,6 +372,7 @@ WRONG = [
             "        scores = scores + bias",
         ),
         ("weights.masked_fill(~mask, 0.0)", "weights.nan_to_num(0.0)"),
+        cause="NaN",
     ),
     edit(
         "changes the mask",
@@ -147,12 +380,14 @@ WRONG = [
         "inverts it in place",
         (FILL, FILL.replace("~mask", "mask.logical_not_()")),
         (CLEAN, ""),
+        cause="mask was changed",
     ),
     edit(
         "mask for heads only",
         "masked_attention",
         "always adds a dimension",
         (FILL, f"mask = mask[:, None] if mask.dim() == 3 else mask\n        {FILL}"),
+        cause="mask (B, T, S)|mask (B, 1, S)",
     ),
     edit(
         "float32 bias",
@@ -163,6 +398,109 @@ WRONG = [
             "bias = torch.zeros(mask.shape).masked_fill(~mask, -1e9)\n"
             "        scores = scores + bias",
         ),
+        cause="float32",
+    ),
+    edit(
+        "-1e9",
+        "masked_attention",
+        "no float16, and a score may be lower",
+        (LOWEST, "-1e9"),
+        cause="however low|lowest|float16",
+    ),
+    edit(
+        "-1e9 added",
+        "masked_attention",
+        "a score may be higher",
+        (FILL, "scores = scores + (~mask) * -1e9"),
+        cause="however low|however large|lowest",
+    ),
+    edit(
+        "-60000",
+        "masked_attention",
+        "so that float16 works",
+        (LOWEST, "-6e4"),
+        cause="however low|lowest",
+    ),
+    edit(
+        "zero only if all are blind",
+        "masked_attention",
+        "an if for the whole mask",
+        (CLEAN, ""),
+        (
+            "    return weights @ value, weights",
+            "    if mask is not None and not mask.any():\n"
+            "        weights = weights * 0\n"
+            "    return weights @ value, weights",
+        ),
+        cause="equal numbers|uniform",
+    ),
+    edit(
+        "blind rows of the first item",
+        "masked_attention",
+        "one list of rows for the batch",
+        (
+            CLEAN,
+            "    if mask is not None:\n"
+            "        blind = ~mask.any(-1, keepdim=True)\n"
+            "        blind = blind[0] if blind.dim() > 2 else blind\n"
+            "        weights = weights.masked_fill(blind, 0.0)\n",
+        ),
+        cause="each item|(B, T, S)|(B, 1, S)",
+    ),
+    edit(
+        "expanded by hand",
+        "masked_attention",
+        "the mask must have all of the weights' leading dimensions, or none",
+        (
+            FILL,
+            "if mask.dim() != 2:\n            mask = mask.reshape(scores.shape)\n        " + FILL,
+        ),
+        cause="mask (S,)|mask (B, 1, S)",
+    ),
+    edit(
+        "transposed when square",
+        "masked_attention",
+        "row and column confused where T = S",
+        (
+            FILL,
+            "if mask.shape[-2:] == (key.shape[-2],) * 2:\n            mask = mask.mT\n        "
+            + FILL,
+        ),
+        cause="row|causal|transpos",
+    ),
+    edit(
+        "one row for all, taken for a column",
+        "masked_attention",
+        "a mask (S,) gets its new dimension at the end",
+        (FILL, "mask = mask[:, None] if mask.dim() == 1 else mask\n        " + FILL),
+        cause="(S,)",
+    ),
+    edit(
+        "scores of float32",
+        "masked_attention",
+        "computed in float32, and cast back",
+        (SCORES, f"kept = query.dtype\n    query, key = query.float(), key.float()\n    {SCORES}"),
+        (SOFTMAX, f"{SOFTMAX}.to(kept)"),
+        cause="precis",
+    ),
+    edit(
+        "softmax by hand, unshifted",
+        "masked_attention",
+        "exponentials times the mask",
+        (FILL, "scores = scores.exp() * mask"),
+        (
+            SOFTMAX,
+            "scores / scores.sum(-1, keepdim=True).clamp(min=1e-30) if mask is not None else "
+            "scores.softmax(-1)",
+        ),
+        cause="overflow",
+    ),
+    edit(
+        "mask as bias in place",
+        "masked_attention",
+        "the caller's query is scaled",
+        (SCORES, "query.div_(math.sqrt(query.shape[-1]))\n    scores = query @ key.mT"),
+        cause="query was changed|in place",
     ),
     # Task 4
     edit(
@@ -170,12 +508,14 @@ WRONG = [
         "heads",
         "right shape, wrong numbers",
         (SPLIT, "x.reshape(n_batch, n_heads, n_positions, d_model // n_heads)"),
+        cause="view",
     ),
     edit(
         "merge by reshape",
         "heads",
         "no transpose",
         (MERGE, "x.reshape(n_batch, n_positions, n_heads * d_head)"),
+        cause="transpos",
     ),
     edit(
         "interleaved heads",
@@ -183,24 +523,115 @@ WRONG = [
         "consistent, but head h gets every H-th feature",
         (SPLIT, "x.reshape(n_batch, n_positions, -1, n_heads).permute(0, 3, 1, 2)"),
         (MERGE, "x.permute(0, 2, 3, 1).reshape(n_batch, n_positions, n_heads * d_head)"),
+        cause="features",
     ),
     edit(
         "split mixes the batch",
         "heads",
         "right for one item",
         (SPLIT, "torch.stack(x.chunk(n_heads, -1)).view(n_batch, n_heads, n_positions, -1)"),
+        cause="items of the batch|items of a batch",
     ),
     edit(
         "merge mixes the batch",
         "heads",
         "right for one item",
         (MERGE, "x.permute(2, 0, 1, 3).reshape(n_batch, n_positions, n_heads * d_head)"),
+        cause="items of the batch|items of a batch",
     ),
     edit(
         "heads as a loop over one item",
         "heads",
         "expands the first item",
         (SPLIT, "torch.stack(x[0].chunk(n_heads, -1)).expand(n_batch, -1, -1, -1)"),
+        cause="items of the batch|items of a batch",
+    ),
+    edit(
+        "no numbers in the message",
+        "heads",
+        "the word alone",
+        (
+            'f"d_model must be a multiple of n_heads, got d_model={d_model}, n_heads={n_heads}"',
+            '"d_model must be a multiple of n_heads"',
+        ),
+        cause="both numbers",
+    ),
+    edit(
+        "one number in the message",
+        "heads",
+        "the number of heads is missing",
+        ("got d_model={d_model}, n_heads={n_heads}", "got {d_model}"),
+        cause="both numbers",
+    ),
+    edit(
+        "an assertion",
+        "heads",
+        "assert for a refusal",
+        ("raise ValueError(", "raise AssertionError("),
+        cause="AssertionError",
+    ),
+    edit(
+        "no refusal of its own",
+        "heads",
+        "reshape complains: another error",
+        ("if d_model % n_heads:", "if n_heads < 1:"),
+        cause="RuntimeError",
+    ),
+    edit(
+        "the rest is dropped",
+        "heads",
+        "a warning in place of an error",
+        ("if d_model % n_heads:", "if n_heads < 1:"),
+        (
+            "return x.reshape(n_batch, n_positions, n_heads, d_model // n_heads)",
+            "x = x[..., : d_model // n_heads * n_heads]\n"
+            "    return x.reshape(n_batch, n_positions, n_heads, d_model // n_heads)",
+        ),
+        cause="no error",
+    ),
+    edit(
+        "refuses fewer features than heads only",
+        "heads",
+        "the wrong test",
+        ("if d_model % n_heads:", "if d_model < n_heads:"),
+        (
+            "return x.reshape(n_batch, n_positions, n_heads, d_model // n_heads)",
+            "x = x[..., : d_model // n_heads * n_heads]\n"
+            "    return x.reshape(n_batch, n_positions, n_heads, d_model // n_heads)",
+        ),
+        cause="no error",
+    ),
+    edit(
+        "merge squeezes",
+        "heads",
+        "a batch of one loses its dimension",
+        (MERGE, f"{MERGE}.squeeze(0)"),
+        cause="B=1|size 1",
+    ),
+    edit(
+        "split squeezes",
+        "heads",
+        "dimensions of size 1 vanish",
+        (SPLIT, f"{SPLIT}.squeeze()"),
+        cause="=1|size 1",
+    ),
+    edit(
+        "merge in float32",
+        "heads",
+        "written into new zeros",
+        (
+            f"return {MERGE}",
+            "out = torch.zeros(n_batch, n_positions, n_heads * d_head)\n"
+            f"    out[:] = {MERGE}\n    return out",
+        ),
+        cause="float32",
+    ),
+    edit(
+        "split detached",
+        "heads",
+        "pieces of the data",
+        (f"return {SPLIT}", f"return {SPLIT.replace('x.', 'x.detach().', 1)}"),
+        cause="detached",
     ),
     # Task 5
     edit(
@@ -208,24 +639,28 @@ WRONG = [
         "multi_head",
         "heads side by side, unmixed",
         ("self.output_projection(merge_heads(values))", "merge_heads(values)"),
+        cause="output_projection",
     ),
     edit(
         "one projection for key and value",
         "multi_head",
         "copied line",
         ("self.value_projection(memory)", "self.key_projection(memory)"),
+        cause="value a projection|value_projection",
     ),
     edit(
         "query from memory",
         "multi_head",
         "cross-attention the wrong way round",
         ("self.query_projection(x)", "self.query_projection(memory)"),
+        cause="queries come from x|from x",
     ),
     edit(
         "root of C",
         "multi_head",
         "d_model's root, not d_head's",
         (ATTEND, f"query = query / math.sqrt(self.n_heads)\n        {ATTEND}"),
+        cause="√D",
     ),
     edit(
         "d_model columns for each head",
@@ -242,31 +677,42 @@ WRONG = [
             "output_projection = nn.Linear(d_model,",
             "output_projection = nn.Linear(n_heads * d_model,",
         ),
+        cause="columns",
     ),
     edit(
         "mask not passed on",
         "multi_head",
         "leaks the future",
         ("(query, key, value, mask)", "(query, key, value)"),
+        cause="mask passed on",
     ),
-    edit("mask meets the heads", "multi_head", "B broadcasts over H", ("mask[:, None]", "mask")),
+    edit(
+        "mask meets the heads",
+        "multi_head",
+        "B broadcasts over H",
+        ("mask[:, None]", "mask"),
+        cause="meet the heads|where the weights have their heads",
+    ),
     edit(
         "mask of the first item",
         "multi_head",
         "works for one item",
         ("mask[:, None]", "mask[0]"),
+        cause="each sentence|each item",
     ),
     edit(
         "mask in self-attention only",
         "multi_head",
         "a memory is thought to need none",
         (ATTEND, f"mask = mask if memory is x else None\n        {ATTEND}"),
+        cause="a memory and a mask",
     ),
     edit(
         "weights detached",
         "multi_head",
         "query and key never learn",
         (ATTEND, f"{ATTEND}\n        values = weights.detach() @ value"),
+        cause="detached",
     ),
     edit(
         "attends over the batch",
@@ -281,20 +727,132 @@ WRONG = [
             "self.output_projection(merge_heads(values)), weights",
             "self.output_projection(merge_heads(values)).transpose(0, 1), weights",
         ),
+        cause="batch",
+    ),
+    edit(
+        "mask told by its size",
+        "multi_head",
+        "as many rows as items: a mask for each item, thinks who looks at sizes",
+        ("mask.dim() == 3", "len(mask) == len(x)"),
+        cause="B = T|as many",
+    ),
+    edit(
+        "heads of the class",
+        "multi_head",
+        "n_heads belongs to all layers",
+        ("self.n_heads = n_heads", "type(self).n_heads = n_heads"),
+        cause="another layer|two layers",
+    ),
+    edit(
+        "remembers the memory",
+        "multi_head",
+        "kept for the next call",
+        (
+            "memory = x if memory is None else memory",
+            "self.kept = getattr(self, 'kept', None) if memory is None else memory\n"
+            "        memory = x if self.kept is None else self.kept",
+        ),
+        cause="call before|earlier call",
+    ),
+    edit(
+        "remembers the mask",
+        "multi_head",
+        "kept for the next call",
+        (
+            "memory = x if memory is None else memory",
+            "self.mask = mask = getattr(self, 'mask', None) if mask is None else mask\n"
+            "        memory = x if memory is None else memory",
+        ),
+        cause="call before|earlier call",
+    ),
+    edit(
+        "changes the mask's shape",
+        "multi_head",
+        "unsqueezed in place",
+        ("mask = mask[:, None]", "mask.unsqueeze_(1)"),
+        cause="mask was changed",
+    ),
+    edit(
+        "a norm besides",
+        "multi_head",
+        "parameters that nobody asked for",
+        (
+            "self.n_heads = n_heads",
+            "self.n_heads = n_heads\n        self.norm = nn.LayerNorm(d_model)",
+        ),
+        cause="norm.weight",
+    ),
+    edit(
+        "weights averaged",
+        "multi_head",
+        "as nn.MultiheadAttention returns them",
+        (
+            "self.output_projection(merge_heads(values)), weights",
+            "self.output_projection(merge_heads(values)), weights.mean(1)",
+        ),
+        cause="(B, H, T, S)",
+    ),
+    edit(
+        "new x alone",
+        "multi_head",
+        "the weights are forgotten",
+        (
+            "self.output_projection(merge_heads(values)), weights",
+            "self.output_projection(merge_heads(values))",
+        ),
+        cause="two tensors",
+    ),
+    edit(
+        "no bias",
+        "multi_head",
+        "as large models have it",
+        *(
+            (
+                f"{part}_projection = nn.Linear(d_model, d_model)",
+                f"{part}_projection = nn.Linear(d_model, d_model, bias=False)",
+            )
+            for part in ("query", "key", "value", "output")
+        ),
+        cause="with a bias",
+    ),
+    edit(
+        "memory detached",
+        "multi_head",
+        "the encoder never learns",
+        (
+            "memory = x if memory is None else memory",
+            "memory = x if memory is None else memory.detach()",
+        ),
+        cause="detached",
+    ),
+    edit(
+        "mask for the first query",
+        "multi_head",
+        "a row is taken, and repeated",
+        ("mask = mask[:, None]  # the same for every head", "mask = mask[:, None, :1]"),
+        cause="(B, T, S)",
     ),
     # Task 6
-    edit("no tanh", "additive", "two layers are then one", (ADDED, "(query + key)")),
+    edit(
+        "no tanh",
+        "additive",
+        "two layers are then one",
+        (ADDED, "(query + key)"),
+        cause="tanh there|tanh",
+    ),
     edit(
         "tanh before the sum",
         "additive",
         "no interaction is left",
         (ADDED, "(torch.tanh(query) + torch.tanh(key))"),
+        cause="before the tanh|of both projections",
     ),
     edit(
         "product for sum",
         "additive",
         "multiplicative after all",
         (ADDED, "torch.tanh(query * key)"),
+        cause="added|sum",
     ),
     edit(
         "softmax included",
@@ -302,6 +860,7 @@ WRONG = [
         "weights, not scores",
         ("@ score_weight", "@ score_weight).softmax(-1)"),
         ("return torch", "return (torch"),
+        cause="softmax",
     ),
     edit(
         "weights not transposed",
@@ -309,6 +868,7 @@ WRONG = [
         "right for a symmetric matrix",
         ("F.linear(query, query_weight)", "(query @ query_weight)"),
         ("F.linear(key, key_weight)", "(key @ key_weight)"),
+        cause="transpos|weight.mT|(d_hidden, d_query)",
     ),
     edit(
         "no leading dimensions",
@@ -316,9 +876,69 @@ WRONG = [
         "counts from the front",
         (".unsqueeze(-2)", "[:, None]"),
         (".unsqueeze(-3)", "[None, :]"),
+        cause="from the end",
     ),
     edit(
-        "key detached", "additive", "keys never learn", (ADDED, "torch.tanh(query + key.detach())")
+        "key detached",
+        "additive",
+        "keys never learn",
+        (ADDED, "torch.tanh(query + key.detach())"),
+        cause="detached",
+    ),
+    edit(
+        "tanh of exponentials",
+        "additive",
+        "overflows for large sums",
+        (ADDED, "((2 * (query + key)).exp() - 1) / ((2 * (query + key)).exp() + 1)"),
+        cause="overflow",
+    ),
+    edit(
+        "tanh whose gradient overflows",
+        "additive",
+        "1 − 2/∞ is right, and its slope is ∞/∞",
+        (ADDED, "(1 - 2 / ((2 * (query + key)).exp() + 1))"),
+        cause="overflow",
+    ),
+    edit(
+        "squeezed",
+        "additive",
+        "a column of weights, and every 1 vanishes",
+        ("@ score_weight", "@ score_weight[:, None]).squeeze()"),
+        ("return torch", "return (torch"),
+        cause="size 1",
+    ),
+    edit(
+        "float32 inside",
+        "additive",
+        "cast, and cast back",
+        (ADDED, "torch.tanh(query.float() + key.float()).to(query.dtype)"),
+        cause="precis",
+    ),
+    edit(
+        "always float32",
+        "additive",
+        "cast and left so",
+        ("@ score_weight", "@ score_weight).float()"),
+        ("return torch", "return (torch"),
+        cause="float32",
+    ),
+    edit(
+        "items with items",
+        "additive",
+        "the new dimensions are the first two",
+        (".unsqueeze(-2)", ".unsqueeze(0)"),
+        (".unsqueeze(-3)", ".unsqueeze(1)"),
+        cause="from the end|row for each query",
+    ),
+    edit(
+        "changes query",
+        "additive",
+        "unsqueezed in place",
+        (
+            "F.linear(query, query_weight).unsqueeze(-2)",
+            "F.linear(query.unsqueeze_(-2), query_weight)",
+        ),
+        cause="query was changed",
     ),
     # Task 7
     fill(
@@ -330,32 +950,37 @@ WRONG = [
     _, weights = candidate(query, key, key, torch.ones(3, 5).tril().bool())
     return torch.allclose(weights.sum(-1), torch.ones(3), atol=1e-4)
 """,
+        cause="mask",
     ),
     edit(
         "no look at the scale",
         "find_defect",
         "mask and sums only",
-        ("/ math.sqrt(4)", "* 0"),
+        ("/ math.sqrt(7)", "* 0"),
         ("atol=1e-3", "atol=1e3"),
+        cause="√D|scale",
     ),
     edit(
         "no look at the values",
         "find_defect",
         "weights only",
         ("torch.allclose(values, weights @ value, atol=1e-4)", "values.shape == (3, 2)"),
+        cause="values",
     ),
     edit(
         "width of one",
         "find_defect",
         "√1 = 1 hides the scale",
-        ("torch.randn(3, 4), torch.randn(5, 4)", "torch.randn(3, 1), torch.randn(5, 1)"),
-        ("math.sqrt(4)", "1"),
+        ("torch.randn(3, 7), torch.randn(5, 7)", "torch.randn(3, 1), torch.randn(5, 1)"),
+        ("math.sqrt(7)", "1"),
+        cause="√D|scale",
     ),
     edit(
         "no look at the sums",
         "find_defect",
         "unnormalized is fine",
         ("torch.allclose(weights.sum(-1), torch.ones(3), atol=1e-4)", "weights.isfinite().all()"),
+        cause="over the queries|sum to 1",
     ),
     fill(
         "scale without a mask, mask without a scale",
@@ -368,6 +993,7 @@ WRONG = [
     values, weights = candidate(query, key, key, mask)
     return bool(weights[~mask].abs().max() < 1e-4)
 """,
+        cause="√D|scale",
     ),
     fill(
         "equal to the last digit",
@@ -384,6 +1010,91 @@ WRONG = [
             return False
     return True
 """,
+        cause="tolerance|last digit",
+    ),
+    edit(
+        "width of four",
+        "find_defect",
+        "√4 = 2, so a scale of ½ is right there",
+        ("torch.randn(3, 7), torch.randn(5, 7)", "torch.randn(3, 4), torch.randn(5, 4)"),
+        ("math.sqrt(7)", "math.sqrt(4)"),
+        cause="always by 2|fixed number",
+    ),
+    edit(
+        "as many keys as features",
+        "find_defect",
+        "√S = √D",
+        ("torch.randn(3, 7), torch.randn(5, 7)", "torch.randn(3, 5), torch.randn(5, 5)"),
+        ("math.sqrt(7)", "math.sqrt(5)"),
+        cause="√S",
+    ),
+    edit(
+        "values as wide as keys",
+        "find_defect",
+        "√E = √D",
+        ("torch.randn(5, 2)", "torch.randn(5, 7)"),
+        cause="√E",
+    ),
+    edit(
+        "as many queries as features",
+        "find_defect",
+        "√T = √D",
+        ("torch.randn(3, 7), torch.randn(5, 7)", "torch.randn(3, 3), torch.randn(5, 3)"),
+        ("math.sqrt(7)", "math.sqrt(3)"),
+        cause="√T",
+    ),
+    edit(
+        "a generous tolerance",
+        "find_defect",
+        "0.5 for the logarithms",
+        ("atol=1e-3", "atol=0.5"),
+        cause="√|scale|divides|chance",
+    ),
+    edit(
+        "no look at forbidden weights",
+        "find_defect",
+        "the mask is passed, and forgotten",
+        ("if weights[~mask].abs().max() > 1e-4:", "if weights.isnan().any():"),
+        cause="mask",
+    ),
+    edit(
+        "a wide look at forbidden weights",
+        "find_defect",
+        "small is thought to be zero",
+        ("if weights[~mask].abs().max() > 1e-4:", "if weights[~mask].abs().max() > 0.3:"),
+        cause="mask",
+    ),
+    edit(
+        "values of the right sum",
+        "find_defect",
+        "a look at their size only",
+        (
+            "torch.allclose(values, weights @ value, atol=1e-4)",
+            "values.abs().max() <= value.abs().max() + 1e-4",
+        ),
+        cause="values",
+    ),
+    edit(
+        "alternating",
+        "find_defect",
+        "guesses by counting its calls",
+        (
+            "    query, key = torch",
+            "    global calls\n    calls = globals().get('calls', 0) + 1\n"
+            "    return calls in (1, 5, 6, 7, 8)\n    query, key = torch",
+        ),
+        cause="calls before",
+    ),
+    edit(
+        "by its name",
+        "find_defect",
+        "looks at the label of the candidate",
+        (
+            "    query, key = torch",
+            "    good = ('right', 'scaled_first', 'in_double', 'in_steps')\n"
+            "    return getattr(candidate, '__name__', '') in good\n    query, key = torch",
+        ),
+        cause="rejects a right|accepts a function",
     ),
 ]
 
@@ -434,6 +1145,16 @@ RIGHT = [
         return torch.bmm(weights, value).reshape(*batch, T, E), weights.reshape(*batch, T, S)
         """,
     ),
+    fill(
+        "fourth roots",
+        "dot_product",
+        "both scaled before the product, a logarithm of the softmax",
+        """
+        root = query.shape[-1] ** 0.25
+        weights = F.log_softmax((query / root) @ (key / root).mT, dim=-1).exp()
+        return torch.einsum("...ts,...se->...te", weights, value), weights
+        """,
+    ),
     write(
         "query by query",
         "dot_product",
@@ -475,6 +1196,17 @@ def attention(query, key, value):
         """,
     ),
     fill(
+        "the upper triangle, negated",
+        "masks",
+        "cumulative sums and one_hot-like comparisons",
+        "return torch.logical_not(torch.triu(torch.ones(n, n), diagonal=1))",
+        """
+        ones = torch.ones(len(lengths), n, dtype=torch.int64)
+        return (ones.cumsum(1) <= lengths.unsqueeze(1)).unsqueeze(1)
+        """,
+        "return torch.stack([padding_mask(x[None], n)[0] & causal_mask(n) for x in lengths])",
+    ),
+    fill(
         "-inf and nan_to_num",
         "masked_attention",
         "written with torch.where",
@@ -487,15 +1219,36 @@ def attention(query, key, value):
         """,
     ),
     fill(
-        "-1e9",
+        "only what is allowed",
         "masked_attention",
-        "low enough, and zeroed by a product",
+        "the allowed scores of one query at a time, no fill at all",
+        """
+        scores = query @ key.mT / math.sqrt(query.shape[-1])
+        if mask is None:
+            weights = F.softmax(scores, -1)
+            return weights @ value, weights
+        rows, allowed = scores.reshape(-1, scores.shape[-1]), mask.expand(scores.shape)
+        out = []
+        for row, seen in zip(rows, allowed.reshape(-1, scores.shape[-1])):
+            places = seen.nonzero()[:, 0]
+            out.append(torch.zeros_like(row).index_put((places,), row[places].softmax(0)))
+        weights = torch.stack(out).reshape(scores.shape)
+        return weights @ value, weights
+        """,
+    ),
+    fill(
+        "-inf, blind rows apart",
+        "masked_attention",
+        "a row without any True gets a mask of all True, and then zeros",
         """
         if mask is None:
-            mask = torch.ones((), dtype=torch.bool, device=query.device)
-        scores = (query / query.shape[-1] ** 0.5) @ key.transpose(-1, -2)
-        weights = F.softmax(scores.masked_fill(mask.logical_not(), -1e9), -1) * mask
-        return weights @ value, weights
+            mask = torch.ones(1, 1, dtype=torch.bool, device=query.device)
+        blind = mask.any(-1, keepdim=True).logical_not()
+        scores = torch.matmul(query * query.shape[-1] ** -0.5, key.transpose(-2, -1))
+        scores = scores.masked_fill(~(mask | blind), float("-inf"))
+        weights = torch.exp(scores - torch.logsumexp(scores, -1, keepdim=True))
+        weights = torch.where(blind, 0.0, weights)
+        return torch.matmul(weights, value), weights
         """,
     ),
     fill(
@@ -548,10 +1301,23 @@ def attention(query, key, value):
         "names for the steps",
         """
         if x.shape[2] % n_heads:
-            raise ValueError("C must be a multiple of n_heads")
+            raise ValueError("%d is no multiple of %d" % (x.shape[2], n_heads))
         return x.unflatten(2, (n_heads, -1)).permute(0, 2, 1, 3).contiguous()
         """,
         "return x.permute(0, 2, 1, 3).flatten(2)",
+    ),
+    fill(
+        "slices",
+        "heads",
+        "head by head",
+        """
+        size, rest = divmod(x.shape[-1], n_heads)
+        if rest != 0:
+            raise ValueError(f"n_heads={n_heads} has no multiple {x.shape[-1]}, rest {rest}")
+        heads = [x[:, :, h * size : (h + 1) * size] for h in range(n_heads)]
+        return torch.cat([head.unsqueeze(1) for head in heads], dim=1)
+        """,
+        "return torch.movedim(x, 1, 2).reshape(x.shape[0], x.shape[2], x.shape[1] * x.shape[3])",
     ),
     fill(
         "one head after the other",
@@ -639,6 +1405,17 @@ class MultiHeadAttention(nn.Module):
         q = torch.einsum("...tq,hq->...th", query, query_weight)[..., :, None, :]
         k = torch.einsum("...sk,hk->...sh", key, key_weight)[..., None, :, :]
         return ((q + k).tanh() * score_weight).sum(dim=-1)
+        """,
+    ),
+    fill(
+        "tanh by hand",
+        "additive",
+        "2 σ(2x) − 1, and a matrix of one column",
+        """
+        total = torch.matmul(query, query_weight.mT)[..., :, None, :]
+        total = total + torch.matmul(key, key_weight.mT)[..., None, :, :]
+        small = torch.sigmoid(2 * total)
+        return torch.matmul(2 * small - 1, score_weight.unsqueeze(-1)).squeeze(-1)
         """,
     ),
     fill(

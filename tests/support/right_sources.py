@@ -299,7 +299,7 @@ _SOURCES = {
                     case (d_head, 0):
                         return x.view(*x.shape[:2], n_heads, d_head).permute(0, 2, 1, 3)
                     case (_, rest):
-                        raise ValueError(f"no multiple, {rest=}")
+                        raise ValueError(f"{x.shape[-1]}: no multiple of {n_heads}, {rest=}")
 
             def merge_heads(x):
                 b, h, t, d = x.shape
