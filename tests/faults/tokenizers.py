@@ -13,18 +13,26 @@ MASK = "torch.arange(n) < lengths[:, None]"
 
 WRONG = [
     # Task 1
-    edit("one for each word", "count_pairs", "the word's number is ignored", ("+= n", "+= 1")),
+    edit(
+        "one for each word",
+        "count_pairs",
+        "the word's number is ignored",
+        ("+= n", "+= 1"),
+        cause="word's number|added 1|add 1",
+    ),
     edit(
         "last pair left out",
         "count_pairs",
         "off by one",
         ("pairwise(word)", "pairwise(word[:-1])"),
+        cause="last pair",
     ),
     edit(
         "each pair once a word",
         "count_pairs",
         "a set of pairs",
         ("pairwise(word)", "set(pairwise(word))"),
+        cause="several times|twice",
     ),
     fill(
         "no overlaps",
@@ -42,12 +50,14 @@ WRONG = [
                 last = (pair, place)
         return counts
         """,
+        cause="overlap",
     ),
     edit(
         "smaller id first",
         "count_pairs",
         "neighbors without a direction",
         ("counts[pair] += n", "counts[min(pair), max(pair)] += n"),
+        cause="sort",
     ),
     fill(
         "across words",
@@ -57,6 +67,7 @@ WRONG = [
         ids = [index for word, n in words.items() for _ in range(n) for index in word]
         return Counter(pairwise(ids))
         """,
+        cause="from one word to the next",
     ),
     fill(
         "single ids",
@@ -72,6 +83,82 @@ WRONG = [
                     counts[word[i], word[i]] += n
         return counts
         """,
+        cause="one id|single id",
+    ),
+    edit(
+        "id 0 is nothing",
+        "count_pairs",
+        "a pair must have two true ids",
+        ("counts[pair] += n", "counts[pair] += n if all(pair) else 0"),
+        cause="0 is an id",
+    ),
+    edit(
+        "id 0 leaves no pair",
+        "count_pairs",
+        "taken for padding",
+        ("for pair in pairwise(word):", "for pair in pairwise([i for i in word if i]):"),
+        cause="0 is an id",
+    ),
+    edit(
+        "bytes only",
+        "count_pairs",
+        "what was merged is not counted",
+        ("counts[pair] += n", "counts[pair] += n * (max(pair) < 256)"),
+        cause="above 255",
+    ),
+    write(
+        "goes on counting",
+        "count_pairs",
+        "a default that all calls share",
+        """
+def count_pairs(words, counts=Counter()):
+    for word, n in words.items():
+        for pair in pairwise(word):
+            counts[pair] += n
+    return dict(counts)
+        """,
+        cause="earlier call",
+    ),
+    fill(
+        "takes the words out",
+        "count_pairs",
+        "empties its argument",
+        """
+        counts = Counter()
+        while words:
+            word, n = words.popitem()
+            for pair in pairwise(word):
+                counts[pair] += n
+        return counts
+        """,
+        cause="words was changed",
+    ),
+    edit(
+        "a list",
+        "count_pairs",
+        "most_common",
+        ("return counts", "return counts.most_common()"),
+        cause="dictionary",
+    ),
+    edit(
+        "first pair left out",
+        "count_pairs",
+        "off by one",
+        ("pairwise(word)", "pairwise(word[1:])"),
+        cause="first",
+    ),
+    fill(
+        "two by two",
+        "count_pairs",
+        "steps of two ids",
+        """
+        counts = Counter()
+        for word, n in words.items():
+            for i in range(0, len(word) - 1, 2):
+                counts[word[i], word[i + 1]] += n
+        return counts
+        """,
+        cause="left out",
     ),
     # Task 2
     edit(
@@ -79,6 +166,7 @@ WRONG = [
         "merge",
         "stops too early",
         ("i += 2", "return merged + list(ids[i + 2 :])"),
+        cause="every occurrence",
     ),
     fill(
         "from the right",
@@ -95,6 +183,7 @@ WRONG = [
                 i -= 1
         return merged[::-1]
         """,
+        cause="from the left",
     ),
     fill(
         "search in text",
@@ -104,6 +193,7 @@ WRONG = [
         text = " ".join(map(str, ids)).replace(f"{pair[0]} {pair[1]}", str(new_id))
         return [int(word) for word in text.split()]
         """,
+        cause="in text",
     ),
     fill(
         "merges what it made",
@@ -117,6 +207,7 @@ WRONG = [
                 merged[-2:] = [new_id]
         return merged
         """,
+        cause="has made",
     ),
     fill(
         "in place",
@@ -130,6 +221,7 @@ WRONG = [
             i += 1
         return ids
         """,
+        cause="ids was changed",
     ),
     fill(
         "each overlapping one",
@@ -145,6 +237,65 @@ WRONG = [
                 merged.append(index)
         return merged
         """,
+        cause="no id twice|used twice",
+    ),
+    edit(
+        "the same list",
+        "merge",
+        "returned where nothing is merged",
+        (
+            "    merged, i = [], 0\n",
+            "    if pair not in pairwise(ids):\n        return ids\n    merged, i = [], 0\n",
+        ),
+        cause="new list",
+    ),
+    edit(
+        "identity",
+        "merge",
+        "`is`: right for small numbers",
+        (STEP, "if i + 1 < len(ids) and ids[i] is pair[0] and ids[i + 1] is pair[1]:"),
+        cause="==",
+    ),
+    fill(
+        "as bytes",
+        "merge",
+        "replaced in a bytes object",
+        """
+        text = bytes(ids)
+        merged = []
+        for k, part in enumerate(text.split(bytes(pair))):
+            merged += [new_id] * (k > 0) + list(part)
+        return merged
+        """,
+        cause="larger than 256|bytes",
+    ),
+    edit(
+        "id 0 is nothing",
+        "merge",
+        "no pair with a 0",
+        (STEP, "if all(pair) and tuple(ids[i : i + 2]) == pair:"),
+        cause="0 is an id",
+    ),
+    edit(
+        "either order",
+        "merge",
+        "a set of two",
+        (STEP, "if len(ids[i : i + 2]) == 2 and {*ids[i : i + 2]} == {*pair}:"),
+        cause="does not hold the pair",
+    ),
+    edit(
+        "a tuple",
+        "merge",
+        "as the words are",
+        ("return merged", "return tuple(merged)"),
+        cause="a list",
+    ),
+    edit(
+        "last id lost",
+        "merge",
+        "pairs to the end, and no single id",
+        ("while i < len(ids):", "while i < len(ids) - 1:"),
+        cause="the end",
     ),
     # Task 3
     edit(
@@ -152,12 +303,14 @@ WRONG = [
         "learn",
         "max takes the first",
         (BEST, "max(counts, key=counts.get)"),
+        cause="smallest|equals|tie",
     ),
     edit(
         "ties by the largest",
         "learn",
         "one max for both",
         (BEST, "max(counts, key=lambda pair: (counts[pair], pair))"),
+        cause="smallest|equals|tie",
     ),
     edit(
         "counts made once",
@@ -168,21 +321,36 @@ WRONG = [
             "        counts = count_pairs(ids) if new_id == 256 else counts\n"
             "        for done in merges:\n            counts.pop(done, None)\n",
         ),
+        cause="count again",
     ),
-    edit("ids from 257", "learn", "off by one", (AGAIN, AGAIN.replace("new_id)", "new_id + 1)"))),
+    edit(
+        "ids from 257",
+        "learn",
+        "off by one",
+        (AGAIN, AGAIN.replace("new_id)", "new_id + 1)")),
+        cause="256",
+    ),
     edit(
         "never a single one",
         "learn",
         "a pair that occurs once is left alone",
         ("if not counts:", "if not counts or max(counts.values()) < 2:"),
+        cause="occurs once",
     ),
     edit(
         "words count once",
         "learn",
         "their numbers are lost",
         ("tuple(word): n for", "tuple(word): 1 for"),
+        cause="as often as it occurs",
     ),
-    edit("runs out", "learn", "the smallest of nothing", ("if not counts:", "if new_id < 0:")),
+    edit(
+        "runs out",
+        "learn",
+        "the smallest of nothing",
+        ("if not counts:", "if new_id < 0:"),
+        cause="no pair is left|running out|run out",
+    ),
     fill(
         "ties by spelling",
         "learn",
@@ -201,6 +369,7 @@ WRONG = [
             ids = {tuple(merge(list(word), best, new_id)): n for word, n in ids.items()}
         return merges
         """,
+        cause="by the ids|orders tuples|letters",
     ),
     fill(
         "letters only",
@@ -218,20 +387,79 @@ WRONG = [
             ids = {tuple(merge(list(word), best, new_id)): n for word, n in ids.items()}
         return merges
         """,
+        cause="larger than 127|no ASCII|Chinese",
+    ),
+    edit(
+        "ties by the first id",
+        "learn",
+        "the second does not count",
+        (BEST, "min(counts, key=lambda pair: (-counts[pair], pair[0]))"),
+        cause="second id|smallest",
+    ),
+    edit(
+        "byte 0 is nothing",
+        "learn",
+        "not merged",
+        (
+            "        if not counts:",
+            "        counts = {p: n for p, n in counts.items() if all(p)}\n        if not counts:",
+        ),
+        cause="0 is a byte",
+    ),
+    edit(
+        "pairs as lists",
+        "learn",
+        "no tuples",
+        ("merges.append(best)", "merges.append(list(best))"),
+        cause="a tuple",
+    ),
+    edit(
+        "changes words",
+        "learn",
+        "empties its argument",
+        (
+            "ids = {tuple(word): n for word, n in words.items()}",
+            "ids = {tuple(word): words.pop(word) for word in list(words)}",
+        ),
+        cause="words was changed",
+    ),
+    edit(
+        "merges once a word",
+        "learn",
+        "the first place alone",
+        (
+            AGAIN,
+            "once = {}\n"
+            "        for word, n in ids.items():\n"
+            "            places = [i for i, pair in enumerate(pairwise(word)) if pair == best]\n"
+            "            for i in places[:1]:\n"
+            "                word = word[:i] + (new_id,) + word[i + 2 :]\n"
+            "            once[word] = n\n"
+            "        ids = once",
+        ),
+        cause="every place|every occurrence|all places",
     ),
     # Task 4
-    edit("from the left", "encode_word", "the first pair that fits", (FIRST, "known[0]")),
+    edit(
+        "from the left",
+        "encode_word",
+        "the first pair that fits",
+        (FIRST, "known[0]"),
+        cause="learned first|leftmost",
+    ),
     edit(
         "learned last first",
         "encode_word",
         "the largest id",
         (FIRST, "max(known, key=new_ids.get)"),
+        cause="learned first",
     ),
     edit(
         "most frequent in the word",
         "encode_word",
         "the rule of learning, used for encoding",
         (FIRST, "max(known, key=known.count)"),
+        cause="learned first",
     ),
     fill(
         "longest piece",
@@ -248,6 +476,7 @@ WRONG = [
             place += len(table[ids[-1]])
         return ids
         """,
+        cause="longest",
     ),
     fill(
         "one of each",
@@ -262,18 +491,65 @@ WRONG = [
                     break
         return ids
         """,
+        cause="every a b",
     ),
     edit(
         "bytes only",
         "encode_word",
         "what was merged is not looked at again",
         ("if pair in new_ids]", "if pair in new_ids and max(pair) < 256]"),
+        cause="merged pieces",
     ),
     edit(
         "by the size of the pair",
         "encode_word",
         "smallest ids, not smallest new id",
         (FIRST, "min(known)"),
+        cause="learned first|smallest ids",
+    ),
+    write(
+        "remembers words",
+        "encode_word",
+        "a cache that knows nothing of the merges",
+        """
+known_words = {}
+
+def encode_word(word, merges):
+    if word not in known_words:
+        ids = list(word)
+        for k, pair in enumerate(merges):
+            ids = merge(ids, pair, 256 + k)
+        known_words[word] = ids
+    return list(known_words[word])
+        """,
+        cause="earlier call",
+    ),
+    fill(
+        "takes merges out",
+        "encode_word",
+        "empties its argument",
+        """
+        ids, new_id = list(word), 256
+        while merges:
+            ids = merge(ids, merges.pop(0), new_id)
+            new_id += 1
+        return ids
+        """,
+        cause="merges was changed",
+    ),
+    edit(
+        "byte 0 is nothing",
+        "encode_word",
+        "never merged",
+        ("if pair in new_ids]", "if pair in new_ids and all(pair)]"),
+        cause="0 is a byte",
+    ),
+    edit(
+        "ids from 255",
+        "encode_word",
+        "off by one",
+        ("256 + k for", "255 + k for"),
+        cause="256",
     ),
     # Task 5
     edit(
@@ -281,26 +557,42 @@ WRONG = [
         "decode",
         "half characters vanish",
         ('errors="replace"', 'errors="ignore"'),
+        cause="replace",
     ),
     edit(
         "one by one",
         "decode",
         "each id decoded alone",
         (REPLACE, '"".join(piece.decode("utf-8", errors="replace") for piece in pieces)'),
+        cause="each id alone",
     ),
-    edit("strict", "decode", "half a character is an error", (', errors="replace"', "")),
-    edit("Latin-1", "decode", "a byte is a character", ('"utf-8", errors="replace"', '"latin-1"')),
+    edit(
+        "strict",
+        "decode",
+        "half a character is an error",
+        (', errors="replace"', ""),
+        cause="UnicodeDecodeError",
+    ),
+    edit(
+        "Latin-1",
+        "decode",
+        "a byte is a character",
+        ('"utf-8", errors="replace"', '"latin-1"'),
+        cause="UTF-8|three bytes",
+    ),
     edit(
         "negative ids",
         "decode",
         "counted from the end",
         (RANGE, "if index >= len(table):"),
+        cause="negative|-1",
     ),
     edit(
         "skips silently",
         "decode",
         "an unknown id is nothing",
         ('raise ValueError(f"ids must lie in 0…{len(table) - 1}, got {index}")', "continue"),
+        cause="no error|not raised|ValueError",
     ),
     edit(
         "skipped ids unchecked",
@@ -310,6 +602,7 @@ WRONG = [
             RANGE,
             f"if skip_special_tokens and index >= n_text:\n            continue\n        {RANGE}",
         ),
+        cause="skip_special_tokens",
     ),
     fill(
         "names taken out of the text",
@@ -329,12 +622,109 @@ WRONG = [
                 text = text.replace(name, "")
         return text
         """,
+        cause="reads like",
     ),
     edit(
         "names sorted",
         "decode",
         "another order of names",
         ("for name in special_tokens", "for name in sorted(special_tokens)"),
+        cause="their order",
+    ),
+    edit(
+        "no id in the message",
+        "decode",
+        "says only what there is",
+        ("…{len(table) - 1}, got {index}", "…{len(table) - 1}"),
+        cause="in it",
+    ),
+    edit(
+        "IndexError",
+        "decode",
+        "the list complains",
+        (RANGE, "if index < 0:"),
+        cause="IndexError",
+    ),
+    edit(
+        "one too many",
+        "decode",
+        "> for >=",
+        (RANGE, "if not 0 <= index <= len(table):"),
+        cause="IndexError",
+    ),
+    edit(
+        "id 0 is padding",
+        "decode",
+        "left out",
+        ("    for index in ids:\n", "    for index in filter(None, ids):\n"),
+        cause="0 is an id",
+    ),
+    edit(
+        "stripped",
+        "decode",
+        "no spaces at the ends",
+        (REPLACE, f"{REPLACE}.strip()"),
+        cause="space",
+    ),
+    fill(
+        "decoded between the names",
+        "decode",
+        "each special token ends a text",
+        """
+        table = [bytes([i]) for i in range(256)]
+        for first, second in merges:
+            table.append(table[first] + table[second])
+        text, waiting = "", b""
+        for index in ids:
+            place = index - len(table)
+            if index < 0 or place >= len(special_tokens):
+                raise ValueError(f"no token has the id {index}")
+            if place < 0:
+                waiting += table[index]
+                continue
+            text += waiting.decode(errors="replace")
+            waiting = b""
+            text += "" if skip_special_tokens else special_tokens[place]
+        return text + waiting.decode(errors="replace")
+        """,
+        cause="side by side",
+    ),
+    write(
+        "one table for all",
+        "decode",
+        "made at the first call",
+        """
+table = [bytes([i]) for i in range(256)]
+
+def decode(ids, merges, special_tokens=(), skip_special_tokens=False):
+    for first, second in merges[len(table) - 256 :]:
+        table.append(table[first] + table[second])
+    n_text = 256 + len(merges)
+    pieces = []
+    for index in ids:
+        if not 0 <= index < n_text + len(special_tokens):
+            raise ValueError(f"no token has the id {index}")
+        if index < n_text:
+            pieces.append(table[index])
+        elif not skip_special_tokens:
+            pieces.append(special_tokens[index - n_text].encode())
+    return b"".join(pieces).decode(errors="replace")
+        """,
+        cause="earlier call",
+    ),
+    edit(
+        "takes ids out",
+        "decode",
+        "empties its argument",
+        ("    for index in ids:\n", "    while ids:\n        index = ids.pop(0)\n"),
+        cause="ids was changed",
+    ),
+    edit(
+        "negative ids unless skipped",
+        "decode",
+        "a range whose end is special",
+        (RANGE, "if index >= len(table) or (index < 0 and not skip_special_tokens):"),
+        cause="skip_special_tokens",
     ),
     # Task 6
     edit(
@@ -343,55 +733,169 @@ WRONG = [
         "text becomes a sign",
         ("if allowed_special:", "if special_tokens:"),
         (SORTED, "sorted(special_tokens, key=len, reverse=True)"),
+        cause="allowed",
     ),
     edit(
         "one allowed, all allowed",
         "encode",
         "a switch instead of a list",
         (SORTED, "sorted(special_tokens, key=len, reverse=True)"),
+        cause="only <|pad|> is allowed",
     ),
     edit(
         "place among the allowed",
         "encode",
         "the id depends on the call",
         ("special_tokens.index(part)", "allowed_special.index(part)"),
+        cause="its place in special_tokens",
     ),
-    edit("no longest first", "encode", "as they come", (SORTED, "allowed_special")),
+    edit(
+        "no longest first",
+        "encode",
+        "as they come",
+        (SORTED, "allowed_special"),
+        cause="longer",
+    ),
     edit(
         "uncut",
         "encode",
         "merges reach over words",
         ("for word in split_words(part):", "for word in [part]:"),
+        cause="split_words",
     ),
     edit(
         "split at spaces",
         "encode",
         "the spaces are lost",
         ("split_words(part)", "part.split()"),
+        cause="space",
     ),
     edit(
         "patterns",
         "encode",
         "names not escaped",
         ("map(re.escape, longest_first)", "longest_first"),
+        cause="dot|sign",
     ),
     edit(
         "escaped by hand",
         "encode",
         "only the bar",
         ("map(re.escape, longest_first)", '(name.replace("|", "[|]") for name in longest_first)'),
+        cause="dot",
+    ),
+    fill(
+        "name by name",
+        "encode",
+        "the longest is cut out of the whole text first",
+        """
+        parts = [text]
+        for name in sorted(allowed_special, key=len, reverse=True):
+            cut = []
+            for part in parts:
+                if isinstance(part, int):
+                    cut.append(part)
+                    continue
+                for k, piece in enumerate(part.split(name)):
+                    cut += [256 + len(merges) + special_tokens.index(name)] * (k > 0) + [piece]
+            parts = cut
+        ids = []
+        for part in parts:
+            if isinstance(part, int):
+                ids.append(part)
+            else:
+                for word in split_words(part):
+                    ids += encode_word(word.encode(), merges)
+        return ids
+        """,
+        cause="begins first",
+    ),
+    edit(
+        "normalized",
+        "encode",
+        "NFKC, as good programs do",
+        (
+            "    parts = [text]",
+            "    import unicodedata\n"
+            "    text = unicodedata.normalize('NFKC', text)\n    parts = [text]",
+        ),
+        cause="normalized",
+    ),
+    edit(
+        "composed",
+        "encode",
+        "NFC: a letter and its accent are one",
+        (
+            "    parts = [text]",
+            "    import unicodedata\n"
+            "    text = unicodedata.normalize('NFC', text)\n    parts = [text]",
+        ),
+        cause="normalized",
+    ),
+    edit(
+        "stripped pieces",
+        "encode",
+        "spaces beside names are lost",
+        ("split_words(part)", "split_words(part.strip() if allowed_special else part)"),
+        cause="space",
+    ),
+    edit(
+        "small letters",
+        "encode",
+        "lower()",
+        ("word.encode()", "word.lower().encode()"),
+        cause="small|lower",
+    ),
+    edit(
+        "empty text",
+        "encode",
+        "one name at least is expected where names are allowed",
+        ("    ids = []\n", "    ids = [256] if allowed_special and not text else []\n"),
+        cause="empty text",
+    ),
+    edit(
+        "ids before the merges",
+        "encode",
+        "256 + j",
+        ("256 + len(merges) + special", "256 + special"),
+        cause="2 merges",
     ),
     # Task 7
-    edit("upside down", "collate", "True = padding", (MASK, MASK.replace("<", ">="))),
-    edit("mask from the ids", "collate", "a real pad_id is hidden", (MASK, "ids != pad_id")),
-    edit("zeros", "collate", "pad_id ignored", ("n), pad_id)", "n), 0)")),
-    edit("numbers", "collate", "a mask of 0 and 1", (MASK, f"({MASK}).long()")),
+    edit(
+        "upside down",
+        "collate",
+        "True = padding",
+        (MASK, MASK.replace("<", ">=")),
+        cause="upside down",
+    ),
+    edit(
+        "mask from the ids",
+        "collate",
+        "a real pad_id is hidden",
+        (MASK, "ids != pad_id"),
+        cause="from the lengths",
+    ),
+    edit(
+        "zeros",
+        "collate",
+        "pad_id ignored",
+        ("n), pad_id)", "n), 0)"),
+        cause="pad_id",
+    ),
+    edit(
+        "numbers",
+        "collate",
+        "a mask of 0 and 1",
+        (MASK, f"({MASK}).long()"),
+        cause="boolean",
+    ),
     edit(
         "left",
         "collate",
         "padding before the ids",
         ("ids[b, : len(row)]", "ids[b, n - len(row) :]"),
         (MASK, "torch.arange(n) >= n - lengths[:, None]"),
+        cause="on the left|padding on the right",
     ),
     fill(
         "rows filled up",
@@ -404,6 +908,7 @@ WRONG = [
         mask = torch.tensor([[t < m for t in range(max(lengths))] for m in lengths])
         return torch.tensor(rows), mask
         """,
+        cause="rows were changed",
     ),
     edit(
         "mask stops at padding",
@@ -413,12 +918,88 @@ WRONG = [
             MASK,
             "(ids != pad_id).flip(1).cummax(1).values.flip(1)",
         ),
+        cause="from the lengths",
     ),
     edit(
         "no empty row",
         "collate",
         "a length of 0 made 1",
         ("len(row) for row in rows]", "max(1, len(row)) for row in rows]"),
+        cause="empty row",
+    ),
+    edit(
+        "the largest row is the longest",
+        "collate",
+        "max of lists compares ids",
+        ("n = int(lengths.max())", "n = max(len(max(rows)), 0)"),
+        cause="longest",
+    ),
+    fill(
+        "F.pad of an empty row",
+        "collate",
+        "torch.tensor([]) is float32",
+        """
+        n = max(map(len, rows))
+        pad = torch.nn.functional.pad
+        ids = [pad(torch.tensor(row), (0, n - len(row)), value=pad_id) for row in rows]
+        mask = torch.tensor([[t < len(row) for t in range(n)] for row in rows])
+        return torch.stack(ids), mask
+        """,
+        cause="float32",
+    ),
+    edit(
+        "squeezed",
+        "collate",
+        "a batch of one loses its dimension",
+        (
+            "return ids, torch.arange(n) < lengths[:, None]",
+            "return ids.squeeze(), (torch.arange(n) < lengths[:, None]).squeeze()",
+        ),
+        cause="size 1",
+    ),
+    write(
+        "one buffer",
+        "collate",
+        "written again by the next call of the same shape",
+        """
+buffers = {}
+
+def collate(rows, pad_id):
+    shape = len(rows), max(map(len, rows))
+    ids = buffers.setdefault(shape, torch.zeros(shape, dtype=torch.int64)).fill_(pad_id)
+    for b, row in enumerate(rows):
+        ids[b, : len(row)] = torch.tensor(row, dtype=torch.int64)
+    return ids, torch.tensor([[t < len(row) for t in range(shape[1])] for row in rows])
+        """,
+        cause="changed by the next",
+    ),
+    edit(
+        "id 0 is not real",
+        "collate",
+        "a mask that takes 0 for padding, too",
+        (MASK, f"({MASK}) & (ids != 0)"),
+        cause="0 is an id",
+    ),
+    edit(
+        "int32",
+        "collate",
+        "half the memory",
+        ("return ids, ", "return ids.int(), "),
+        cause="int32",
+    ),
+    edit(
+        "padded to a hundred",
+        "collate",
+        "room for more",
+        ("n = int(lengths.max())", "n = 8 * -(-int(lengths.max()) // 8)"),
+        cause="longest",
+    ),
+    edit(
+        "no negative padding",
+        "collate",
+        "abs of the id",
+        ("n), pad_id)", "n), abs(pad_id))"),
+        cause="any whole number",
     ),
 ]
 
@@ -478,6 +1059,26 @@ RIGHT = [
         """,
     ),
     fill(
+        "characters",
+        "merge",
+        "ids as characters of a string, which replaces from the left",
+        """
+        text = "".join(map(chr, ids)).replace(chr(pair[0]) + chr(pair[1]), chr(new_id))
+        return [ord(character) for character in text]
+        """,
+    ),
+    fill(
+        "recursion",
+        "merge",
+        "the first place, and the rest",
+        """
+        for i, both in enumerate(zip(ids, ids[1:])):
+            if both == tuple(pair):
+                return ids[:i] + [new_id] + merge(ids[i + 2 :], pair, new_id)
+        return ids[:]
+        """,
+    ),
+    fill(
         "sorted counts",
         "learn",
         "lists of words, a helper within",
@@ -518,6 +1119,24 @@ RIGHT = [
                 item[0] = merge(item[0], best, 256 + len(merges))
             merges.append(best)
         return merges
+        """,
+    ),
+    fill(
+        "negative ids for a tie",
+        "learn",
+        "one max, words as lists",
+        """
+        texts, found = [(list(word), n) for word, n in words.items()], []
+        for new_id in range(256, 256 + n_merges):
+            counts = Counter()
+            for ids, n in texts:
+                for a, b in zip(ids[:-1], ids[1:]):
+                    counts.update({(a, b): n})
+            if len(counts) == 0:
+                break
+            found.append(max(counts, key=lambda p: (counts[p], -p[0], -p[1])))
+            texts = [(merge(ids, found[-1], new_id), n) for ids, n in texts]
+        return found
         """,
     ),
     fill(
@@ -628,6 +1247,58 @@ def decode(ids, merges, special_tokens=(), skip_special_tokens=False):
                 ids.append(256 + len(merges) + list(special_tokens).index(match[0]))
                 end = match.end()
         return ids
+        """,
+    ),
+    fill(
+        "one name after the other",
+        "encode",
+        "the first place of any name, the longest of those there",
+        """
+        ids = []
+        while text:
+            found = [(text.find(name), -len(name), name) for name in allowed_special]
+            found = sorted(f for f in found if f[0] >= 0)
+            cut = found[0][0] if found else len(text)
+            for word in split_words(text[:cut]):
+                ids.extend(encode_word(bytes(word, "utf-8"), merges))
+            text = text[cut:]
+            if found:
+                name = found[0][2]
+                ids.append(256 + len(merges) + special_tokens.index(name))
+                text = text.removeprefix(name)
+        return ids
+        """,
+    ),
+    fill(
+        "columns",
+        "collate",
+        "zip_longest, and a transpose",
+        """
+        from itertools import zip_longest
+
+        ids = torch.tensor(list(zip_longest(*rows, fillvalue=pad_id))).T
+        mask = torch.tensor(list(zip_longest(*([1] * len(row) for row in rows), fillvalue=0))).T
+        return ids, mask == 1
+        """,
+    ),
+    fill(
+        "spelled out",
+        "decode",
+        "one bytearray, match",
+        """
+        table = {i: bytes([i]) for i in range(256)}
+        for first, second in merges:
+            table[len(table)] = table[first] + table[second]
+        out = bytearray()
+        for index in ids:
+            if index in table:
+                out += table[index]
+            elif len(table) <= index < len(table) + len(special_tokens):
+                if not skip_special_tokens:
+                    out += special_tokens[index - len(table)].encode("utf8")
+            else:
+                raise ValueError(index)
+        return out.decode("utf8", "replace")
         """,
     ),
     fill(
