@@ -21,40 +21,119 @@ CELL_CALL = "lstm_step(x_t, state, into.weight, back.weight, into.bias, back.bia
 
 WRONG = [
     # Task 1
-    edit("no tanh", "rnn_step", "a linear network", (RNN, STEP)),
+    edit(
+        "no tanh",
+        "rnn_step",
+        "a linear network",
+        (RNN, STEP),
+        cause="tanh is missing",
+    ),
     edit(
         "one bias forgotten",
         "rnn_step",
         "they are only added",
         ("w_hidden, b_hidden)", "w_hidden)"),
+        cause="both biases|b_hidden",
     ),
     edit(
         "weights not transposed",
         "rnn_step",
         "shapes fit for the state alone",
         ("F.linear(hidden, w_hidden, b_hidden)", "(hidden @ w_hidden + b_hidden)"),
+        cause="w_hidden.T|transpos",
     ),
     edit(
-        "two tanh", "rnn_step", "each product its own", (RNN, RNN.replace(" + ", ") + torch.tanh("))
+        "two tanh",
+        "rnn_step",
+        "each product its own",
+        (RNN, RNN.replace(" + ", ") + torch.tanh(")),
+        cause="tanh of its own|one tanh",
     ),
     edit(
         "state detached",
         "rnn_step",
         "no way back",
         ("F.linear(hidden,", "F.linear(hidden.detach(),"),
+        cause="detached",
     ),
     edit(
         "changes the state",
         "rnn_step",
         "in place",
         (f"return {RNN}", f"hidden[:] = {RNN}\n    return hidden"),
+        cause="hidden was changed",
     ),
-    edit("sigmoid", "rnn_step", "a gate for a state", (RNN, f"torch.sigmoid({STEP})")),
+    edit(
+        "sigmoid",
+        "rnn_step",
+        "a gate for a state",
+        (RNN, f"torch.sigmoid({STEP})"),
+        cause="sigmoid",
+    ),
     edit(
         "inputs detached",
         "rnn_step",
         "no way to the embedding",
         ("F.linear(x,", "F.linear(x.detach(),"),
+        cause="detached",
+    ),
+    edit(
+        "tanh of exponentials",
+        "rnn_step",
+        "overflows for large sums",
+        (
+            f"return {RNN}",
+            f"z = {STEP}\n    return (z.exp() - (-z).exp()) / (z.exp() + (-z).exp())",
+        ),
+        cause="overflow",
+    ),
+    edit(
+        "tanh whose slope overflows",
+        "rnn_step",
+        "2/(1 + ∞) − 1 is right, and its slope is ∞/∞",
+        (f"return {RNN}", f"z = {STEP}\n    return 2 / (1 + torch.exp(-2 * z)) - 1"),
+        cause="overflow",
+    ),
+    edit(
+        "float32 inside",
+        "rnn_step",
+        "cast, and cast back",
+        (RNN, f"torch.tanh(({STEP}).float()).to(x.dtype)"),
+        cause="precis",
+    ),
+    edit(
+        "always float32", "rnn_step", "cast and left so", (RNN, f"{RNN}.float()"), cause="float32"
+    ),
+    edit(
+        "squeezed",
+        "rnn_step",
+        "a batch of one loses its dimension",
+        (RNN, f"{RNN}.squeeze(0)"),
+        cause="shape",
+    ),
+    edit(
+        "adds the bias in place",
+        "rnn_step",
+        "two biases made one",
+        (
+            f"return {RNN}",
+            f"b_input += b_hidden\n    return {RNN.replace('w_hidden, b_hidden', 'w_hidden')}",
+        ),
+        cause="b_input was changed|leaf Variable",
+    ),
+    edit(
+        "weights detached",
+        "rnn_step",
+        "the recurrent ones",
+        ("hidden, w_hidden,", "hidden, w_hidden.detach(),"),
+        cause="detached",
+    ),
+    edit(
+        "nothing returned",
+        "rnn_step",
+        "no `return`",
+        (f"return {RNN}", f"new = {RNN}"),
+        cause="return",
     ),
     # Task 2
     edit(
@@ -62,24 +141,28 @@ WRONG = [
         "run",
         "padding is read",
         (WAIT, "new"),
+        cause="padding is read|mask ignored",
     ),
     edit(
         "outputs at padding",
         "run",
         "the state that waits is shown",
         ("state[0] * real", "state[0]"),
+        cause="must be 0",
     ),
     edit(
         "only the first tensor waits",
         "run",
         "an LSTM's cell state reads padding",
         (WAIT, "(torch.where(real, new[0], state[0]), *new[1:])"),
+        cause="second tensor",
     ),
     edit(
         "state set to zero at padding",
         "run",
         "multiplied by the mask",
         (WAIT, "tuple(n * real for n in new)"),
+        cause="sets it to 0|must wait",
     ),
     fill(
         "padding at the end only",
@@ -99,12 +182,14 @@ WRONG = [
         state = tuple(torch.stack(part, 1)[items, last] for part in zip(*states))
         return outputs * mask[..., None], state
         """,
+        cause="wherever|at the start",
     ),
     edit(
         "waits only if all wait",
         "run",
         "an if for the whole batch",
         ("real = mask[:, t, None]", "real = mask[:, t, None].any().expand(len(x), 1)"),
+        cause="padding is read|each item|a column",
     ),
     edit(
         "starts from zeros",
@@ -114,6 +199,7 @@ WRONG = [
             "    outputs = []\n",
             "    outputs = []\n    state = tuple(torch.zeros_like(s) for s in state)\n",
         ),
+        cause="that `run` was given|was given",
     ),
     edit(
         "each step from the start",
@@ -121,12 +207,14 @@ WRONG = [
         "the state is not carried",
         ("new = step(x[:, t], state)", "new = step(x[:, t], first)"),
         ("    outputs = []\n", "    outputs, first = [], state\n"),
+        cause="state of the step before",
     ),
     edit(
         "cut at each step",
         "run",
         "detached, to save memory",
         ("new = step(x[:, t], state)", "new = step(x[:, t], tuple(s.detach() for s in state))"),
+        cause="detached",
     ),
     edit(
         "last output for last state",
@@ -136,6 +224,144 @@ WRONG = [
             "return torch.stack(outputs, 1), state",
             "return torch.stack(outputs, 1), (outputs[-1], *state[1:])",
         ),
+        cause="last output",
+    ),
+    fill(
+        "outputs as wide as inputs",
+        "run",
+        "zeros like x, filled step by step",
+        """
+        outputs = torch.zeros_like(x)
+        for t in range(x.shape[1]):
+            new = step(x[:, t], state)
+            if mask is not None:
+                real = mask[:, t, None]
+                new = tuple(torch.where(real, n, o) for n, o in zip(new, state))
+            state = new
+            outputs[:, t] = state[0] if mask is None else state[0] * mask[:, t, None]
+        return outputs, state
+        """,
+        cause="width",
+    ),
+    fill(
+        "overwrites the first state",
+        "run",
+        "real items are written into the tensors that were given",
+        """
+        outputs = []
+        for t in range(x.shape[1]):
+            new = step(x[:, t], state)
+            for old, n in zip(state, new):
+                real = torch.ones(len(x), dtype=torch.bool) if mask is None else mask[:, t]
+                old.data[real] = n.data[real]
+            outputs.append(state[0] * real[:, None])
+        return torch.stack(outputs, 1), state
+        """,
+        cause="changed in place|detached",
+    ),
+    edit(
+        "positions of padding skipped",
+        "run",
+        "no step where all is padding",
+        (
+            "        new = step(x[:, t], state)\n",
+            "        if mask is not None and not mask[:, t].any():\n"
+            "            outputs.append(torch.zeros_like(state[0]))\n"
+            "            continue\n"
+            "        new = step(x[:, t], state)\n",
+        ),
+        cause="once for each",
+    ),
+    edit(
+        "ends at padding for all",
+        "run",
+        "nothing is thought to follow",
+        (
+            "        new = step(x[:, t], state)\n",
+            "        if mask is not None and not mask[:, t:].any(1).any():\n"
+            "            outputs.append(torch.zeros_like(state[0]))\n"
+            "            continue\n"
+            "        new = step(x[:, t], state)\n",
+        ),
+        cause="once for each",
+    ),
+    edit(
+        "only the real items",
+        "run",
+        "saves work",
+        (
+            "new = step(x[:, t], state)",
+            "some = torch.ones(len(x)).bool() if mask is None else mask[:, t]\n"
+            "        part = step(x[some, t], tuple(s[some] for s in state))\n"
+            "        new = tuple(s.index_put((some,), n) for s, n in zip(state, part))",
+        ),
+        cause="whole batch",
+    ),
+    edit(
+        "a list for the step",
+        "run",
+        "the state is no tuple any more",
+        (WAIT, "[torch.where(real, n, o) for n, o in zip(new, state, strict=True)]"),
+        ("return torch.stack(outputs, 1), state", "return torch.stack(outputs, 1), tuple(state)"),
+        cause="as a tuple",
+    ),
+    edit(
+        "mask by position",
+        "run",
+        "rows and columns exchanged where B = T",
+        (
+            "real = mask[:, t, None]",
+            "real = (mask if len(x) != x.shape[1] else mask.T)[:, t, None]",
+        ),
+        cause="wait|padding",
+    ),
+    edit(
+        "first state detached",
+        "run",
+        "no way back to what was given",
+        ("    outputs = []\n", "    outputs, state = [], tuple(s.detach() for s in state)\n"),
+        cause="detached",
+    ),
+    edit(
+        "two calls where there is a mask",
+        "run",
+        "step is called for each tensor of the state",
+        (
+            WAIT,
+            "tuple(\n"
+            "                torch.where(real, step(x[:, t], state)[k], o)\n"
+            "                for k, o in enumerate(state)\n"
+            "            )",
+        ),
+        cause="once for each",
+    ),
+    edit(
+        "outputs before the step",
+        "run",
+        "one late",
+        ("outputs.append(state[0] * real)", "outputs.append(o * real)"),
+        (
+            "        new = step(x[:, t], state)\n",
+            "        o = state[0]\n        new = step(x[:, t], state)\n",
+        ),
+        cause="first tensor of the state",
+    ),
+    edit(
+        "float32 outputs",
+        "run",
+        "collected in new zeros",
+        ("return torch.stack(outputs, 1), state", "return torch.stack(outputs, 1).float(), state"),
+        cause="float32",
+    ),
+    edit(
+        "the state changes the mask",
+        "run",
+        "inverted in place",
+        (
+            "real = mask[:, t, None]",
+            "real = mask[:, t, None].clone()\n            mask[:, t] = False",
+        ),
+        cause="mask was changed",
     ),
     # Task 3
     edit(
@@ -143,36 +369,42 @@ WRONG = [
         "gradient_ratio",
         "last over first",
         (RATIO, RATIO.replace("0]", "K]").replace("-1]", "0]").replace("K]", "-1]")),
+        cause="first position over",
     ),
     edit(
         "all outputs",
         "gradient_ratio",
         "each input reaches many",
         ("[:, -1].sum(), x", ".sum(), x"),
+        cause="last output alone",
     ),
     edit(
         "mean of ratios",
         "gradient_ratio",
         "item by item",
         (RATIO, "(gradient[:, 0].norm(dim=-1) / gradient[:, -1].norm(dim=-1)).mean().item()"),
+        cause="mean of ratios|whole batch",
     ),
     edit(
         "sums for norms",
         "gradient_ratio",
         "signs cancel",
         (RATIO, "(gradient[:, 0].sum() / gradient[:, -1].sum()).item()"),
+        cause="plain sum|sum of squares|sum of the squares",
     ),
     edit(
         "largest number",
         "gradient_ratio",
         "another norm",
         (RATIO, RATIO.replace("norm()", "abs().max()")),
+        cause="largest number",
     ),
     edit(
         "first item alone",
         "gradient_ratio",
         "a batch of one",
         (RATIO, RATIO.replace("[:, ", "[0, ")),
+        cause="first item|whole batch",
     ),
     fill(
         "backward",
@@ -183,6 +415,7 @@ WRONG = [
         layer(x)[:, -1].sum().backward()
         return (x.grad[:, 0].norm() / x.grad[:, -1].norm()).item()
         """,
+        cause=".grad",
     ),
     fill(
         "asks x itself",
@@ -193,12 +426,91 @@ WRONG = [
         (gradient,) = torch.autograd.grad(layer(x)[:, -1].sum(), x)
         return (gradient[:, 0].norm() / gradient[:, -1].norm()).item()
         """,
+        cause="x wants a gradient|requires_grad",
     ),
     edit(
         "squares for the sum",
         "gradient_ratio",
         "a loss, as one would train with",
         ("[:, -1].sum()", "[:, -1].square().sum()"),
+        cause="of its squares|sum of the last output",
+    ),
+    fill(
+        "wipes gradients",
+        "gradient_ratio",
+        "backward, and zero_grad afterwards",
+        """
+        x = x.detach().clone().requires_grad_()
+        layer(x)[:, -1].sum().backward()
+        if isinstance(layer, nn.Module):
+            layer.zero_grad()
+        return (x.grad[:, 0].norm() / x.grad[:, -1].norm()).item()
+        """,
+        cause="that was there before",
+    ),
+    edit(
+        "freezes the layer",
+        "gradient_ratio",
+        "no gradients for parameters, for good",
+        (
+            "    x = x.detach()",
+            "    if isinstance(layer, nn.Module):\n        layer.requires_grad_(False)\n"
+            "    x = x.detach()",
+        ),
+        cause="requires_grad",
+    ),
+    edit(
+        "evaluation mode",
+        "gradient_ratio",
+        "and never back",
+        (
+            "    x = x.detach()",
+            "    if isinstance(layer, nn.Module):\n        layer.eval()\n    x = x.detach()",
+        ),
+        cause="mode",
+    ),
+    edit(
+        "float32",
+        "gradient_ratio",
+        "measured with half of the digits",
+        ("x.detach().clone()", "x.detach().float()"),
+        cause="precis",
+    ),
+    edit(
+        "never divided by zero",
+        "gradient_ratio",
+        "a small number added",
+        (RATIO, RATIO.replace("[:, -1].norm()", "[:, -1].norm().add(1e-8)")),
+        cause="small number",
+    ),
+    edit(
+        "root of the mean",
+        "gradient_ratio",
+        "of the last output's squares",
+        ("[:, -1].sum()", "[:, -1].norm()"),
+        cause="sum of the last output",
+    ),
+    edit(
+        "a tensor",
+        "gradient_ratio",
+        "no .item()",
+        (RATIO, RATIO.removesuffix(".item()")),
+        cause="a float",
+    ),
+    edit(
+        "time first",
+        "gradient_ratio",
+        "as nn.RNN has it without batch_first",
+        ("[:, -1].sum()", "[-1].sum()"),
+        (RATIO, "(gradient[0].norm() / gradient[-1].norm()).item()"),
+        cause="batch comes first",
+    ),
+    edit(
+        "x changed",
+        "gradient_ratio",
+        "normalized in place",
+        ("    x = x.detach()", "    x.data.sub_(x.data.mean())\n    x = x.detach()"),
+        cause="x was changed",
     ),
     # Task 4
     fill(
@@ -213,33 +525,50 @@ WRONG = [
                 gradient.mul_(max_norm / gradient.norm())
         return norm
         """,
+        cause="by itself",
     ),
-    edit("norms added", "clip", "3 + 4 = 7", (NORM, "sum(g.norm().item() for g in gradients)")),
-    edit("always scaled", "clip", "short ones grow", ("if norm > max_norm:", "if norm > 0:")),
+    edit(
+        "norms added",
+        "clip",
+        "3 + 4 = 7",
+        (NORM, "sum(g.norm().item() for g in gradients)"),
+        cause="root of the sum of all squares",
+    ),
+    edit(
+        "always scaled",
+        "clip",
+        "short ones grow",
+        ("if norm > max_norm:", "if norm > 0:"),
+        cause="nothing changes|short",
+    ),
     edit(
         "no look at zero",
         "clip",
         "0 / 0",
         ("if norm > max_norm:", "if True:"),
         ("max_norm / norm)", "min(1.0, max_norm / norm))"),
+        cause="0 divided by 0|ZeroDivision",
     ),
     edit(
         "clipped by value",
         "clip",
         "each number to ±c",
         ("gradient.mul_(max_norm / norm)", "gradient.clamp_(-max_norm, max_norm)"),
+        cause="same number",
     ),
     edit(
         "a new tensor",
         "clip",
         "nobody sees it",
         ("gradient.mul_(max_norm / norm)", "gradient = gradient * (max_norm / norm)"),
+        cause="in place",
     ),
     edit(
         "the norm after",
         "clip",
         "of what is left",
         ("    return norm", "    return min(norm, max_norm)"),
+        cause="before clipping",
     ),
     fill(
         "walks twice",
@@ -254,6 +583,7 @@ WRONG = [
                     p.grad.mul_(max_norm / norm)
         return norm
         """,
+        cause="generator",
     ),
     fill(
         "needs every gradient",
@@ -267,6 +597,89 @@ WRONG = [
                 gradient.mul_(max_norm / norm)
         return norm
         """,
+        cause="without a gradient|no gradient|None",
+    ),
+    edit(
+        "a new .grad",
+        "clip",
+        "assigned, not changed in place",
+        (
+            "gradients = [p.grad for p in parameters if p.grad is not None]",
+            "parameters = [p for p in parameters if p.grad is not None]\n"
+            "    gradients = [p.grad for p in parameters]",
+        ),
+        (
+            "        for gradient in gradients:\n            gradient.mul_(max_norm / norm)",
+            "        for p in parameters:\n            p.grad = p.grad * (max_norm / norm)",
+        ),
+        cause="in place",
+    ),
+    edit(
+        "shortens the parameters",
+        "clip",
+        "and their gradients",
+        (
+            "gradients = [p.grad for p in parameters if p.grad is not None]",
+            "parameters = [p for p in parameters if p.grad is not None]\n"
+            "    gradients = [p.grad for p in parameters]",
+        ),
+        (
+            "            gradient.mul_(max_norm / norm)",
+            "            gradient.mul_(max_norm / norm)\n        for p in parameters:\n"
+            "            p.data.mul_(max_norm / norm)",
+        ),
+        cause="parameter itself",
+    ),
+    edit(
+        "zeros for nothing",
+        "clip",
+        "every parameter gets a gradient",
+        (
+            "    gradients = [p.grad for p in parameters if p.grad is not None]",
+            "    gradients = []\n"
+            "    for p in parameters:\n"
+            "        p.grad = torch.zeros_like(p) if p.grad is None else p.grad\n"
+            "        gradients.append(p.grad)",
+        ),
+        cause="left alone|without a gradient",
+    ),
+    edit(
+        "the largest norm",
+        "clip",
+        "of the single ones",
+        (NORM, "max([g.norm().item() for g in gradients], default=0.0)"),
+        cause="root of the sum of all squares",
+    ),
+    edit(
+        "squares",
+        "clip",
+        "the root forgotten",
+        (NORM, "float(sum(g.square().sum().item() for g in gradients))"),
+        cause="root",
+    ),
+    edit(
+        "a tensor",
+        "clip",
+        "no .item()",
+        ("return norm", "return torch.tensor(norm)"),
+        cause="a float",
+    ),
+    edit(
+        "clamped",
+        "clip",
+        "numbers of ±1000 at most, against overflow",
+        (
+            "    norm = ",
+            "    for gradient in gradients:\n        gradient.clamp_(-1e3, 1e3)\n    norm = ",
+        ),
+        cause="10¹²",
+    ),
+    edit(
+        "matrices alone",
+        "clip",
+        "biases are left out",
+        ("if p.grad is not None]", "if p.grad is not None and p.grad.dim() != 0]"),
+        cause="norm before|root",
     ),
     # Task 5
     edit(
@@ -277,6 +690,7 @@ WRONG = [
             "input_gate, forget_gate, candidate, output_gate = gates",
             "input_gate, forget_gate, output_gate, candidate = gates",
         ),
+        cause="order",
     ),
     edit(
         "forget first",
@@ -286,56 +700,84 @@ WRONG = [
             "input_gate, forget_gate, candidate, output_gate = gates",
             "forget_gate, input_gate, candidate, output_gate = gates",
         ),
+        cause="order",
     ),
-    edit("candidate without tanh", "lstm_step", "unbounded", ("candidate.tanh()", "candidate")),
+    edit(
+        "candidate without tanh",
+        "lstm_step",
+        "unbounded",
+        ("candidate.tanh()", "candidate"),
+        cause="candidate has",
+    ),
     edit(
         "cell state without tanh",
         "lstm_step",
         "shown as it is",
         (SHOWN, "output_gate.sigmoid() * cell_state, cell_state"),
+        cause="tanh",
     ),
-    edit("cell state squashed", "lstm_step", "rewritten at each step", (SUM, f"torch.tanh({SUM})")),
+    edit(
+        "cell state squashed",
+        "lstm_step",
+        "rewritten at each step",
+        (SUM, f"torch.tanh({SUM})"),
+        cause="itself has a tanh|without",
+    ),
     edit(
         "one bias forgotten",
         "lstm_step",
         "they are only added",
         ("w_hidden, b_hidden)", "w_hidden)"),
+        cause="both biases",
     ),
     edit(
-        "a bias twice", "lstm_step", "the same one", ("w_hidden, b_hidden)", "w_hidden, b_input)")
+        "a bias twice",
+        "lstm_step",
+        "the same one",
+        ("w_hidden, b_hidden)", "w_hidden, b_input)"),
+        cause="both biases",
     ),
     edit(
         "blocks interleaved",
         "lstm_step",
         "every fourth number",
         ("gates.chunk(4, dim=-1)", "gates.unflatten(-1, (-1, 4)).unbind(-1)"),
+        cause="side by side|chunk",
     ),
     edit(
-        "cell state first", "lstm_step", "c before h", (SHOWN, f"cell_state, {SHOWN.split(',')[0]}")
+        "cell state first",
+        "lstm_step",
+        "c before h",
+        (SHOWN, f"cell_state, {SHOWN.split(',')[0]}"),
+        cause="first",
     ),
     edit(
         "forgets hidden",
         "lstm_step",
         "the other vector",
         ("forget_gate.sigmoid() * cell_state", "forget_gate.sigmoid() * hidden"),
+        cause="on the cell state",
     ),
     edit(
         "cell state detached",
         "lstm_step",
         "the way back is cut",
         ("forget_gate.sigmoid() * cell_state", "forget_gate.sigmoid() * cell_state.detach()"),
+        cause="detached",
     ),
     edit(
         "gates from the cell state",
         "lstm_step",
         "the wrong part of the state",
         ("F.linear(hidden,", "F.linear(cell_state,"),
+        cause="hidden, and not the cell state|hidden meet",
     ),
     edit(
         "input and forget gate coupled",
         "lstm_step",
         "1 − f, as in a GRU",
         ("input_gate.sigmoid()", "(1 - forget_gate.sigmoid())"),
+        cause="made of the forget gate",
     ),
     edit(
         "in place",
@@ -346,18 +788,105 @@ WRONG = [
             "cell_state *= forget_gate.sigmoid()\n"
             "    cell_state += input_gate.sigmoid() * candidate.tanh()",
         ),
+        cause="cell_state was changed",
     ),
     edit(
         "hidden detached",
         "lstm_step",
         "gates do not learn from the past",
         ("F.linear(hidden,", "F.linear(hidden.detach(),"),
+        cause="detached",
     ),
     edit(
         "inputs detached",
         "lstm_step",
         "no way to the embedding",
         ("F.linear(x,", "F.linear(x.detach(),"),
+        cause="detached",
+    ),
+    edit(
+        "sigmoid overflows",
+        "lstm_step",
+        "written out",
+        ("forget_gate.sigmoid()", "(forget_gate.exp() / (1 + forget_gate.exp()))"),
+        cause="overflow",
+    ),
+    edit(
+        "output gate overflows",
+        "lstm_step",
+        "written out",
+        ("output_gate.sigmoid()", "(output_gate.exp() / (1 + output_gate.exp()))"),
+        cause="overflow",
+    ),
+    edit(
+        "sigmoid whose slope overflows",
+        "lstm_step",
+        "1/(1 + ∞) is right, and its slope is ∞/∞",
+        ("input_gate.sigmoid()", "(1 / (1 + (-input_gate).exp()))"),
+        cause="overflow",
+    ),
+    edit(
+        "tanh of the cell state overflows",
+        "lstm_step",
+        "written out",
+        ("cell_state.tanh()", "(1 - 2 / ((2 * cell_state).exp() + 1))"),
+        cause="overflow",
+    ),
+    edit(
+        "tanh of the candidate overflows",
+        "lstm_step",
+        "written out",
+        ("candidate.tanh()", "((2 * candidate).exp() - 1) / ((2 * candidate).exp() + 1)"),
+        cause="overflow",
+    ),
+    edit(
+        "adds the bias in place",
+        "lstm_step",
+        "two biases made one",
+        (
+            "hidden, cell_state = state",
+            "hidden, cell_state = state\n    b_input.data.add_(b_hidden)",
+        ),
+        ("w_hidden, b_hidden)", "w_hidden)"),
+        cause="b_input was changed|once each",
+    ),
+    edit(
+        "float32 inside",
+        "lstm_step",
+        "cast, and cast back",
+        (f"gates = {STEP}", f"gates = ({STEP}).float().to(x.dtype)"),
+        cause="precis",
+    ),
+    edit(
+        "a list",
+        "lstm_step",
+        "two tensors, and no tuple",
+        (f"return {SHOWN}", f"return [{SHOWN}]"),
+        cause="two tensors",
+    ),
+    edit(
+        "hidden alone",
+        "lstm_step",
+        "the cell state is not handed on",
+        (SHOWN, SHOWN.removesuffix(", cell_state")),
+        cause="two tensors",
+    ),
+    edit(
+        "squeezed",
+        "lstm_step",
+        "a batch of one loses its dimension",
+        (SHOWN, "(output_gate.sigmoid() * cell_state.tanh()).squeeze(0), cell_state.squeeze(0)"),
+        cause="shape",
+    ),
+    edit(
+        "changes hidden",
+        "lstm_step",
+        "written where the old one was",
+        (
+            f"return {SHOWN}",
+            "hidden.data.copy_(output_gate.sigmoid() * cell_state.tanh())\n    return " + SHOWN,
+        ),
+        cause="hidden was changed",
     ),
     # Task 6
     edit(
@@ -368,6 +897,7 @@ WRONG = [
             CANDIDATE,
             f"torch.tanh(from_x[2] + F.linear(reset * hidden, w_hidden.chunk(3)[2], {LAST_BIAS}))",
         ),
+        cause="after the product",
     ),
     edit(
         "bias outside the reset",
@@ -377,18 +907,21 @@ WRONG = [
             CANDIDATE,
             f"torch.tanh(from_x[2] + reset * (from_hidden[2] - {LAST_BIAS}) + {LAST_BIAS})",
         ),
+        cause="on its bias",
     ),
     edit(
         "no reset",
         "gru_step",
         "everything seen",
         (CANDIDATE, "torch.tanh(from_x[2] + from_hidden[2])"),
+        cause="reset gate act",
     ),
     edit(
         "update upside down",
         "gru_step",
         "1 − z keeps",
         (AVERAGE, "(1 - update) * hidden + update * candidate"),
+        cause="upside down|(1 − z)",
     ),
     edit(
         "update before reset",
@@ -397,36 +930,108 @@ WRONG = [
         ("from_x[0] + from_hidden[0]", "from_x[1] + from_hidden[K]"),
         ("torch.sigmoid(from_x[1] + from_hidden[1])", "torch.sigmoid(from_x[0] + from_hidden[0])"),
         ("from_hidden[K]", "from_hidden[1]"),
+        cause="second block",
     ),
     edit(
         "resets both",
         "gru_step",
         "the input as well",
         (CANDIDATE, "torch.tanh(reset * (from_x[2] + from_hidden[2]))"),
+        cause="on nothing",
     ),
     edit(
         "gates from x alone",
         "gru_step",
         "the state has no say",
         ("from_x[1] + from_hidden[1]", "from_x[1]"),
+        cause="see x and hidden|every weight",
     ),
     edit(
         "hidden detached",
         "gru_step",
         "kept, but not differentiated",
         (AVERAGE, AVERAGE.replace("hidden", "hidden.detach()")),
+        cause="detached",
     ),
     edit(
         "update detached",
         "gru_step",
         "a gate that never learns",
         (AVERAGE, AVERAGE.replace("(1 - update)", "(1 - update.detach())")),
+        cause="detached",
     ),
     edit(
         "old state detached",
         "gru_step",
         "the direct way back is cut",
         (AVERAGE, AVERAGE.replace("update * hidden +", "update * hidden.detach() +")),
+        cause="detached",
+    ),
+    edit(
+        "update overflows",
+        "gru_step",
+        "the sigmoid written out",
+        (
+            "torch.sigmoid(from_x[1] + from_hidden[1])",
+            "(from_x[1] + from_hidden[1]).exp() / (1 + (from_x[1] + from_hidden[1]).exp())",
+        ),
+        cause="overflow",
+    ),
+    edit(
+        "reset whose slope overflows",
+        "gru_step",
+        "the sigmoid written out",
+        (
+            "torch.sigmoid(from_x[0] + from_hidden[0])",
+            "1 / (1 + (-from_x[0] - from_hidden[0]).exp())",
+        ),
+        cause="overflow",
+    ),
+    edit(
+        "tanh overflows",
+        "gru_step",
+        "written out",
+        (
+            CANDIDATE,
+            "from_x[2] + reset * from_hidden[2]\n"
+            "    candidate = 1 - 2 / ((2 * candidate).exp() + 1)",
+        ),
+        cause="overflow",
+    ),
+    edit(
+        "changes hidden",
+        "gru_step",
+        "in place",
+        (f"return {AVERAGE}", f"hidden.data.copy_({AVERAGE})\n    return hidden"),
+        cause="hidden was changed",
+    ),
+    edit(
+        "float32 inside",
+        "gru_step",
+        "cast, and cast back",
+        (CANDIDATE, f"{CANDIDATE}.float().to(x.dtype)"),
+        cause="precis",
+    ),
+    edit(
+        "squeezed",
+        "gru_step",
+        "a batch of one loses its dimension",
+        (AVERAGE, f"({AVERAGE}).squeeze(0)"),
+        cause="shape",
+    ),
+    edit(
+        "always float32",
+        "gru_step",
+        "cast and left so",
+        (AVERAGE, f"({AVERAGE}).float()"),
+        cause="float32",
+    ),
+    edit(
+        "reset of the input",
+        "gru_step",
+        "the other half of the candidate",
+        (CANDIDATE, "torch.tanh(reset * from_x[2] + from_hidden[2])"),
+        cause="reset gate act on",
     ),
     # Task 7
     edit(
@@ -434,12 +1039,14 @@ WRONG = [
         "initial_parameters",
         "the other stays random",
         (f"    {SET_HIDDEN}\n", ""),
+        cause="still random",
     ),
     edit(
         "both biases",
         "initial_parameters",
         "counted twice",
         (SET_HIDDEN, SET_HIDDEN.replace("0.0", "forget_bias")),
+        cause="in both|counted twice",
     ),
     edit(
         "the input gate",
@@ -447,33 +1054,42 @@ WRONG = [
         "the first block",
         (SET_INPUT, SET_INPUT.replace("d_hidden : 2 * d_hidden", ":d_hidden")),
         (SET_HIDDEN, SET_HIDDEN.replace("d_hidden : 2 * d_hidden", ":d_hidden")),
+        cause="second of four",
     ),
     edit(
         "all other biases zero",
         "initial_parameters",
         "as in another library",
         (SET_INPUT, f"b_input.zero_()\n    b_hidden.zero_()\n    {SET_INPUT}"),
+        cause="must be random|same at two calls",
     ),
     edit(
         "bound of the inputs",
         "initial_parameters",
         "√C for √N",
         ("math.sqrt(d_hidden)", "math.sqrt(d_input)"),
+        cause="N is d_hidden",
     ),
     edit(
         "normal",
         "initial_parameters",
         "the same spread, no bound",
         (UNIFORM, "torch.randn(shape) * bound / math.sqrt(3)"),
+        cause="between",
     ),
     edit(
-        "positive only", "initial_parameters", "torch.rand", (UNIFORM, "torch.rand(shape) * bound")
+        "positive only",
+        "initial_parameters",
+        "torch.rand",
+        (UNIFORM, "torch.rand(shape) * bound"),
+        cause="both signs",
     ),
     edit(
         "a fixed seed",
         "initial_parameters",
         "so that it comes out again",
         ("    bound =", "    torch.manual_seed(0)\n    bound ="),
+        cause="no seed",
     ),
     edit(
         "added to random biases",
@@ -481,12 +1097,104 @@ WRONG = [
         "right on average",
         (SET_INPUT, SET_INPUT.replace("] =", "] +=")),
         (f"    {SET_HIDDEN}\n", ""),
+        cause="still random",
     ),
     edit(
         "bound 1/N",
         "initial_parameters",
         "the root forgotten",
         ("bound = 1 / math.sqrt(d_hidden)", "bound = 1 / d_hidden"),
+        cause="1/√N",
+    ),
+    edit(
+        "a generator of its own",
+        "initial_parameters",
+        "torch's is not asked",
+        (
+            UNIFORM,
+            "torch.empty(shape).uniform_(-bound, bound, generator=generator)",
+        ),
+        ("    bound =", "    generator = torch.Generator()\n    generator.seed()\n    bound ="),
+        cause="no other",
+    ),
+    edit(
+        "Python's generator",
+        "initial_parameters",
+        "random.uniform",
+        (
+            UNIFORM,
+            "torch.tensor([random.uniform(-bound, bound) for _ in range(math.prod(shape))])"
+            ".reshape(shape)",
+        ),
+        ("    bound =", "    import random\n\n    bound ="),
+        cause="torch's generator",
+    ),
+    edit(
+        "moves Python's generator, too",
+        "initial_parameters",
+        "a shuffle that changes nothing",
+        ("    bound =", "    import random\n\n    random.shuffle(list(range(9)))\n    bound ="),
+        cause="Python's generator",
+    ),
+    edit(
+        "a new seed each time",
+        "initial_parameters",
+        "torch.seed()",
+        ("    bound =", "    torch.seed()\n    bound ="),
+        cause="seed",
+    ),
+    edit(
+        "puts the generator back",
+        "initial_parameters",
+        "leaves no traces, and so draws the same numbers again",
+        ("    bound =", "    state = torch.get_rng_state()\n    bound ="),
+        (f"    {SET_INPUT}", f"    torch.set_rng_state(state)\n    {SET_INPUT}"),
+        cause="same at two calls",
+    ),
+    edit(
+        "one random bias for both",
+        "initial_parameters",
+        "copied",
+        (f"    {SET_INPUT}", f"    b_hidden = b_input.clone()\n    {SET_INPUT}"),
+        cause="repeats",
+    ),
+    edit(
+        "one block for all gates",
+        "initial_parameters",
+        "drawn once, and repeated",
+        (f"    {SET_INPUT}", f"    w_hidden = w_hidden[:d_hidden].repeat(4, 1)\n    {SET_INPUT}"),
+        cause="repeats",
+    ),
+    edit(
+        "float64",
+        "initial_parameters",
+        "more precise",
+        ("torch.empty(shape)", "torch.empty(shape, dtype=torch.float64)"),
+        cause="float64",
+    ),
+    edit(
+        "half of the bias",
+        "initial_parameters",
+        "shared, and one half forgotten",
+        (SET_INPUT, f"{SET_INPUT} / 2"),
+        cause="add up",
+    ),
+    edit(
+        "sum of two draws",
+        "initial_parameters",
+        "a triangle, not uniform",
+        (UNIFORM, "(torch.rand(shape) + torch.rand(shape) - 1) * bound"),
+        cause="uniform",
+    ),
+    edit(
+        "width of w_input",
+        "initial_parameters",
+        "each by its own number of columns",
+        (
+            UNIFORM,
+            "torch.empty(shape).uniform_(-1, 1) / (shape[-1] if shape[1:] else d_hidden) ** 0.5",
+        ),
+        cause="N is d_hidden",
     ),
     # Task 8
     edit(
@@ -494,12 +1202,14 @@ WRONG = [
         "classifier",
         "None for a length is enough",
         (READ, READ.replace(", mask", "")),
+        cause="mask passed on|read like",
     ),
     edit(
         "last output",
         "classifier",
         "of the longest text",
         (READ, "outputs, _ = run(step, x, (zeros, zeros))\n        hidden = outputs[:, -1]"),
+        cause="mask passed on|read like|last output",
     ),
     edit(
         "output at the last real place",
@@ -511,12 +1221,14 @@ WRONG = [
             "        last = ids.shape[1] if mask is None else mask.sum(1)\n"
             "        hidden = outputs[torch.arange(len(ids)), last - 1]",
         ),
+        cause="at the end|at the start",
     ),
     edit(
         "probabilities",
         "classifier",
         "softmax twice, with the loss",
         ("self.head(hidden)\n", "self.head(hidden).softmax(-1)\n"),
+        cause="softmax",
     ),
     edit(
         "classes as hidden units",
@@ -525,6 +1237,7 @@ WRONG = [
         ("nn.Linear(d_embedding, 4 * d_hidden)", "nn.Linear(d_embedding, 4 * n_classes)"),
         ("nn.Linear(d_hidden, 4 * d_hidden)", "nn.Linear(n_classes, 4 * n_classes)"),
         ("nn.Linear(d_hidden, n_classes)", "nn.Linear(n_classes, n_classes)"),
+        cause="as wide as d_hidden",
     ),
     edit(
         "ids as numbers",
@@ -534,6 +1247,7 @@ WRONG = [
             "x = self.embedding(ids)",
             "x = ids[..., None].to(into.weight.dtype).expand(-1, -1, into.in_features)",
         ),
+        cause="embedding",
     ),
     edit(
         "mean of the outputs",
@@ -545,12 +1259,14 @@ WRONG = [
             "        n_words = ids.shape[1] if mask is None else mask.sum(1, keepdim=True)\n"
             "        hidden = outputs.sum(1) / n_words",
         ),
+        cause="mean of the outputs|last real token|last state",
     ),
     edit(
         "shows the cell state",
         "classifier",
         "the second of the two",
         (READ, READ.replace("(hidden, _)", "(_, hidden)")),
+        cause="cell state",
     ),
     edit(
         "padding zeroed, not skipped",
@@ -560,24 +1276,125 @@ WRONG = [
             READ,
             "x = x if mask is None else x * mask[..., None]\n        " + READ.replace(", mask", ""),
         ),
+        cause="wait|not read",
     ),
     edit(
         "frozen embedding",
         "classifier",
         "never learns",
         ("x = self.embedding(ids)", "x = self.embedding(ids).detach()"),
+        cause="gradient of embedding",
     ),
     edit(
         "one bias",
         "classifier",
         "back.bias forgotten",
         (CELL_CALL, CELL_CALL.replace("back.bias", "0 * back.bias")),
+        cause="bias",
     ),
     edit(
         "state detached",
         "classifier",
         "only the head learns",
         ("return self.head(hidden)", "return self.head(hidden.detach())"),
+        cause="detached",
+    ),
+    edit(
+        "0 is padding",
+        "classifier",
+        "the mask made of the ids, if there is none",
+        (
+            "x = self.embedding(ids)",
+            "mask = ids != 0 if mask is None else mask\n        x = self.embedding(ids)",
+        ),
+        cause="0 like any other|id 0",
+    ),
+    edit(
+        "padding_idx",
+        "classifier",
+        "row 0 never learns",
+        (
+            "nn.Embedding(vocab_size, d_embedding)",
+            "nn.Embedding(vocab_size, d_embedding, padding_idx=0)",
+        ),
+        cause="gradient of embedding",
+    ),
+    edit(
+        "reads on",
+        "classifier",
+        "the state of the last call is the first of the next",
+        (
+            READ,
+            "start = getattr(self, 'last', (zeros, zeros))\n"
+            "        start = start if start[0].shape == zeros.shape else (zeros, zeros)\n"
+            "        _, self.last = run(step, x, start, mask)\n"
+            "        self.last = tuple(s.detach() for s in self.last)\n"
+            "        hidden = self.last[0] + 0 * x.sum()",
+        ),
+        cause="earlier call",
+    ),
+    edit(
+        "dropout",
+        "classifier",
+        "half of the state, at random",
+        ("return self.head(hidden)", "return self.head(F.dropout(hidden, 0.5, self.training))"),
+        cause="random|another call",
+    ),
+    edit(
+        "width of the class",
+        "classifier",
+        "belongs to all models",
+        (
+            "nn.Linear(d_hidden, n_classes)",
+            "nn.Linear(d_hidden, n_classes)\n        type(self).width = d_hidden",
+        ),
+        ("back.in_features", "self.width"),
+        cause="another model",
+    ),
+    edit(
+        "float32 zeros",
+        "classifier",
+        "the first state does not follow the parameters",
+        ("x.new_zeros(len(ids), back.in_features)", "torch.zeros(len(ids), back.in_features)"),
+        cause="dtype",
+    ),
+    edit(
+        "evaluation mode",
+        "classifier",
+        "and never back",
+        ("x = self.embedding(ids)", "x = self.eval().embedding(ids)"),
+        cause="mode",
+    ),
+    edit(
+        "a norm besides",
+        "classifier",
+        "parameters that nobody asked for",
+        (
+            "nn.Linear(d_hidden, n_classes)",
+            "nn.Linear(d_hidden, n_classes)\n        self.norm = nn.LayerNorm(d_hidden)",
+        ),
+        cause="norm.weight",
+    ),
+    edit(
+        "starts with ones",
+        "classifier",
+        "no zeros",
+        ("x.new_zeros", "x.new_ones"),
+        cause="starts with zeros|start with zeros",
+    ),
+    edit(
+        "changes the ids",
+        "classifier",
+        "padding set to 0 in place",
+        ("x = self.embedding(ids)", "x = self.embedding(ids if mask is None else ids.mul_(mask))"),
+        cause="ids was changed",
+    ),
+    edit(
+        "first token",
+        "classifier",
+        "the first output",
+        (READ, "outputs, _ = run(step, x, (zeros, zeros), mask)\n        hidden = outputs[:, 0]"),
+        cause="last",
     ),
 ]
 
@@ -602,13 +1419,30 @@ RIGHT = [
         """,
     ),
     fill(
-        "exponentials",
+        "twice a sigmoid",
         "rnn_step",
-        "tanh written out, einsum",
+        "tanh(z) = 2 σ(2z) − 1, einsum",
         """
         z = torch.einsum("bc,nc->bn", x, w_input) + torch.einsum("bm,nm->bn", hidden, w_hidden)
         z = z + b_input + b_hidden
-        return 2 / (1 + torch.exp(-2 * z)) - 1
+        return 2 * torch.sigmoid(2 * z) - 1
+        """,
+    ),
+    fill(
+        "a tensor of outputs",
+        "run",
+        "zeros of the state's width, filled position by position",
+        """
+        n_batch, n_positions, _ = x.shape
+        real = x.new_ones(n_batch, n_positions).bool() if mask is None else mask
+        outputs = torch.zeros(n_batch, n_positions, state[0].shape[1], dtype=x.dtype)
+        for t in range(n_positions):
+            column = real[:, t].unsqueeze(1)
+            state = tuple(
+                column * new + ~column * old for new, old in zip(step(x[:, t], state), state)
+            )
+            outputs[:, t] = column * state[0]
+        return outputs, state
         """,
     ),
     fill(
@@ -663,6 +1497,17 @@ def run(step, x, state, mask=None):
         """,
     ),
     fill(
+        "the mean",
+        "gradient_ratio",
+        "its gradients are smaller, all by the same factor",
+        """
+        probe = torch.tensor(x.detach().tolist(), dtype=x.dtype, requires_grad=True)
+        grad = torch.autograd.grad(layer(probe)[:, -1, :].mean(), [probe])[0]
+        norms = grad.pow(2).sum(dim=(0, 2)).sqrt()
+        return norms[0].item() / norms[-1].item()
+        """,
+    ),
+    fill(
         "two leaves",
         "gradient_ratio",
         "only the first and last position want a gradient",
@@ -705,6 +1550,39 @@ def run(step, x, state, mask=None):
             for g in grads:
                 g /= length / max_norm
         return length
+        """,
+    ),
+    fill(
+        "a gradient at a time",
+        "clip",
+        "torch.linalg, div_",
+        """
+        kept = []
+        for parameter in parameters:
+            if parameter.grad is not None:
+                kept.append(parameter.grad)
+        norms = [torch.linalg.vector_norm(g, dtype=torch.float64).item() for g in kept]
+        total = math.hypot(*norms)
+        if max_norm < total:
+            for g in kept:
+                g.div_(total).mul_(max_norm)
+        return float(total)
+        """,
+    ),
+    fill(
+        "half a tanh",
+        "lstm_step",
+        "σ(z) = ½ + ½ tanh(z/2), split",
+        """
+        def open_by(z):
+            return 0.5 + 0.5 * torch.tanh(z / 2)
+
+        h, c = state
+        z = torch.einsum("bc,nc->bn", x, w_input) + torch.einsum("bm,nm->bn", h, w_hidden)
+        i, f, g, o = torch.split(z + (b_input + b_hidden), h.size(1), dim=1)
+        kept, added = open_by(f) * c, open_by(i) * torch.tanh(g)
+        c = kept + added
+        return open_by(o) * torch.tanh(c), c
         """,
     ),
     fill(
@@ -771,6 +1649,23 @@ def run(step, x, state, mask=None):
         for b in (b_input, b_hidden):
             b[d_hidden : 2 * d_hidden] = forget_bias / 2
         return w_input, w_hidden, b_input, b_hidden
+        """,
+    ),
+    fill(
+        "a distribution",
+        "initial_parameters",
+        "torch.distributions, blocks joined",
+        """
+        bound = 1 / d_hidden**0.5
+        uniform = torch.distributions.Uniform(-bound, bound)
+        w_input = uniform.sample((4 * d_hidden, d_input))
+        w_hidden = uniform.sample((4 * d_hidden, d_hidden))
+        biases = []
+        for share in (0.25, 0.75):
+            blocks = [uniform.sample((d_hidden,)) for _ in range(4)]
+            blocks[1] = torch.full((d_hidden,), share * forget_bias)
+            biases.append(torch.cat(blocks))
+        return w_input, w_hidden, *biases
         """,
     ),
     fill(
