@@ -313,7 +313,7 @@ WRONG = [
             "real = mask[:, t, None]",
             "real = (mask if len(x) != x.shape[1] else mask.T)[:, t, None]",
         ),
-        cause="wait|padding",
+        cause="a column",
     ),
     edit(
         "first state detached",
