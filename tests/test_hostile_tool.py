@@ -1,13 +1,17 @@
 """tools/hostile.py: every attack is tried; those that nbgrader's own code meets go both ways."""
 
+import contextlib
 import inspect
 import warnings
 
 import hostile
+from attacks.assignments import ASSIGNMENTS
 from attacks.folders import FOLDERS, REFUSED, TIMES
 from attacks.notebooks import NOTEBOOKS
 from hostile_runs import ALL, ATTACKS
 from traitlets.config import Config
+
+from lmcourse.grading.outcomes import TestOutcome
 
 
 def test_every_attack_is_tried_by_the_check():
@@ -38,3 +42,27 @@ def test_both_ways_run_answers_by_the_same_function():
     for way in (submission.grade, preprocessors.Execute.preprocess):
         names = inspect.getclosurevars(inspect.unwrap(way)).globals
         assert names["run_notebook"] is submission.run_notebook
+
+
+def test_attacks_on_assignments_are_each_tried_beside_the_authors_answer(monkeypatch):
+    verdicts = dict.fromkeys(ASSIGNMENTS, TestOutcome(verdict="failed"))
+    first, second, *_ = ASSIGNMENTS
+    verdicts[first] = TestOutcome(verdict="passed", fraction=1.0)
+    by_attack = {id(attack): name for name, attack in ASSIGNMENTS.items()}
+    monkeypatch.setattr(hostile, "servers_for", lambda *_: contextlib.nullcontext())
+    monkeypatch.setattr(hostile, "graded", lambda _, attack: verdicts[by_attack[id(attack)]])
+    monkeypatch.setattr(
+        hostile,
+        "of_the_author",
+        lambda _, attack: TestOutcome(
+            verdict="ungraded" if attack.slug == "training" else "passed", message="it is broken"
+        ),
+    )
+    lines, wrong = hostile.run_on_assignments([*ASSIGNMENTS])
+    assert sorted(line.case.name for line in lines) == sorted(ASSIGNMENTS)
+    assert {line.case.name: line.wrong for line in lines if line.wrong} == {
+        first: ["1 of its points"]
+    }
+    assert wrong == ["training: the author's answer does not pass test_adam: it is broken"]
+    lines, wrong = hostile.run_on_assignments([second])
+    assert ([line.case.name for line in lines], wrong) == ([second], [])
