@@ -173,6 +173,16 @@ WRONG = [
         """,
         cause="return",
     ),
+    edit(
+        "noise",
+        "dot_product",
+        "of size 0, and still drawn",
+        (
+            SCORES,
+            f"{SCORES}\n    scores = scores + 0.0 * torch.randn(scores.shape).to(scores.dtype)",
+        ),
+        cause="random generator",
+    ),
     # Task 2
     edit(
         "diagonal excluded",

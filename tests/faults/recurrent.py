@@ -888,6 +888,16 @@ WRONG = [
         ),
         cause="hidden was changed",
     ),
+    edit(
+        "noise",
+        "lstm_step",
+        "of size 0, and still drawn",
+        (
+            "hidden, cell_state = state",
+            "hidden, cell_state = state\n    hidden = hidden + 0 * torch.randn(1).to(hidden.dtype)",
+        ),
+        cause="random generator",
+    ),
     # Task 6
     edit(
         "reset before",

@@ -439,6 +439,19 @@ def count_pairs(words, counts=Counter()):
         ),
         cause="every place|every occurrence|all places",
     ),
+    edit(
+        "shuffled words",
+        "learn",
+        "their order does not matter, but Python's generator moves",
+        (
+            "    merges = []\n",
+            "    import random\n\n"
+            "    items = list(ids.items())\n"
+            "    random.shuffle(items)\n"
+            "    ids, merges = dict(items), []\n",
+        ),
+        cause="random generator",
+    ),
     # Task 4
     edit(
         "from the left",
