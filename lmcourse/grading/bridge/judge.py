@@ -21,15 +21,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from typing import Any
 
-import torch
-
 from lmcourse.grading.bridge import assertions, probes
 from lmcourse.grading.bridge.proxies import BridgeFault, Gone, LearnerError, Link
 from lmcourse.grading.outcomes import FAILED, PASSED, STUMBLED, UNGRADED, TestOutcome
 from lmcourse.grading.safe_text import scrub
 from lmcourse.grading.sandbox import frames
 from lmcourse.grading.sandbox.budgets import Meter
-from lmcourse.grading.sandbox.seeds import reseed
+from lmcourse.grading.sandbox.seeds import replace_system_randomness, reseed
 
 _GRACE_SECONDS = 0.5
 _FILE = "<test>"
@@ -165,9 +163,7 @@ def serve(channel: socket.socket, request: dict) -> None:
     for number in (0, 1, 2):
         os.dup2(null, number)
     sys.stdin, sys.stdout, sys.stderr = (os.fdopen(n, mode) for n, mode in enumerate("rww"))
-    torch.seed = (
-        torch.initial_seed
-    )  # a test that asks for other inputs has them, and they are recorded
+    restart_system = replace_system_randomness()
     judge: Judge | None = None
     while True:
         try:
@@ -184,6 +180,7 @@ def serve(channel: socket.socket, request: dict) -> None:
             judge.link = link
         else:
             reseed(head["seed"])
+            restart_system(head["seed"])
             run = judge.test if head["op"] == "test" else judge.setup
             outcome = run(head["source"], *([head["seconds"]] if head["op"] == "test" else []))
         frames.send(channel, asdict(outcome))

@@ -208,7 +208,7 @@ class SubmissionRun:
     def _link_up(self) -> None:
         """Have a judge that is connected to the learner's process."""
         if self._judge is None:
-            self._judge = self._judges.process(self._budgets, secrets.randbits(63))
+            self._judge = self._judges.process(self._budgets, self._seed("the judge's own"))
             self._connect()
             for source in self._setups:
                 self._setup_judge(source)

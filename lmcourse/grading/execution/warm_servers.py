@@ -15,7 +15,7 @@ passing for a broken test: where the reference passed, stumbling is the learner'
 import atexit
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lmcourse.grading.assignment.plan import CodeCell
@@ -27,7 +27,7 @@ from lmcourse.grading.outcomes import PASSED, TestOutcome
 from lmcourse.grading.sandbox import bubblewrap
 from lmcourse.grading.sandbox.budgets import Budgets
 from lmcourse.grading.sandbox.processes import ForkServer
-from lmcourse.grading.sandbox.seeds import seed_for
+from lmcourse.grading.sandbox.seeds import hash_seed, seed_for
 from lmcourse.grading.sandbox.withheld_functions import stub_tree
 
 
@@ -75,24 +75,35 @@ class WarmServers:
             judges,
             self._spec.budgets,
             wanted=self._spec.wanted,
-            seed=lambda name: seed_for(self._spec.secret, submission, name),
+            seed=self._seed(submission),
             files=self._spec.files,
             proven=self._proven,
             broken=frozenset(self.proof) - self._proven,
         ) as submission_run:
             return [submission_run.run(cell) for cell in cells]
 
+    def _seed(self, submission: str) -> Callable[[str], int]:
+        """The seed of each test's inputs, from its name; the author's own answer has no name."""
+        return lambda name: seed_for(self._spec.secret, submission, name)
+
     def _ready(self) -> list[ForkServer]:
         if self._servers and all(server.alive for server in self._servers):
             return self._servers
         for server in self._servers:
             server.close()
+        spec = self._spec
+        # A seed for each side: code in the sandbox can read its own.
         learner = ForkServer(
-            LEARNER, package=self._package, withheld=self._spec.withheld, hidden=self._spec.hidden
+            LEARNER,
+            package=self._package,
+            withheld=spec.withheld,
+            hidden=spec.hidden,
+            hash_seed=hash_seed(spec.secret, LEARNER),
         )
-        self._servers = [learner, ForkServer(JUDGE, hidden=self._spec.hidden)]
+        judge = ForkServer(JUDGE, hidden=spec.hidden, hash_seed=hash_seed(spec.secret, JUDGE))
+        self._servers = [learner, judge]
         self.proof = prove(
-            *self._servers, self._spec.budgets, self._spec.reference, self._spec.wanted
+            *self._servers, spec.budgets, spec.reference, spec.wanted, seed=self._seed("")
         )
         passed = (name for name, outcome in self.proof.items() if outcome.verdict == PASSED)
         self._proven = frozenset(passed)
@@ -105,9 +116,10 @@ def prove(
     budgets: Budgets,
     reference: Sequence[CodeCell],
     wanted: frozenset[str],
+    seed: Callable[[str], int] | None = None,
 ) -> dict[str, TestOutcome]:
     """The reference solution's outcomes; the tests among them that passed may fail a learner."""
-    with SubmissionRun(learners, judges, budgets, wanted=wanted) as submission_run:
+    with SubmissionRun(learners, judges, budgets, wanted=wanted, seed=seed) as submission_run:
         results = [(cell.name, submission_run.run(cell)) for cell in reference]
     return {name: result for name, result in results if isinstance(result, TestOutcome)}
 

@@ -19,7 +19,7 @@ import shutil
 import site
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from lmcourse.grading.sandbox import namespaces, seccomp
@@ -52,10 +52,12 @@ def command(
     inner: Iterable[str],
     package: Path = PACKAGE,
     hidden: Iterable[Path] = (),
+    environment: Mapping[str, str] | None = None,
 ) -> list[str]:
     """The command that runs `inner` in the closed room.
 
     Args:
+        environment: variables beside those that all have.
         package: the tree that stands for `lmcourse` inside (one with answers cut out, say).
         hidden: files and folders that must not be seen, should Python's own folders hold them.
     """
@@ -71,7 +73,7 @@ def command(
             cover = ["--tmpfs"] if path.is_dir() else ["--ro-bind", "/dev/null"]
             options += [*cover, str(path.resolve())]
     options += ["--remount-ro", "/", "--clearenv"]
-    for name, value in _ENVIRONMENT.items():
+    for name, value in {**_ENVIRONMENT, **(environment or {})}.items():
         options += ["--setenv", name, value]
     alone = [] if os.geteuid() == 0 else ["--unshare-user", "--uid", "0", "--gid", "0"]
     return [*_users(), "bwrap", *alone, *_ISOLATED, *options, "--", *inner]

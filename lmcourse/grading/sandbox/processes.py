@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from lmcourse.grading.sandbox import bubblewrap, frames
 from lmcourse.grading.sandbox.bubblewrap import SandboxError
@@ -112,6 +113,7 @@ class ForkServer:
         package: the tree that stands for `lmcourse` inside.
         hidden: what must not be seen, should Python's own folders hold it.
         withheld: what the learner's side may not call; `package` is then its `stub_tree`.
+        hash_seed: of the order of sets in it (`seeds.hash_seed`); None: another one at each start.
 
     Raises:
         SandboxError: it cannot be started, with the reason.
@@ -124,6 +126,7 @@ class ForkServer:
         package: Path | None = None,
         hidden: Iterable[Path] = (),
         withheld: Withheld | None = None,
+        hash_seed: str | None = None,
     ):
         bubblewrap.require()
         self._users = itertools.cycle(range(1, bubblewrap.USERS) if os.geteuid() == 0 else [0])
@@ -132,7 +135,9 @@ class ForkServer:
         server = [sys.executable, "-m", "lmcourse.grading.sandbox.forkserver"]
         inner = [*server, module, str(theirs.fileno())]
         inner.append(json.dumps(withheld.as_json() if withheld else {}))
-        options = {} if package is None else {"package": package}
+        options: dict[str, Any] = {} if package is None else {"package": package}
+        if hash_seed is not None:
+            options["environment"] = {"PYTHONHASHSEED": hash_seed}
         with theirs:
             self._process = subprocess.Popen(
                 bubblewrap.command(inner, hidden=hidden, **options),

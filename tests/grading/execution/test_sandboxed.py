@@ -260,6 +260,44 @@ def test_the_same_secret_draws_the_same_inputs_and_another_does_not(make_run):
     assert drawn(b"secret", "bob") != first
 
 
+DRAWS = [
+    "os.urandom(8)",
+    "os.getrandom(8)",
+    "secrets.token_hex()",
+    "secrets.SystemRandom().sample(range(10**9), 3)",
+    "str(uuid.uuid4())",
+    "random.Random().random()",
+    "(random.seed(), random.random())[1]",
+    "numpy.random.default_rng().random()",
+    "numpy.random.RandomState().rand()",
+    "(numpy.random.seed(), numpy.random.rand())[1]",
+    "torch.Generator().seed()",
+    "torch.seed()",
+    "(torch.random.seed(), torch.rand(()).item())[1]",
+]
+
+
+def test_no_randomness_of_the_system_reaches_a_test(make_run):
+    """Other inputs for another seed; for the same one, the same, in another process as well."""
+    test = "import os, random, secrets, uuid, numpy\n" + "".join(f"f({draw})\n" for draw in DRAWS)
+
+    def drawn(secret):
+        submission_run = make_run(seed=lambda name: seed_for(secret, name))
+        submission_run.run_setup(SETUP)
+        submission_run.run_cell("seen = []\ndef f(x):\n    seen.append(x)")
+        assert verdict(submission_run, test).verdict == "passed"
+        assert verdict(submission_run, test).verdict == "passed"
+        lines = shown(submission_run.run_cell("print(*seen, sep='\\n')")).splitlines()
+        assert len(lines) == 2 * len(DRAWS)
+        return dict(zip(2 * DRAWS, zip(lines, lines[len(DRAWS) :], strict=False), strict=False))
+
+    first, again, other = drawn(b"secret"), drawn(b"secret"), drawn(b"other")
+    for draw in DRAWS:
+        assert first[draw] == again[draw], draw
+        assert first[draw][0] == first[draw][1], draw  # whatever was drawn before
+        assert first[draw] != other[draw], draw
+
+
 def test_two_submissions_draw_different_numbers_of_their_own(make_run):
     draw = "import random, numpy, torch\nprint(random.random(), numpy.random.rand(), torch.rand(1))"
     assert shown(make_run().run_cell(draw)) != shown(make_run().run_cell(draw))

@@ -70,6 +70,28 @@ def test_the_seed_of_a_test_depends_on_its_submission(warm_servers):
     assert seeds[0] == seeds[2] != seeds[1]
 
 
+def test_sets_have_the_order_that_the_secret_gives_them():
+    """On the learner's side as well: what an answer makes of a set comes again."""
+    letters = "''.join({chr(i) for i in range(97, 123)})"
+    cells = [
+        CodeCell(kind="setup", source=SETUP),
+        CodeCell(kind="learner", source="seen = []\ndef f(x):\n    seen.append(x)"),
+        CodeCell(kind="test", name="t", source=f"f({letters})"),
+        CodeCell(kind="learner", source=f"print(*seen, {letters})"),
+    ]
+
+    def orders(secret):
+        spec = AssignmentSpec(reference=cells, wanted=frozenset({"f"}), secret=secret)
+        with WarmServers(spec) as warm_servers:
+            [printed] = warm_servers.grade("ada", cells)[3].outputs
+        return printed["text"].split()
+
+    judges, learners = orders(b"a secret")
+    assert judges != learners  # what one knows tells nothing about the other
+    assert orders(b"a secret") == [judges, learners]
+    assert not {*orders(b"another")} & {judges, learners}
+
+
 def test_what_the_reference_does_not_pass_nobody_fails(learners, judges):
     right, odd = "def f(x): return x * 2", "def f(x): return None"
     tests = [
