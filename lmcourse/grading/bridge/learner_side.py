@@ -16,6 +16,7 @@ from typing import Any
 
 from lmcourse.grading.bridge import shell
 from lmcourse.grading.bridge.probes import SENT_AS, imported
+from lmcourse.grading.bridge.torch_defaults import Defaults
 from lmcourse.grading.bridge.wire import Packer, Unpacker
 from lmcourse.grading.sandbox import frames, withheld_functions
 from lmcourse.grading.sandbox.frames import WireError
@@ -43,10 +44,11 @@ class Service:
 
     Args:
         names: the namespace in which the learner's cells ran.
+        defaults: the settings under which the learner's objects are used.
     """
 
-    def __init__(self, link: socket.socket, names: dict[str, Any]):
-        self._link, self._names = link, names
+    def __init__(self, link: socket.socket, names: dict[str, Any], defaults: Defaults):
+        self._link, self._names, self._defaults = link, names, defaults
         self._things: dict[int, Any] = {}
         self._current = 0
 
@@ -55,8 +57,9 @@ class Service:
         number = self._current = head["seq"]
         packer = Packer(self._handle)
         try:
-            result = self._do(head, Unpacker(block, self._thing))
-            reply = {"seq": number, "value": packer.pack(result)}
+            with self._defaults.around():
+                result = self._do(head, Unpacker(block, self._thing))
+                reply = {"seq": number, "value": packer.pack(result)}
             frames.send(self._link, reply, packer.blocks)
         except frames.ClosedError:
             raise
@@ -160,17 +163,19 @@ def _described(error: BaseException) -> dict:
 def prepare(withheld: dict) -> Callable[[list[socket.socket], dict], None]:
     """What a fork of the learner's side does; called once, before the first fork."""
     withheld_functions.apply(withheld)
-    ready = shell.ready_shell()
+    ready, defaults = shell.ready_shell(), Defaults()
 
     def body(sockets: list[socket.socket], request: dict) -> None:
-        serve(*sockets, ready)
+        serve(*sockets, ready, defaults)
 
     return body
 
 
-def serve(channel: socket.socket, link: socket.socket, ready: shell.Shell) -> None:
+def serve(
+    channel: socket.socket, link: socket.socket, ready: shell.Shell, defaults: Defaults
+) -> None:
     """Answer the grader (cells) and the judge (calls), until either has gone."""
-    service = Service(link, ready.user_ns)
+    service = Service(link, ready.user_ns, defaults)
     this = os.getpid()
     shell.take_streams(ready)
     while True:
@@ -180,7 +185,7 @@ def serve(channel: socket.socket, link: socket.socket, ready: shell.Shell) -> No
                 if sock is link:
                     service.answer(head, block)
                 else:
-                    frames.send(channel, _for_grader(ready, head, block))
+                    frames.send(channel, _for_grader(ready, defaults, head, block))
             except KeyboardInterrupt:  # came a moment too late for the cell that it was meant for
                 continue
             except (frames.ClosedError, WireError):
@@ -190,10 +195,13 @@ def serve(channel: socket.socket, link: socket.socket, ready: shell.Shell) -> No
                     os._exit(0)
 
 
-def _for_grader(ready: shell.Shell, head: dict, block: bytes) -> dict:
+def _for_grader(ready: shell.Shell, defaults: Defaults, head: dict, block: bytes) -> dict:
     if head["op"] == "file":
         os.makedirs(os.path.dirname(head["name"]) or ".", exist_ok=True)
         with open(head["name"], "wb") as file:
             file.write(block)
         return {"status": "ok"}
-    return shell.run_cell(ready, head["source"], head["limit"], store=head["store"])
+    ran = shell.run_cell(ready, head["source"], head["limit"], store=head["store"])
+    if head["locked"]:
+        defaults.adopt()
+    return ran | {"changed": defaults.changed()}

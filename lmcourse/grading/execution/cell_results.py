@@ -10,6 +10,7 @@ What reaches a browser must still be made inert; that is the feedback's part.
 from dataclasses import dataclass, field
 from typing import Any
 
+from lmcourse.grading.execution.explanations import INSTEAD
 from lmcourse.grading.safe_text import scrub
 
 _KINDS = ("stream", "display_data", "execute_result")
@@ -25,7 +26,14 @@ class CellResult:
     message: str = ""
     trace: list[str] = field(default_factory=list)
     outputs: list[dict] = field(default_factory=list)
+    changed: dict[str, str] = field(default_factory=dict)  # of PyTorch's settings: their value now
     award: float | None = None  # what a test gave by `award`, where it ran in this process too
+
+
+def changed_settings(said: Any) -> dict[str, str]:
+    """What a process says of the settings that a cell changed; nothing that we do not know."""
+    said = said if type(said) is dict else {}
+    return {name: scrub(said[name], 60) for name in INSTEAD if type(said.get(name)) is str}
 
 
 class ResultReader:
@@ -45,6 +53,7 @@ class ResultReader:
             message=scrub(said.get("message"), 4000),
             trace=[scrub(part, 4000) for part in trace[:20]],
             outputs=[output for output in read if output],
+            changed=changed_settings(said.get("changed")),
         )
 
     def _output(self, said: Any) -> dict:

@@ -4,7 +4,7 @@ Chapter: book/instructors/index.md
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -118,6 +118,32 @@ DIED = "It ended the Python process (exit, os._exit, a crash, or too little memo
 def too_much_memory(mib: float) -> str:
     """What to say of a cell that took more memory than it may."""
     return f"It ended the Python process: it took more than {mib:g} MiB of memory."
+
+
+# What is said of a setting that a cell has changed (`bridge.torch_defaults`), and what to write
+# instead; both without the value.
+INSTEAD = {
+    "torch.is_inference_mode_enabled()": "write `with torch.inference_mode():` where it is needed",
+    "torch.get_default_device()": "give `device=` where it is needed",
+    "torch.is_grad_enabled()": "write `with torch.no_grad():` where it is needed",
+    "torch.get_default_dtype()": "give `dtype=` where it is needed",
+    'torch.is_autocast_enabled("cpu")': "write `with torch.autocast(…):` where it is needed",
+    "torch.get_num_threads()": "take it out",
+    "torch.are_deterministic_algorithms_enabled()": "take it out",
+    "torch.is_anomaly_enabled()": "write `with torch.autograd.detect_anomaly():` while you search",
+    "torch.get_float32_matmul_precision()": "take it out",
+    "torch.set_flush_denormal()": "take it out",
+    "numpy.geterr()": "write `with numpy.errstate(…):` where it is needed",
+}
+
+
+def changed(settings: Mapping[str, str]) -> str:
+    """What to say of a cell that leaves PyTorch's settings changed, after its name; "" if none."""
+    if not settings:
+        return ""
+    now = ", ".join(f"`{name}` at {value}" for name, value in settings.items())
+    advice = "; ".join(dict.fromkeys(INSTEAD[name] for name in settings))
+    return f"leaves {now} for all that follows. Tests call answers with the defaults: {advice}"
 
 
 def used_up(seconds: float) -> str:

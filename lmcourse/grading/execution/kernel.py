@@ -3,6 +3,7 @@
 Chapter: book/instructors/index.md
 """
 
+import ast
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import psutil
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import KernelManager
 
-from lmcourse.grading.execution.cell_results import CellResult
+from lmcourse.grading.execution.cell_results import CellResult, changed_settings
 from lmcourse.grading.safe_text import plain
 from lmcourse.grading.sandbox.budgets import spent
 
@@ -31,6 +32,12 @@ _AWARD = (
     "(getattr(__import__('sys').modules.get('lmcourse.grading.testing'),"
     " 'take_award', lambda: None)(),)"
 )
+# Which settings the cell changed, where `shared_process` looks at them.
+_CHANGED = (
+    "getattr(__import__('sys').modules.get('lmcourse.grading.execution.shared_process'),"
+    " 'changed', dict)()"
+)
+_AFTER = {"award": _AWARD, "changed": _CHANGED}
 
 
 class SessionError(RuntimeError):
@@ -118,7 +125,7 @@ class Session:
             store_history=remember,
             allow_stdin=False,
             stop_on_error=False,
-            user_expressions={"award": _AWARD},
+            user_expressions=_AFTER,
         )
         self._answer = None
         finished = self._wait(
@@ -131,9 +138,10 @@ class Session:
         else:
             ran = CellResult(status="died")
         ran.outputs = outputs.kept
-        if ran.status == "error" and self.alive:  # after an error nothing was read
+        if ran.status in ("error", "timeout") and self.alive:  # then nothing was read
             self._answer = None
-            self._reply(self._client.execute("", silent=True, user_expressions={"award": _AWARD}))
+            after = self._reply(self._client.execute("", silent=True, user_expressions=_AFTER))
+            ran.changed = after.changed
         return ran
 
     def _wait(self, request: str, outputs: "_Outputs", spent: Callable[[], bool]) -> bool:
@@ -201,7 +209,8 @@ def _ran(reply: dict) -> CellResult:
     if any(part.get("source") == "ask_exit" for part in reply.get("payload") or []):
         return CellResult(status="died")
     if reply.get("status") == "ok":
-        return CellResult(status="ok", award=_award(reply.get("user_expressions")))
+        said = reply.get("user_expressions")
+        return CellResult(status="ok", award=_award(said), changed=_changed(said))
     trace = reply.get("traceback")
     return CellResult(
         status="error",
@@ -213,13 +222,26 @@ def _ran(reply: dict) -> CellResult:
 
 def _award(said: object) -> float | None:
     """The fraction that the process says was awarded; None if there was no `award`."""
-    form = said.get("award") if isinstance(said, dict) else None
-    text = form.get("data", {}).get("text/plain", "") if isinstance(form, dict) else ""
     try:
-        fraction = float(str(text).strip("(),"))
+        fraction = float(_expression(said, "award").strip("(),"))
     except ValueError:  # `None`: no award
         return None
     return fraction if 0 <= fraction <= 1 else None
+
+
+def _changed(said: object) -> dict[str, str]:
+    """The settings that the process says were changed."""
+    try:
+        return changed_settings(ast.literal_eval(_expression(said, "changed")))
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return {}
+
+
+def _expression(said: object, name: str) -> str:
+    """The value of one expression, as the process shows it."""
+    form = said.get(name) if isinstance(said, dict) else None
+    data = form.get("data") if isinstance(form, dict) else None
+    return str(data.get("text/plain", "")) if isinstance(data, dict) else ""
 
 
 class _Clock:

@@ -65,6 +65,7 @@ class SubmissionRun:
         self._reader = ResultReader(budgets.output_bytes)
         self._link: socket.socket | None = None  # made with the learner's process, for the judge
         self._cells: list[str] = []
+        self._locked: set[int] = set()  # which of them are the author's
         self._setups: list[str] = []
         self._harmful: set[int] = set()  # cells that ended the process: never run again
 
@@ -96,7 +97,8 @@ class SubmissionRun:
     def run_cell(self, source: str) -> CellResult:
         """Run a cell of the learner's."""
         try:
-            ran = self._execute(source) if self._ready() else _unrun(self._used_up())
+            place = len(self._cells)
+            ran = self._execute(source, place) if self._ready() else _unrun(self._used_up())
         except SandboxError as error:
             ran = _unrun(str(error))
         if ran.status in ("died", "timeout"):
@@ -106,6 +108,7 @@ class SubmissionRun:
 
     def run_setup(self, source: str) -> CellResult:
         """Run a locked cell that is no test, on both sides."""
+        self._locked.add(len(self._cells))
         ran = self.run_cell(source)
         self._setups.append(source)
         if self._judge is not None:
@@ -185,7 +188,7 @@ class SubmissionRun:
             for index, source in enumerate(self._cells):
                 if index in self._harmful:
                     continue
-                if self._execute(source, again=True).status in ("died", "timeout"):
+                if self._execute(source, index, again=True).status in ("died", "timeout"):
                     self._harmful.add(index)
                     self._end_learner()
                     break
@@ -258,9 +261,10 @@ class SubmissionRun:
             # that happens to run then would be blamed.
             self._end_learner()
 
-    def _execute(self, source: str, *, again: bool = False) -> CellResult:
+    def _execute(self, source: str, place: int, *, again: bool = False) -> CellResult:
         reader = ResultReader(self._reader.room) if again else self._reader
         head = {"op": "cell", "source": source, "limit": reader.room, "store": True}
+        head["locked"] = place in self._locked
         seconds, worked = self._budgets.cell_seconds, self._learner.worked
         try:
             limit = Deadline(seconds, within=self._deadline, processor=worked)
@@ -283,7 +287,8 @@ class SubmissionRun:
         self._learner.interrupt()
         try:
             grace = Deadline(_GRACE_SECONDS, processor=self._learner.worked)
-            ran.outputs = reader.read(self._learner.answer(grace)).outputs
+            after = reader.read(self._learner.answer(grace))
+            ran.outputs, ran.changed = after.outputs, after.changed
         except _LOST:
             self._end_learner()
         return ran

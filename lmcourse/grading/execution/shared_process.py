@@ -1,12 +1,14 @@
-"""Withholding where answers and tests share one process: refused to answers, not to tests.
+"""Where answers and tests share one process: what the sandbox does for them, as far as it can be.
 
 Chapter: book/setup.md
 
 In the sandbox, answers have a process of their own, out of which the withheld bodies are cut.
 `lmcourse check` has one process for all, so each withheld function looks who calls: the innermost
 frame that belongs to a cell. This informs a learner, and stops nobody who wants to get round it.
+In the same way a test cell runs as a whole under PyTorch's defaults (`bridge.torch_defaults`).
 """
 
+import contextlib
 import functools
 import importlib
 import inspect
@@ -23,23 +25,70 @@ from lmcourse.grading.sandbox.withheld_functions import Withheld, namespaces, ot
 _MODULES = ("torch", "torch._C._nn", "torch.nn.functional")
 
 
-def source(withheld: Withheld, tests: Collection[str]) -> str:
-    """What to run before the first cell: the code that installs the refusals.
+def source(withheld: Withheld | None, tests: Collection[str], setups: Collection[str] = ()) -> str:
+    """What to run before the first cell.
 
     Args:
+        withheld: what cells other than tests may not call.
         tests: the sources of the cells that may call everything.
+        setups: those of the other locked cells.
     """
-    said = json.dumps([withheld.as_json(), sorted(tests)])
+    said = json.dumps([(withheld or Withheld()).as_json(), sorted(tests), sorted(setups)])
     return f"from {__name__} import install as _install\n_install({said!r})\ndel _install"
 
 
 def install(said: str) -> None:
-    """Put a refusal around all that is withheld; what this machine's torch lacks is passed over."""
+    """Put a refusal around all that is withheld, and the defaults around each test cell."""
+    withheld, tests, setups = json.loads(said)
+    _settings.watch({*tests}, {*setups})
+    if withheld["names"] or withheld["operators"] or withheld["attributes"]:
+        _refuse(withheld, tests)
+
+
+class _Settings:
+    """PyTorch's settings in this process, from when a cell has imported it."""
+
+    def __init__(self) -> None:
+        self._defaults: Any = None
+        self._inside = contextlib.ExitStack()
+
+    def watch(self, tests: Collection[str], setups: Collection[str]) -> None:
+        """Have the defaults around each of the tests, and what the setups set among them."""
+        from IPython import get_ipython
+
+        def before(info: Any) -> None:
+            if self._there() and info.raw_cell in tests:
+                self._inside.enter_context(self._defaults.around())
+
+        def after(result: Any) -> None:
+            self._inside.close()
+            if self._there() and result.info.raw_cell in setups:
+                self._defaults.adopt()
+
+        events = get_ipython().events
+        events.register("pre_run_cell", before)
+        events.register("post_run_cell", after)
+
+    def changed(self) -> dict[str, str]:
+        """What has changed since the last time, by how it is read."""
+        return self._defaults.changed() if self._there() else {}
+
+    def _there(self) -> bool:
+        if self._defaults is None and hasattr(sys.modules.get("torch"), "get_default_dtype"):
+            from lmcourse.grading.bridge.torch_defaults import Defaults
+
+            self._defaults = Defaults()
+        return self._defaults is not None
+
+
+_settings = _Settings()
+changed = _settings.changed
+
+
+def _refuse(withheld: dict, tests: Collection[str]) -> None:
+    """Refuse what is withheld; what this machine's torch lacks is passed over."""
     from ipykernel.compiler import get_file_name, get_tmp_directory
 
-    withheld, tests = json.loads(said)
-    if not (withheld["names"] or withheld["operators"] or withheld["attributes"]):
-        return
     cells, allowed = get_tmp_directory(), {get_file_name(test) for test in tests}
 
     def is_refused() -> bool:

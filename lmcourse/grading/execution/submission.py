@@ -119,6 +119,8 @@ def run_notebook(nb: NotebookNode, submission: str, spec: AssignmentSpec) -> Non
     for cell, own, (ran, outcome) in zip(code, cells, results, strict=True):
         if ran is not None:
             cell.outputs = [NotebookNode(output) for output in ran.outputs]
+            if own.kind == "learner" and (said := explanations.changed(ran.changed)):
+                ours.setdefault("notes", []).append(f"{_title(own)} {said}")
         if outcome is None:
             cell.outputs += _error(ran, spec.budgets.cell_seconds)
             continue
@@ -127,6 +129,14 @@ def run_notebook(nb: NotebookNode, submission: str, spec: AssignmentSpec) -> Non
         if outcome.verdict != PASSED:
             cell.outputs.append(_shown(outcome.verdict, outcome.message))
     ours["outcomes"] = outcomes
+
+
+def _title(cell: CodeCell) -> str:
+    """How its owner finds a cell."""
+    if cell.name:
+        return f"the cell {cell.name}"
+    first = next((line.strip() for line in cell.source.splitlines() if line.strip()), "")
+    return f"the cell that begins with `{first[:40]}`"
 
 
 def _doubted(outcome: TestOutcome, doubt: str) -> TestOutcome:

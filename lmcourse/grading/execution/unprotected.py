@@ -37,8 +37,8 @@ def execute(
         if files is not None:
             ignore = shutil.ignore_patterns("*.ipynb", ".*", "__pycache__")
             shutil.copytree(files, folder, ignore=ignore, dirs_exist_ok=True)
-        tests = [cell.source for cell in cells if cell.kind == "test"]
-        first = shared_process.source(withheld, tests) if withheld else ""
+        tests, setups = ([c.source for c in cells if c.kind == k] for k in ("test", "setup"))
+        first = shared_process.source(withheld, tests, setups)
         run = _Run(cells, budgets, Path(folder), first)
         try:
             results = []
@@ -107,8 +107,7 @@ class _Run:
         """A process in which the cells before `index` have run; False if no time was left."""
         while self._session is None and self._left() > 0:
             self._session = Session(self._folder)
-            if self._first:
-                self._session.run(self._first, SETUP_SECONDS, remember=False)
+            self._session.run(self._first, SETUP_SECONDS, remember=False)
             for earlier in range(index):
                 if self._session is None or self._left() <= 0:
                     break

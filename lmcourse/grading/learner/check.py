@@ -277,6 +277,11 @@ def _warnings(
         for cell in plan
         if cell.locked and cell.checksum and not _as_released(cell)
     ]
+    found += [
+        f"The {_title(cell, cells)} {said}."
+        for cell, ran in runs
+        if not cell.claims.get("locked") and (said := explanations.changed(ran.changed))
+    ]
     in_tasks = {cell.name for task in tasks(plan) for cell in task.cells}
     found += [
         f"The {_title(cell, cells)} did not run: {_cause(cell, ran, budgets)}"

@@ -43,6 +43,16 @@ def test_the_notebook_keeps_of_an_outcome_what_may_be_shown(graded):
     assert [(o["ename"], o["evalue"]) for o in test["outputs"]] == [(FAILED, "too small")]
 
 
+def test_a_cell_that_changes_what_later_ones_find_is_named(graded):
+    ran = CellResult(status="ok", changed={"torch.is_grad_enabled()": "False"})
+    _, nb = graded(ran=ran, cells=[Cell(kind="code", source="\n torch.set_grad_enabled(False)")])
+    assert nb["metadata"]["lmcourse"]["notes"][1:] == [
+        "the cell that begins with `torch.set_grad_enabled(False)` leaves"
+        " `torch.is_grad_enabled()` at False for all that follows. Tests call answers with the"
+        " defaults: write `with torch.no_grad():` where it is needed"
+    ]
+
+
 def test_doubt_leaves_it_to_a_person_and_tells_what_the_run_said(graded):
     twice = [*CELLS, TEST, TEST]
     for outcome in (WHY, TestOutcome(verdict=PASSED, fraction=1.0, seed="f")):

@@ -254,6 +254,16 @@ def test_a_stray_error_outside_the_tasks_is_told_too(verdict_of):
     assert "cell number 1 (`1 / 0`) did not run: ZeroDivisionError" in text
 
 
+def test_a_cell_that_changes_settings_for_all_others_is_named(verdict_of):
+    change = "import torch\ntorch.set_default_dtype(torch.float64)"
+    verdict, text = verdict_of(lambda nb: insert(nb, "tiny-task-1", change))
+    assert states(verdict) == [HOLDS, HOLDS, BY_HAND]
+    assert (
+        "The cell number 3 (`import torch`) leaves `torch.get_default_dtype()` at torch.float64 for"
+        " all that follows. Tests call answers with the defaults: give `dtype=` where it is needed."
+    ) in text
+
+
 def test_markup_of_a_learner_stays_text(verdict_of):
     _, text = verdict_of(lambda nb: answer(nb, "double", "raise ValueError('[red]\\x1b[31mx')"))
     assert "\\[red]x" in text
