@@ -93,7 +93,8 @@ def find_course(folder: Path | None = None) -> Course:
 
 def _load(root: Path) -> Config:
     try:
-        return PyFileConfigLoader(CONFIG, path=str(root)).load_config()
+        # In full: the loader would take a `$` in the folder's name for a variable.
+        return PyFileConfigLoader(str(root / CONFIG), path=str(root)).load_config()
     except Exception as error:
         raise MisuseError(
             f"{root / CONFIG} does not load: {type(error).__name__}: {error}"

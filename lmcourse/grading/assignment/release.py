@@ -88,6 +88,11 @@ def convert(
         FailureError: nbgrader refused, or what is to be withheld is not there; the message names
             the cause.
     """
+    if signs := [sign for sign in "[]*?" if sign in str(course.root)]:
+        raise FailureError(
+            f"{slug} was not released: nbgrader takes the {' and '.join(signs)} in {course.root}"
+            " for a pattern. Give the folder a name without"
+        )
     try:
         require(withheld_from(course.solution(slug)), PACKAGE)
     except ValueError as error:

@@ -40,6 +40,11 @@ def test_where_there_is_none_the_way_out_is_said(root, tmp_path):
         find_course(root / "solutions")  # a folder that is named must be the course's own
 
 
+def test_a_folder_may_have_a_dollar_in_its_name(tmp_path):
+    root = make_course(tmp_path / "costs $HOME")
+    assert find_course(root).config.CourseDirectory.course_id == "lmcourse"
+
+
 def test_settings_that_do_not_load_are_named(root):
     (root / "nbgrader_config.py").write_text("c = nonsense()")
     with pytest.raises(MisuseError, match=r"nbgrader_config\.py does not load: NameError"):

@@ -98,3 +98,13 @@ def test_a_test_that_counting_its_calls_would_pass_is_refused(tmp_path):
     cells[1]["source"] = "a, b = verdicts(even, [2, 3])\nassert a and not b"
     path.write_text(json.dumps(nb), "utf-8")
     release._refuse_fixed_verdicts(path, path)
+
+
+def test_a_folder_that_nbgrader_takes_for_a_pattern_is_named(tmp_path):
+    course = find_course(make_course(tmp_path / "class [a]"))
+    with pytest.raises(FailureError) as refused:
+        release.release(course, "tiny")
+    assert str(refused.value) == (
+        f"tiny was not released: nbgrader takes the [ and ] in {course.root} for a pattern. Give"
+        " the folder a name without"
+    )
