@@ -44,17 +44,32 @@ class TooLargeError(NotebookError):
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One cell: its kind and text, and what its metadata *claims* (never to be believed)."""
+    """One cell: its kind and text, and what its metadata *claims* (never to be believed).
+
+    Args:
+        too_long: how many characters it had, if so many that none of them were read.
+    """
 
     kind: str
     source: str
     claims: dict = field(default_factory=dict)
+    too_long: int = 0
 
     @property
     def label(self) -> str | None:
         """The grade id that the cell claims to have."""
         label = self.claims.get("grade_id")
         return label if isinstance(label, str) and label else None
+
+    @property
+    def problem(self) -> str:
+        """Why nothing of it was read, if so; it goes on after the name of the cell."""
+        if not self.too_long:
+            return ""
+        return (
+            f"was left empty: it has {self.too_long:,} characters, and a cell is read up to"
+            f" {CELL_CHARS:,}. Shorten what was pasted into it"
+        )
 
 
 def read_cells(path: Path) -> list[Cell]:
@@ -170,14 +185,14 @@ def _parse_cell(cell: dict) -> Cell:
     if isinstance(source, list):
         source = "".join(line for line in source if isinstance(line, str))
     source = clean_text(source) if isinstance(source, str) else ""
-    if len(source) > CELL_CHARS:
-        source = ""
+    too_long = len(source) if len(source) > CELL_CHARS else 0
     metadata = cell.get("metadata")
     claims = metadata.get("nbgrader") if isinstance(metadata, dict) else None
     return Cell(
         kind=cell["cell_type"] if cell.get("cell_type") in KINDS else "raw",
-        source=source,
+        source="" if too_long else source,
         claims=_clean(claims) if isinstance(claims, dict) else {},
+        too_long=too_long,
     )
 
 

@@ -41,6 +41,9 @@ def repair(cells: Sequence[Cell], plan: Sequence[Planned]) -> Repaired:
     place_of = {index: name for name, index in chosen.items() if index is not None}
     planned = {p.name: p for p in plan}
     for index, cell in enumerate(cells):
+        if cell.problem:
+            which = cell.label or f"number {index + 1}"
+            repaired.notes.append(f"the cell {which} {cell.problem}")
         if index in place_of:
             repaired.cells.append(_restore(cell, planned[place_of[index]], repaired))
         elif cell.label not in planned or not _verbatim(cell, planned[cell.label]):
@@ -93,6 +96,8 @@ def _restore(cell: Cell, planned: Planned, repaired: Repaired) -> Placed:
     if not planned.locked:
         # To the letter, where nothing was written: nbgrader knows a blank answer by its checksum.
         source = planned.source if _verbatim(cell, planned) else cell.source
+        if cell.problem:
+            source = _remark(planned, f"This cell {cell.problem}.")
         return Placed(kind=planned.kind, source=source, planned=planned)
     if not _verbatim(cell, planned):
         repaired.notes.append(f"the locked cell {planned.name} was edited; its own text was used")
@@ -107,13 +112,18 @@ def _insert(planned: Planned, plan: Sequence[Planned], repaired: Repaired) -> No
     repaired.notes.append(f"the cell {planned.name} was missing")
     source = planned.source
     if not planned.locked:
-        source = f"# {MISSING}" if planned.kind == "code" else f"*{MISSING}*"
+        source = _remark(planned, MISSING)
     rank = [p.name for p in plan].index(planned.name)
     where = _positions(repaired)
     after = max((where[p.name] for p in plan[:rank] if p.name in where), default=-1)
     later = [where[p.name] for p in plan[rank + 1 :] if where.get(p.name, -1) > after]
     index = min(later, default=len(repaired.cells))
     repaired.cells.insert(index, Placed(kind=planned.kind, source=source, planned=planned))
+
+
+def _remark(planned: Planned, text: str) -> str:
+    """What stands in a cell that holds no answer."""
+    return f"# {text}" if planned.kind == "code" else f"*{text}*"
 
 
 def _order(plan: Sequence[Planned], repaired: Repaired) -> None:

@@ -145,7 +145,7 @@ def _title(cell: Cell, cells: list[Cell]) -> str:
         return f"cell {cell.label}"
     number = next(n for n, other in enumerate(cells, start=1) if other is cell)
     first = next((line.strip() for line in cell.source.splitlines() if line.strip()), "")
-    return f"cell number {number} (`{first[:40]}`)"
+    return f"cell number {number} (`{first[:40]}`)" if first else f"cell number {number}"
 
 
 def _judge(
@@ -158,7 +158,8 @@ def _judge(
         return verdict
     own = {cell.name for cell in task.cells}
     mine = [(cell, ran) for cell, ran in runs if cell.label in own]
-    broken = [_cause(c, ran, budgets) for c, ran in mine if not is_test(c) and ran.status != "ok"]
+    broken = [f"The cell {c.label} {c.problem}." for c, _ in mine if c.problem]
+    broken += [_cause(c, ran, budgets) for c, ran in mine if not is_test(c) and ran.status != "ok"]
     outcomes = {c.label: outcome_of(r, c.source, budgets) for c, r in mine if is_test(c)}
     verdict.awarded = {name: outcome.fraction for name, outcome in outcomes.items()}
     failed = {name: outcome for name, outcome in outcomes.items() if outcome.verdict != PASSED}
@@ -283,6 +284,11 @@ def _warnings(
         if not cell.claims.get("locked") and (said := explanations.changed(ran.changed))
     ]
     in_tasks = {cell.name for task in tasks(plan) for cell in task.cells}
+    found += [
+        f"The {_title(cell, cells)} {cell.problem}."
+        for cell in cells
+        if cell.problem and (cell.kind != "code" or cell.label not in in_tasks)
+    ]
     found += [
         f"The {_title(cell, cells)} did not run: {_cause(cell, ran, budgets)}"
         for cell, ran in runs

@@ -58,6 +58,7 @@ class Repair(NbGraderPreprocessor):
                 kind=cell.cell_type,
                 source=cell.source,
                 claims=dict(cell.metadata.get("nbgrader", {})),
+                too_long=cell.metadata.get("too_long", 0),
             )
             for cell in nb.cells
         ]
@@ -104,8 +105,10 @@ class SaveOutcomes(SaveAutoGrades):
 
 
 def _claimed(cell: notebooks.Cell) -> NotebookNode:
-    claims = {"nbgrader": {"grade_id": cell.label}} if cell.label else {}
-    return _NEW[cell.kind](cell.source, metadata=claims)
+    said: dict[str, Any] = {"nbgrader": {"grade_id": cell.label}} if cell.label else {}
+    if cell.too_long:
+        said["too_long"] = cell.too_long
+    return _NEW[cell.kind](cell.source, metadata=said)
 
 
 def _course(step: NbGraderPreprocessor) -> CourseDirectory | None:

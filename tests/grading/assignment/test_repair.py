@@ -1,6 +1,7 @@
 """The learner's cells under the author's plan: all cases by example, and random damage."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -46,6 +47,24 @@ def test_an_untouched_notebook_needs_no_repair():
     repaired = repair(learners(), PLAN)
     assert names(repaired) == [planned.name for planned in PLAN]
     assert (repaired.notes, repaired.doubtful) == ([], {})
+
+
+def test_a_cell_that_was_too_long_to_read_is_named_and_says_so_itself():
+    raw = answered(solution())["cells"]
+    long = "x = '" + "y" * 200_000 + "'"
+    for cell in raw:
+        if cell["metadata"]["nbgrader"]["grade_id"] in ("double", "why"):
+            cell["source"] = long
+    raw.insert(0, {"cell_type": "code", "metadata": {}, "source": long})
+    cells = parse_cells(json.dumps({"cells": raw}).encode())
+    repaired = repair([replace(c, source=visible(c.source)) for c in cells], PLAN)
+    said = (
+        "was left empty: it has 200,006 characters, and a cell is read up to 200,000."
+        " Shorten what was pasted into it"
+    )
+    assert repaired.notes == [f"the cell {which} {said}" for which in ("number 1", "double", "why")]
+    assert placed(repaired, "double").source == f"# This cell {said}."
+    assert placed(repaired, "why").source == f"*This cell {said}.*"
 
 
 def test_hidden_tests_come_back_and_edited_locked_cells_too():

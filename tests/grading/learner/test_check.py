@@ -264,6 +264,18 @@ def test_a_cell_that_changes_settings_for_all_others_is_named(verdict_of):
     ) in text
 
 
+def test_a_cell_that_is_too_long_for_the_grader_is_named(verdict_of):
+    long = "def double(x):\n    return 2 * x\n" + "y = '" + "z" * 200_000 + "'"
+    verdict, text = verdict_of(lambda nb: answer(nb, "double", long))
+    assert states(verdict)[0] == FAILS
+    said = "The cell double was left empty: it has 200,038 characters, and a cell is read"
+    assert verdict.tasks[0].causes[0].startswith(said)
+    assert said in text
+    verdict, text = verdict_of(lambda nb: insert(nb, "tiny-task-1", long))
+    assert states(verdict)[0] == HOLDS
+    assert "The cell number 3 was left empty: it has 200,038 characters" in text
+
+
 def test_markup_of_a_learner_stays_text(verdict_of):
     _, text = verdict_of(lambda nb: answer(nb, "double", "raise ValueError('[red]\\x1b[31mx')"))
     assert "\\[red]x" in text
