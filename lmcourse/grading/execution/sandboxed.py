@@ -3,9 +3,9 @@
 Chapter: book/instructors/sandbox.md
 
 Threat: a cell or a call that ends its process, never returns, or eats the time of all others. It
-costs the cell or test that did it: the process is replaced, earlier cells run again except those
-that end a process, and no limit adds to another. Whatever goes wrong on the grader's own side is
-"could not be graded", which asks for a person and is never a 0.
+costs the cell or test that did it: the process is replaced, earlier cells run again without what
+ended a process (`replay`), and no limit adds to another. Whatever goes wrong on the grader's own
+side is "could not be graded", which asks for a person and is never a 0.
 """
 
 import secrets
@@ -16,6 +16,7 @@ from dataclasses import replace
 from lmcourse.grading.assignment.plan import CodeCell
 from lmcourse.grading.execution import explanations
 from lmcourse.grading.execution.cell_results import CellResult, ResultReader
+from lmcourse.grading.execution.replay import harmless
 from lmcourse.grading.outcomes import FAILED, PASSED, STUMBLED, UNGRADED, TestOutcome
 from lmcourse.grading.safe_text import scrub
 from lmcourse.grading.sandbox.bubblewrap import SandboxError
@@ -67,7 +68,7 @@ class SubmissionRun:
         self._cells: list[str] = []
         self._locked: set[int] = set()  # which of them are the author's
         self._setups: list[str] = []
-        self._harmful: set[int] = set()  # cells that ended the process: never run again
+        self._instead: dict[int, str] = {}  # of cells that ended the process, what may run again
 
     def __enter__(self) -> "SubmissionRun":
         return self
@@ -96,14 +97,13 @@ class SubmissionRun:
 
     def run_cell(self, source: str) -> CellResult:
         """Run a cell of the learner's."""
+        place = len(self._cells)
         try:
-            place = len(self._cells)
             ran = self._execute(source, place) if self._ready() else _unrun(self._used_up())
         except SandboxError as error:
             ran = _unrun(str(error))
-        if ran.status in ("died", "timeout"):
-            self._harmful.add(len(self._cells))
         self._cells.append(source)
+        self._spare(place, ran)
         return ran
 
     def run_setup(self, source: str) -> CellResult:
@@ -186,13 +186,20 @@ class SubmissionRun:
                 return True
             self._start_learner()
             for index, source in enumerate(self._cells):
-                if index in self._harmful:
-                    continue
-                if self._execute(source, index, again=True).status in ("died", "timeout"):
-                    self._harmful.add(index)
+                source = self._instead.get(index, source)
+                if source and self._spare(index, self._execute(source, index, again=True)):
                     self._end_learner()
                     break
         return False
+
+    def _spare(self, index: int, ran: CellResult) -> bool:
+        """Whether a cell ended its process or would have; then only a part of it runs again."""
+        harmed = ran.status in ("died", "timeout")
+        if harmed:
+            line = explanations.failing_line(ran.trace)
+            once = index not in self._instead
+            self._instead[index] = harmless(self._cells[index], line) if once else ""
+        return harmed
 
     def _start_learner(self) -> None:
         self._end_learner()
@@ -288,7 +295,7 @@ class SubmissionRun:
         try:
             grace = Deadline(_GRACE_SECONDS, processor=self._learner.worked)
             after = reader.read(self._learner.answer(grace))
-            ran.outputs, ran.changed = after.outputs, after.changed
+            ran.outputs, ran.changed, ran.trace = after.outputs, after.changed, after.trace
         except _LOST:
             self._end_learner()
         return ran

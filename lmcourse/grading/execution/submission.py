@@ -222,7 +222,7 @@ def _error(ran: CellResult, seconds: float) -> list[NotebookNode]:
         return []
     if ran.status == "error":
         return [_shown(ran.name, ran.message, ran.trace or [f"{ran.name}: {ran.message}"])]
-    said = {"timeout": explanations.timeout(seconds), "died": explanations.DIED}
+    said = {"timeout": explanations.timeout(seconds, ran.trace), "died": explanations.DIED}
     return [_shown(ran.status, ran.message or said.get(ran.status, ""))]
 
 

@@ -13,6 +13,7 @@ from lmcourse.grading.assignment.plan import CellKind, CodeCell, hidden_from
 from lmcourse.grading.execution import explanations, shared_process
 from lmcourse.grading.execution.cell_results import CellResult
 from lmcourse.grading.execution.kernel import SETUP_SECONDS, Session, SessionError
+from lmcourse.grading.execution.replay import harmless
 from lmcourse.grading.outcomes import FAILED, PASSED, UNGRADED, TestOutcome
 from lmcourse.grading.sandbox.budgets import Budgets
 from lmcourse.grading.sandbox.withheld_functions import Withheld
@@ -77,7 +78,7 @@ class _Run:
         self._first = first  # what each process runs before its cells
         self._total = _CLOCK * budgets.total_seconds
         self._session: Session | None = None
-        self._harmful: set[int] = set()  # cells that ended the process: never run again
+        self._instead: dict[int, str] = {}  # of cells that ended the process, what may run again
         self._started = time.monotonic()
 
     def close(self) -> None:
@@ -94,8 +95,7 @@ class _Run:
         except SessionError as error:
             self.close()
             return CellResult(status="unrun", message=str(error))
-        if ran.status in ("died", "timeout"):
-            self._harmful.add(index)
+        self._spare(index, ran)
         return ran
 
     def _attempt(self, index: int) -> CellResult:
@@ -111,17 +111,25 @@ class _Run:
             for earlier in range(index):
                 if self._session is None or self._left() <= 0:
                     break
-                if earlier in self._harmful or self._cells[earlier].kind == "test":
-                    continue
-                if self._run(earlier).status in ("died", "timeout"):
-                    self._harmful.add(earlier)
+                source = self._instead.get(earlier, self._cells[earlier].source)
+                if source and self._cells[earlier].kind != "test":
+                    self._spare(earlier, self._run(earlier, source))
         return self._session is not None and self._left() > 0
 
-    def _run(self, index: int) -> CellResult:
+    def _spare(self, index: int, ran: CellResult) -> None:
+        """Of a cell that ended its process, or would have, only a part runs again."""
+        if ran.status in ("died", "timeout"):
+            source, line = self._cells[index].source, explanations.failing_line(ran.trace)
+            once = index not in self._instead
+            self._instead[index] = harmless(source, line) if once else ""
+
+    def _run(self, index: int, source: str | None = None) -> CellResult:
+        """Run a cell, or what stands for it."""
         cell, left = self._cells[index], self._left()
+        source = cell.source if source is None else source
         own = self._seconds(cell.kind)
         # A test's source stays out of the history.
-        ran = self._session.run(cell.source, min(own, left), remember=cell.kind != "test")
+        ran = self._session.run(source, min(own, left), remember=cell.kind != "test")
         if ran.status == "timeout" and left < own:  # not its own limit: nobody's failure
             ran = CellResult(status="unrun", message=self._used_up())
         if ran.status == "died" or not self._session.alive:

@@ -125,6 +125,24 @@ def test_a_cell_that_ends_the_process_is_not_run_again(submission_run, killer):
     assert verdict(submission_run, TEST).verdict == "passed"
 
 
+EXAMPLES = {
+    "an endless one": "print('before')\nwhile True: pass",
+    "one that does not listen": "while True:\n    try:\n        while True: pass\n"
+    "    except BaseException: pass",
+    "one that ends the process": "import os; os._exit(1)",
+}
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_a_right_answer_with_a_bad_example_below_it_is_there_in_the_next_process(make_run, example):
+    submission_run = make_run(proven=frozenset({"t"}))
+    submission_run.run_setup(SETUP)
+    submission_run.run_cell(f"{DOUBLE}\n{EXAMPLES[example]}")
+    submission_run.run_cell("import os; os._exit(1)")
+    got = verdict(submission_run, TEST)
+    assert got.verdict == "passed", got
+
+
 def test_a_loop_is_interrupted_and_what_it_did_is_kept(submission_run):
     ran = submission_run.run_cell("n = 1\nprint('before')\nwhile True: pass")
     assert ran.status == "timeout"

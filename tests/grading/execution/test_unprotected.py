@@ -33,6 +33,12 @@ def test_a_loop_costs_its_cell_and_what_was_defined_stays():
     assert [ran.status for ran in rans] == ["ok", "timeout", "ok"]
 
 
+@pytest.mark.parametrize("example", ["while True: pass", DEAF, "import os; os._exit(1)"])
+def test_a_right_answer_with_a_bad_example_below_it_is_there_in_the_next_process(example):
+    rans = run(f"def f(): return 7\n{example}", "import os; os._exit(1)", checked("f()"))
+    assert rans[2].status == "ok", rans[2]
+
+
 def test_a_loop_that_ignores_interrupts_is_ended_and_the_rest_runs_again():
     rans = run("x = 1", DEAF, "y = x + 1", checked("assert y == 2"))
     assert [ran.status for ran in rans] == ["ok", "timeout", "ok", "ok"]
