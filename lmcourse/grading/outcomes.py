@@ -28,6 +28,7 @@ class TestOutcome:
         line: of the test cell, from 1, where it ended.
         trace: of the learner's code, where that raised.
         died: why the learner's process does not answer any more.
+        worked: the processor's seconds that the test took, on both sides.
     """
 
     __test__ = False  # pytest takes classes of such a name for tests
@@ -42,6 +43,7 @@ class TestOutcome:
     line: int | None = None
     trace: str = ""
     died: str = ""
+    worked: float = 0.0
 
     def kept(self) -> dict:
         """What a graded notebook keeps of it; the same names make it a `TestOutcome` again."""

@@ -22,7 +22,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from lmcourse.grading.bridge import assertions, probes
-from lmcourse.grading.bridge.proxies import BridgeFault, Gone, LearnerError, Link
+from lmcourse.grading.bridge.proxies import BridgeFault, Gone, LearnerError, Link, Unsendable
 from lmcourse.grading.outcomes import FAILED, PASSED, STUMBLED, UNGRADED, TestOutcome
 from lmcourse.grading.safe_text import scrub
 from lmcourse.grading.sandbox import frames
@@ -137,7 +137,8 @@ def _outcome(error: BaseException, wanted: frozenset[str]) -> TestOutcome:
         return replace(outcome, said=why)
     # The test stumbled: over odd data of the learner's, or over its own mistake? Whether the
     # reference solution passes this test tells the two apart, and the grader knows that.
-    return replace(outcome, verdict=STUMBLED if isinstance(error, Exception) else UNGRADED)
+    stumbled = isinstance(error, (Exception, Unsendable))
+    return replace(outcome, verdict=STUMBLED if stumbled else UNGRADED)
 
 
 def _line(error: BaseException) -> int | None:

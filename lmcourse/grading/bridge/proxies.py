@@ -53,6 +53,10 @@ class BridgeFault(BaseException):
     """The test or the bridge is at fault, not the learner; no test may swallow it."""
 
 
+class Unsendable(BridgeFault):
+    """A test sends what cannot be sent: its mistake, or what it made of the learner's data."""
+
+
 class Link:
     """The connection to one learner's process.
 
@@ -133,7 +137,7 @@ class Link:
             LearnerError: the learner's code raised, or answered with what is no data.
             AssertionError: one failed in a function of the test that the learner's code called.
             Gone: it does not answer.
-            BridgeFault: the test sends what cannot be sent.
+            BridgeFault: the test sends what cannot be sent (`Unsendable`), or the bridge fails.
         """
         try:
             head, block = self._exchange({"op": op, **plain}, packed or {})
@@ -166,7 +170,7 @@ class Link:
             head |= {name: packer.pack(value) for name, value in packed.items()}
             self._waiting(frames.send, self._sock, head, packer.blocks, deadline)
         except WireError as error:
-            raise BridgeFault(f"the test sends {error}") from None
+            raise Unsendable(f"the test sends {error}") from None
 
     def _await(self, number: int, deadline: Deadline) -> tuple[dict, bytes]:
         """The answer to `number`; until it comes, the learner's code may call our functions."""
@@ -240,7 +244,7 @@ class Link:
         if type(thing) is Remote and _link(thing) is self:
             return {"h": _handle(thing)}
         if type(thing) is Remote:
-            raise WireError("an object of the learner's process before it was started again")
+            raise BridgeFault("the test sends an object of a process that has been replaced")
         if callable(thing) and not isinstance(thing, type):
             self._functions[len(self._functions) + (self._number << 20)] = thing
             return {"callback": [*self._functions][-1]}

@@ -40,6 +40,8 @@ class SubmissionRun:
         files: what the code finds in its folder.
         proven: the tests that the reference solution passes here. Only for these does a test that
             stumbles over the learner's data count as failed.
+        quick: those of them for which it needs far less than their time. Where one of these takes
+            all its time, it is the learner's data that keeps the judge busy.
         broken: those that it does not pass here. Nobody fails them, whatever they say.
     """
 
@@ -53,10 +55,11 @@ class SubmissionRun:
         seed: Callable[[str], int] | None = None,
         files: Mapping[str, bytes] | None = None,
         proven: frozenset[str] = frozenset(),
+        quick: frozenset[str] = frozenset(),
         broken: frozenset[str] = frozenset(),
     ):
         self._learners, self._judges, self._budgets = learners, judges, budgets
-        self._wanted, self._proven, self._broken = wanted, proven, broken
+        self._wanted, self._proven, self._broken, self._quick = wanted, proven, broken, quick
         self._seed = seed or (lambda name: secrets.randbits(63))
         self._files = dict(files or {})
         self._worked = 0.0  # by processes that have been replaced
@@ -127,7 +130,7 @@ class SubmissionRun:
         return outcome
 
     def _attempt(self, name: str, source: str) -> TestOutcome:
-        seed = self._seed(name)
+        seed, before = self._seed(name), self._work()
         try:
             if self._ready():
                 self._link_up()
@@ -135,17 +138,23 @@ class SubmissionRun:
             else:
                 outcome = TestOutcome(verdict=UNGRADED, said=self._used_up())
         except (SandboxError, *_LOST) as error:
-            outcome = self._stopped(error)
+            outcome = self._stopped(name, error, self._work() - before)
+            self._end_judge()
+        outcome = replace(outcome, seed=f"{seed:x}", worked=self._work() - before)
         if outcome.died:
             self._end_learner()
         if outcome.verdict == UNGRADED:  # whatever was wrong, the next test has another judge
             self._end_judge()
-        return explanations.explained(replace(outcome, seed=f"{seed:x}"), source)
+        return explanations.explained(outcome, source)
 
-    def _stopped(self, error: Exception) -> TestOutcome:
+    def _stopped(self, name: str, error: Exception, worked: float) -> TestOutcome:
         """Of a test that was cut short; if by the submission's own limit, nobody failed it."""
         if isinstance(error, TimeoutError) and self._deadline.used_up:
             return TestOutcome(verdict=UNGRADED, said=self._used_up())
+        busy = worked >= self._budgets.test_seconds  # and did not only wait for a processor
+        if isinstance(error, TimeoutError) and busy and name in self._quick:
+            said = f"what your code returned takes the test too long: {OUT_OF_TIME}"
+            return TestOutcome(verdict=FAILED, kind="Gone", said=said, died=OUT_OF_TIME)
         why = f"the judge stopped: {type(error).__name__} {error}".strip()
         return TestOutcome(verdict=UNGRADED, kind="judge", said=why)
 
@@ -161,6 +170,10 @@ class SubmissionRun:
         if verdict == STUMBLED:
             verdict = FAILED if name in self._proven else UNGRADED
         said = scrub(reply.get("said"), 4000)
+        if verdict == FAILED and reply.get("kind") == "Unsendable":
+            said += (
+                ". With the author's answer it does not: your code returned too much, or no data"
+            )
         if verdict == FAILED and name in self._broken:
             verdict, said = UNGRADED, _BROKEN + said
         passed = verdict == PASSED and type(fraction) is float and 0 <= fraction <= 1

@@ -30,6 +30,8 @@ from lmcourse.grading.sandbox.processes import ForkServer
 from lmcourse.grading.sandbox.seeds import hash_seed, seed_for
 from lmcourse.grading.sandbox.withheld_functions import stub_tree
 
+_QUICK = 0.25  # of its seconds are little for a test
+
 
 class WarmServers:
     """Fork servers, and the proof that the tests can be passed here.
@@ -45,7 +47,9 @@ class WarmServers:
         self._package = stub_tree(bubblewrap.PACKAGE, package, self._spec.withheld)
         self._servers: list[ForkServer] = []
         self.proof: dict[str, TestOutcome] = {}
-        self._proven: frozenset[str] = frozenset()  # the tests that the reference solution passed
+        # The tests that the reference solution passed, and those for which it needed little time.
+        self._proven: frozenset[str] = frozenset()
+        self._quick: frozenset[str] = frozenset()
 
     def __enter__(self) -> "WarmServers":
         return self
@@ -78,6 +82,7 @@ class WarmServers:
             seed=self._seed(submission),
             files=self._spec.files,
             proven=self._proven,
+            quick=self._quick,
             broken=frozenset(self.proof) - self._proven,
         ) as submission_run:
             return [submission_run.run(cell) for cell in cells]
@@ -105,8 +110,10 @@ class WarmServers:
         self.proof = prove(
             *self._servers, spec.budgets, spec.reference, spec.wanted, seed=self._seed("")
         )
-        passed = (name for name, outcome in self.proof.items() if outcome.verdict == PASSED)
+        passed = {name: one for name, one in self.proof.items() if one.verdict == PASSED}
+        little = spec.budgets.test_seconds * _QUICK
         self._proven = frozenset(passed)
+        self._quick = frozenset(name for name, one in passed.items() if one.worked <= little)
         return self._servers
 
 

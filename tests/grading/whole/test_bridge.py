@@ -100,6 +100,38 @@ def test_a_test_that_is_slow_by_itself_fails_nobody(make_run):
     assert got.verdict == "passed"
 
 
+@pytest.mark.parametrize(
+    ("answer", "test"),
+    [
+        ("torch.ones(9 << 20)", "f([(x := f(0)), x])"),  # 36 MiB, twice
+        ("[0] * 150_000", "f([(x := f(0)), x])"),
+        ("'x' * (3 << 20)", "f([(x := f(0)), x])"),
+    ],
+)
+def test_data_of_the_learner_s_that_cannot_be_sent_back_fails_its_test(make_run, answer, test):
+    for proven, outcome in [(frozenset({"t"}), "failed"), (frozenset(), "ungraded")]:
+        submission_run = make_run(proven=proven)
+        submission_run.run_setup(SETUP)
+        submission_run.run_cell(f"import torch\ndef f(x): return {answer}")
+        got = submission_run.run_test("t", test)
+        assert (got.verdict, got.kind) == (outcome, "Unsendable"), got
+        assert got.said.startswith("the test sends ")
+        assert got.said.endswith("your code returned too much, or no data") == bool(proven)
+
+
+def test_data_that_keeps_the_judge_busy_fails_its_test(make_run):
+    """Its work is one of Python's steps without end: no alarm can stop it."""
+    for quick, outcome in [(frozenset({"t"}), "failed"), (frozenset(), "ungraded")]:
+        submission_run = make_run(proven=frozenset({"t"}), quick=quick)
+        submission_run.run_setup(SETUP)
+        submission_run.run_cell("def f(x): return 10**8")
+        got = submission_run.run_test("t", "3 ** f(1)")
+        assert got.verdict == outcome, got
+        assert ("takes the test too long" in got.said) == bool(quick)
+        submission_run.run_cell(RIGHT)
+        assert submission_run.run_test("t", TEST).verdict == "passed"
+
+
 def test_calls_that_are_slow_together_fail_their_test(make_run):
     submission_run = make_run(proven=frozenset({"t"}))
     submission_run.run_setup(SETUP)
