@@ -19,7 +19,7 @@ from nbformat import NotebookNode
 from lmcourse.grading.assignment.notebooks import Cell, digest
 from lmcourse.grading.assignment.plan import CellKind, CodeCell, Planned
 from lmcourse.grading.assignment.repair import Placed, repair
-from lmcourse.grading.execution import explanations, warm_servers
+from lmcourse.grading.execution import explanations, undefined_names, warm_servers
 from lmcourse.grading.execution.assignment_spec import AssignmentSpec
 from lmcourse.grading.execution.cell_results import CellResult
 from lmcourse.grading.execution.unprotected import execute, outcome_of
@@ -116,6 +116,7 @@ def run_notebook(nb: NotebookNode, submission: str, spec: AssignmentSpec) -> Non
     else:
         results = _unprotected(cells, spec)
     outcomes = NotebookNode()
+    before: list[tuple[CodeCell, CellResult | None]] = []
     for cell, own, (ran, outcome) in zip(code, cells, results, strict=True):
         if ran is not None:
             cell.outputs = [NotebookNode(output) for output in ran.outputs]
@@ -123,7 +124,9 @@ def run_notebook(nb: NotebookNode, submission: str, spec: AssignmentSpec) -> Non
                 ours.setdefault("notes", []).append(f"{_title(own)} {said}")
         if outcome is None:
             cell.outputs += _error(ran, spec.budgets.cell_seconds)
+            before.append((own, ran))
             continue
+        outcome = undefined_names.explained(outcome, before)
         outcome = _doubted(outcome, ours.get("doubtful", {}).get(own.name, ""))
         outcomes[own.name] = outcome.kept()
         if outcome.verdict != PASSED:

@@ -53,6 +53,13 @@ def test_a_cell_that_changes_what_later_ones_find_is_named(graded):
     ]
 
 
+def test_a_name_that_is_missing_is_explained_by_its_cell(graded):
+    missed = TestOutcome(verdict=FAILED, message="`f` is not defined: its cell is missing or so")
+    _, nb = graded(missed, ran=CellResult(status="died"))
+    message = nb["metadata"]["lmcourse"]["outcomes"]["test_f"]["message"]
+    assert message.startswith("`f` is not defined: its cell ended the Python process before")
+
+
 def test_doubt_leaves_it_to_a_person_and_tells_what_the_run_said(graded):
     twice = [*CELLS, TEST, TEST]
     for outcome in (WHY, TestOutcome(verdict=PASSED, fraction=1.0, seed="f")):

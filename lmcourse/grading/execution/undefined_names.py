@@ -1,0 +1,52 @@
+"""Why a name that a test asks for is not there: what became of the cell that should define it.
+
+Chapter: book/instructors/index.md
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from lmcourse.grading.assignment.plan import CodeCell
+from lmcourse.grading.execution.cell_results import CellResult
+from lmcourse.grading.execution.explanations import explain
+from lmcourse.grading.outcomes import FAILED, TestOutcome
+
+_SAYS = re.compile(r"`(\w+)` is not defined: ")
+_OURS = "# This cell was "  # what `repair` writes into a cell that holds no answer
+_BECAUSE = {
+    "timeout": "its cell was stopped before it came to that, because something above never ends or"
+    " is far too slow",
+    "died": "its cell ended the Python process before it came to that",
+    "ok": "its cell runs without an error, but leaves no such name: is the definition below an"
+    " `if`, or deleted again?",
+}
+
+
+def explained(
+    outcome: TestOutcome, before: Sequence[tuple[CodeCell, CellResult | None]]
+) -> TestOutcome:
+    """The outcome; where a name is not defined, with what became of its cell.
+
+    Args:
+        before: the learner's cells above the test, and what they showed.
+    """
+    found = _SAYS.match(outcome.message) if outcome.verdict == FAILED else None
+    if found is None:
+        return outcome
+    name = found[1]
+    return replace(outcome, message=f"{found[0]}{_why(name, before)}")
+
+
+def _why(name: str, before: Sequence[tuple[CodeCell, CellResult | None]]) -> str:
+    defines = re.compile(rf"^[^\S\n]*(?:(?:async )?def|class) +{name}\b|^{name} *[=:]", re.M)
+    cells = [(cell, ran) for cell, ran in before if ran and defines.search(cell.source)]
+    if not cells:
+        emptied = [c.source for c, _ in before if c.name == name and c.source.startswith(_OURS)]
+        if emptied:
+            return emptied[-1].removeprefix("# ").replace("This cell", "its cell", 1)
+        return "no cell above the test defines it. Was it renamed, or deleted?"
+    _, ran = cells[-1]
+    if ran.status == "error":
+        return f"its cell raised an error.\n{explain(ran.name, ran.message, ran.trace)}"
+    return _BECAUSE.get(ran.status) or f"its cell did not run: {ran.message}"
