@@ -299,6 +299,7 @@ def test_plain_nbgrader_gives_the_same_points(course, tmp_path):
     hand("eva", old)
     hand("finn", lambda nb: double(nb, "test_double"))
     hand("gil", lambda nb: answer(nb, "square", "import os; os._exit(1)"))
+    hand("hal", lambda nb: answer(nb, "double", "x = '" + "y" * 200_000 + "'"))
     nbgrader = str(Path(sys.executable).with_name("nbgrader"))
     environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
     path = str(Path(sys.executable).parent) + os.pathsep + environment.get("PATH", "")
@@ -332,4 +333,8 @@ def test_plain_nbgrader_gives_the_same_points(course, tmp_path):
         "eva": full,
         "finn": square,
         "gil": twice,
+        "hal": square,
     }
+    nb = json.loads((root / "autograded/hal/tiny/tiny.ipynb").read_text("utf-8"))
+    [note] = nb["metadata"]["lmcourse"]["notes"]
+    assert note.startswith("the cell double was left empty: it has 200,006 characters")
