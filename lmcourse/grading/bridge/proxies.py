@@ -57,6 +57,10 @@ class Unsendable(BridgeFault):
     """A test sends what cannot be sent: its mistake, or what it made of the learner's data."""
 
 
+class Overdue(BridgeFault):
+    """A test ran out of time by its own work: its mistake, or what learners' data makes it do."""
+
+
 class Link:
     """The connection to one learner's process.
 
@@ -92,7 +96,7 @@ class Link:
     def out_of_time(self, *calls: SharedDeadline) -> BaseException:
         """What ends a test whose time, or that of one of its calls, is over: whose fault it is."""
         if not any(limit.theirs for limit in (self.deadline, *calls) if limit.used_up):
-            return BridgeFault("the test itself ran out of time, hardly any of it in your code")
+            return Overdue("the test itself ran out of time, hardly any of it in your code")
         self.dead = OUT_OF_TIME
         return Gone(self.dead)
 

@@ -33,7 +33,7 @@ class CellResult:
 def changed_settings(said: Any) -> dict[str, str]:
     """What a process says of the settings that a cell changed; nothing that we do not know."""
     said = said if type(said) is dict else {}
-    return {name: scrub(said[name], 60) for name in INSTEAD if type(said.get(name)) is str}
+    return {name: scrub(said[name], 120) for name in INSTEAD if type(said.get(name)) is str}
 
 
 class ResultReader:

@@ -20,7 +20,7 @@ _ARROW = re.compile(r"^-+>\s*\d+ (.*)$", re.M)
 _PLAIN_LINE = re.compile(r'File "<ipython-input[^"]*>", line \d+, in \w+(?:\n {4}(.*))?')
 _QUOTED = 80  # characters
 # These say all themselves: what they are called is of no use to a learner.
-_SPEAKING = ("BridgeFault", "Unsendable", "Gone", "LearnerError", "judge", "")
+_SPEAKING = ("BridgeFault", "Unsendable", "Overdue", "Gone", "LearnerError", "judge", "")
 # What Python says of these is of no use in a notebook.
 _INSTEAD = {
     "SystemExit": "sys.exit ended the cell. Take it out: a function gives its result by `return`.",

@@ -28,6 +28,7 @@ _GRACE_SECONDS = 2.0
 _ANSWER_SECONDS = 60.0
 _SETUP_SECONDS = 40.0
 _LOST = (ClosedError, TimeoutError, WireError)
+_BUSY = f"what your code returned keeps the test busy: {OUT_OF_TIME}"
 _BROKEN = "the author's own answer does not pass this test here; it said: "
 
 
@@ -135,6 +136,8 @@ class SubmissionRun:
             if self._ready():
                 self._link_up()
                 outcome = self._believed(name, self._ask_judge(source, seed))
+                if outcome.kind == "Overdue" and self._keeps_busy(name, self._work() - before):
+                    outcome = replace(outcome, verdict=FAILED, said=_BUSY)
             else:
                 outcome = TestOutcome(verdict=UNGRADED, said=self._used_up())
         except (SandboxError, *_LOST) as error:
@@ -151,12 +154,14 @@ class SubmissionRun:
         """Of a test that was cut short; if by the submission's own limit, nobody failed it."""
         if isinstance(error, TimeoutError) and self._deadline.used_up:
             return TestOutcome(verdict=UNGRADED, said=self._used_up())
-        busy = worked >= self._budgets.test_seconds  # and did not only wait for a processor
-        if isinstance(error, TimeoutError) and busy and name in self._quick:
-            said = f"what your code returned takes the test too long: {OUT_OF_TIME}"
-            return TestOutcome(verdict=FAILED, kind="Gone", said=said, died=OUT_OF_TIME)
+        if isinstance(error, TimeoutError) and self._keeps_busy(name, worked):
+            return TestOutcome(verdict=FAILED, kind="Gone", said=_BUSY, died=OUT_OF_TIME)
         why = f"the judge stopped: {type(error).__name__} {error}".strip()
         return TestOutcome(verdict=UNGRADED, kind="judge", said=why)
+
+    def _keeps_busy(self, name: str, worked: float) -> bool:
+        """Whether it is the learner's data that takes all the time of a test: work, no waiting."""
+        return name in self._quick and worked >= self._budgets.test_seconds
 
     def _ask_judge(self, source: str, seed: int) -> dict:
         seconds = self._budgets.test_seconds
