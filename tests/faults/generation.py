@@ -25,10 +25,34 @@ MEAN = "math.exp(total / len(inputs))"
 
 WRONG = [
     # Task 1
-    edit("no head", "next_token", "d_model classes", (" @ head.T", "")),
-    edit("argmax at once", "next_token", "all positions", ("x[:, -1]", "x")),
-    edit("first position", "next_token", "it has seen one token", ("x[:, -1]", "x[:, 0]")),
-    edit("multiplies", "next_token", "upside down", ("/ temperature", "* temperature")),
+    edit(
+        "no head",
+        "next_token",
+        "d_model classes",
+        (" @ head.T", ""),
+        cause="head",
+    ),
+    edit(
+        "argmax at once",
+        "next_token",
+        "all positions",
+        ("x[:, -1]", "x"),
+        cause="each position",
+    ),
+    edit(
+        "first position",
+        "next_token",
+        "it has seen one token",
+        ("x[:, -1]", "x[:, 0]"),
+        cause="first position",
+    ),
+    edit(
+        "multiplies",
+        "next_token",
+        "upside down",
+        ("/ temperature", "* temperature"),
+        cause="multiplies",
+    ),
     edit(
         "temperature after softmax",
         "next_token",
@@ -37,55 +61,166 @@ WRONG = [
             SOFT,
             "F.normalize(torch.softmax(logits, -1) / temperature, p=1, dim=-1)",
         ),
+        cause="after the softmax",
     ),
-    edit("softmax over the batch", "next_token", "dim=0", ("dim=-1)", "dim=0)")),
+    edit(
+        "softmax over the batch",
+        "next_token",
+        "dim=0",
+        ("dim=-1)", "dim=0)"),
+        cause="over the batch",
+    ),
     edit(
         "naive exp",
         "next_token",
         "overflows",
         (SOFT, "F.normalize((logits / temperature).exp(), p=1, dim=-1)"),
+        cause="overflow",
     ),
     edit(
         "float32 one-hot",
         "next_token",
         "loses the dtype at temperature 0",
         (".to(x.dtype)", ".float()"),
+        cause="dtype",
     ),
     edit(
         "the same token for all",
         "next_token",
         "argmax over the batch",
         (SHARP, "F.one_hot(logits.argmax().expand(len(x)) % len(head), len(head)).to(x.dtype)"),
+        cause="its own",
     ),
     edit(
         "divides in place",
         "next_token",
         "scales x itself",
         (SOFT, "torch.softmax(x[:, -1].div_(temperature) @ head.T, dim=-1)"),
+        cause="in place",
+    ),
+    edit(
+        "the last text",
+        "next_token",
+        "x[-1]: right where there are as many texts as positions, in shape alone",
+        ("x[:, -1]", "(x[-1] if x.shape[0] == x.shape[1] else x[:, -1])"),
+        cause="last position|last of",
+    ),
+    edit(
+        "a small temperature is none",
+        "next_token",
+        "below 0.01 the argmax",
+        ("if temperature == 0", "if temperature < 0.01"),
+        cause="not 0",
+    ),
+    edit(
+        "never below a hundredth",
+        "next_token",
+        "a floor that avoids a division by 0",
+        ("logits / temperature", "logits / max(temperature, 0.01)"),
+        cause="not 0|small",
+    ),
+    edit(
+        "in float32, and back",
+        "next_token",
+        "the dtype is kept, the digits are not",
+        (LOGITS, "logits = (x[:, -1].float() @ head.T.float()).to(x.dtype)"),
+        cause="float32",
+    ),
+    edit(
+        "all of the largest",
+        "next_token",
+        "at 0 equal ones share",
+        (SHARP, "F.normalize((logits == logits.amax(-1, keepdim=True)).to(x.dtype), p=1, dim=-1)"),
+        cause="first of the largest",
+    ),
+    edit(
+        "the last of the largest",
+        "next_token",
+        "at 0, from behind",
+        (
+            SHARP,
+            "F.one_hot(len(head) - 1 - logits.flip(-1).argmax(-1), len(head)).to(x.dtype)",
+        ),
+        cause="first of the largest",
+    ),
+    edit(
+        "logits kept below 50",
+        "next_token",
+        "so that exp does not overflow",
+        (LOGITS, f"{LOGITS}.clamp(-50, 50)"),
+        cause="large",
+    ),
+    edit(
+        "head scaled in place",
+        "next_token",
+        "divided by the temperature, for all later calls",
+        (LOGITS, "logits = x[:, -1] @ (head.div_(temperature).T if temperature else head.T)"),
+        ("logits / temperature", "logits"),
+        cause="in place",
+    ),
+    edit(
+        "the largest magnitude",
+        "next_token",
+        "at 0, without its sign",
+        ("logits.argmax(-1)", "logits.abs().argmax(-1)"),
+        cause="largest",
     ),
     # Task 2
-    edit("not shared out", "top_k", "sums to less than 1", (SHARE, "kept")),
-    edit("one fewer", "top_k", "off by one", ("min(k,", "min(max(k - 1, 1),")),
-    edit("the least likely", "top_k", "largest=False", ("[-1]), dim=-1)", "[-1]), largest=False)")),
+    edit(
+        "not shared out",
+        "top_k",
+        "sums to less than 1",
+        (SHARE, "kept"),
+        cause="divided",
+    ),
+    edit(
+        "one fewer",
+        "top_k",
+        "off by one",
+        ("min(k,", "min(max(k - 1, 1),"),
+        cause="exactly two",
+    ),
+    edit(
+        "the least likely",
+        "top_k",
+        "largest=False",
+        ("[-1]), dim=-1)", "[-1]), largest=False)"),
+        cause="smallest",
+    ),
     edit(
         "softmax of probabilities",
         "top_k",
         "other ratios",
         (SHARE, "kept.masked_fill(kept == 0, -math.inf).softmax(-1)"),
+        cause="softmax",
     ),
-    edit("sorted places", "top_k", "never put back", (BY_PLACE, "kept = values")),
+    edit(
+        "sorted places",
+        "top_k",
+        "never put back",
+        (BY_PLACE, "kept = values"),
+        cause="places",
+    ),
     edit(
         "by value",
         "top_k",
         "all that tie at the border stay",
         (BY_PLACE, "kept = probs * (probs >= values[..., -1:])"),
+        cause="by value",
     ),
-    edit("k above V", "top_k", "topk raises", ("min(k, probs.shape[-1])", "k")),
+    edit(
+        "k above V",
+        "top_k",
+        "topk raises",
+        ("min(k, probs.shape[-1])", "k"),
+        cause="larger than V",
+    ),
     edit(
         "one sum for all rows",
         "top_k",
         "right for one distribution",
         ("kept.sum(-1, keepdim=True)", "kept.sum()"),
+        cause="own sum|by itself",
     ),
     edit(
         "first row's tokens",
@@ -97,12 +232,69 @@ WRONG = [
             "first = rows[0].topk(min(k, probs.shape[-1])).indices\n"
             "    kept = torch.zeros_like(probs)\n    kept[..., first] = probs[..., first]",
         ),
+        cause="each row|other|wrong ones",
     ),
     edit(
         "changes probs",
         "top_k",
         "zeros written in place",
         (BY_PLACE, "kept = probs.zero_().scatter_(-1, indices, values)"),
+        cause="in place",
+    ),
+    edit(
+        "nearly zero",
+        "top_k",
+        "a little for all, so that no logarithm is infinite",
+        ("    return kept", "    kept = kept + 1e-12\n    return kept"),
+        cause="exactly 0|exactly two|exactly k",
+    ),
+    edit(
+        "in float32, and back",
+        "top_k",
+        "the digits are lost",
+        (TOP_K, "values, indices = probs.float().topk(min(k, probs.shape[-1]), dim=-1)"),
+        (BY_PLACE, "kept = torch.zeros_like(probs).scatter(-1, indices, values.to(probs.dtype))"),
+        cause="float32",
+    ),
+    edit(
+        "float32 out",
+        "top_k",
+        "whatever comes in",
+        (SHARE, "(kept / kept.sum(-1, keepdim=True)).float()"),
+        cause="dtype",
+    ),
+    edit(
+        "all ties go",
+        "top_k",
+        "what equals the next one is out, too",
+        (
+            BY_PLACE,
+            "more = probs.topk(min(k + 1, probs.shape[-1]), dim=-1).values[..., -1:]\n"
+            "    kept = probs * (probs > (more if k < probs.shape[-1] else -1.0))\n"
+            "    kept = torch.where(kept.sum(-1, keepdim=True) > 0, kept, probs)",
+        ),
+        cause="ties",
+    ),
+    edit(
+        "two dimensions at most",
+        "top_k",
+        "rows are flattened, and stay so",
+        (
+            TOP_K,
+            "probs = probs.flatten(0, -2) if probs.dim() > 2 else probs\n"
+            "    values, indices = probs.topk(min(k, probs.shape[-1]), dim=-1)",
+        ),
+        cause="shape",
+    ),
+    edit(
+        "no row below one of its own",
+        "top_k",
+        "a leading dimension of 1 is lost",
+        (
+            "    return kept / kept.sum(-1, keepdim=True)",
+            "    return (kept / kept.sum(-1, keepdim=True)).squeeze()",
+        ),
+        cause="shape",
     ),
     # Task 3
     edit(
@@ -110,22 +302,43 @@ WRONG = [
         "top_p",
         "cumulative sum still below p",
         (INSIDE, "inside = before + descending < p"),
+        cause="crosses",
     ),
-    edit("one too many", "top_p", "off by one", (INSIDE, "inside = before - descending < p")),
-    edit("not shared out", "top_p", "sums to less than 1", (SHARE, "kept")),
+    edit(
+        "one too many",
+        "top_p",
+        "off by one",
+        (INSIDE, "inside = before - descending < p"),
+        cause="one too many|tokens",
+    ),
+    edit(
+        "not shared out",
+        "top_p",
+        "sums to less than 1",
+        (SHARE, "kept"),
+        cause="divided",
+    ),
     edit(
         "an empty nucleus",
         "top_p",
         "the likeliest alone exceeds p",
         (INSIDE, "inside = (before + descending < p).roll(1, -1) & (descending < p)"),
         (FIRST, "    inside[..., 0] = descending[..., 0] < p\n"),
+        cause="likeliest",
     ),
-    edit("never put back", "top_p", "right if sorted already", (BACK, "descending * inside")),
+    edit(
+        "never put back",
+        "top_p",
+        "right if sorted already",
+        (BACK, "descending * inside"),
+        cause="own places",
+    ),
     edit(
         "put back the wrong way",
         "top_p",
         "gather for scatter",
         (BACK, "(descending * inside).gather(-1, order)"),
+        cause="gather",
     ),
     edit(
         "the first row's size",
@@ -135,38 +348,112 @@ WRONG = [
             INSIDE,
             "inside = (before < p).reshape(-1, before.shape[-1])[0].expand_as(before).clone()",
         ),
+        cause="each row",
     ),
     edit(
         "a fixed floor",
         "top_p",
         "keeps what has more than 1 − p",
         (INSIDE, "inside = descending > (1 - p) / 2"),
+        cause="tokens",
     ),
     edit(
         "the largest row's sum",
         "top_p",
         "one sum for all",
         ("kept.sum(-1, keepdim=True)", "kept.sum(-1).max()"),
+        cause="own sum",
     ),
     edit(
         "changes probs",
         "top_p",
         "zeros written in place",
         (BACK, "probs.zero_().scatter_(-1, order, descending * inside)"),
+        cause="in place",
     ),
     edit(
         "sums over the batch",
         "top_p",
         "cumsum from the front",
         ("descending.cumsum(-1)", "descending.cumsum(0)"),
+        cause="each row",
+    ),
+    edit(
+        "equals of the last one",
+        "top_p",
+        "by value: all that tie at the border stay",
+        (
+            BACK,
+            "probs * (probs >= torch.where(inside, descending, 2.0).amin(-1, keepdim=True))",
+        ),
+        cause="equal ones",
+    ),
+    edit(
+        "no case for p = 1",
+        "top_p",
+        "the sum reaches 1 before the end",
+        ("    if p >= 1:", "    if False:"),
+        cause="rounding",
+    ),
+    edit(
+        "a single token is lost",
+        "top_p",
+        "the likeliest stays only where there are others",
+        ("    inside[..., 0] = True\n", "    inside[..., 0] = before.shape[-1] > 1\n"),
+        cause="tokens|sum|NaN",
+    ),
+    edit(
+        "in float32, and back",
+        "top_p",
+        "the digits are lost",
+        (BACK, f"{BACK}.float().to(probs.dtype)"),
+        cause="float32",
+    ),
+    edit(
+        "float32 out",
+        "top_p",
+        "whatever comes in",
+        (SHARE, f"({SHARE}).float()"),
+        cause="dtype",
+    ),
+    edit(
+        "p = 1 in float32",
+        "top_p",
+        "the special case forgets the dtype",
+        (
+            "return probs / probs.sum(-1, keepdim=True)",
+            "return (probs / probs.sum(-1, keepdim=True)).float()",
+        ),
+        cause="dtype",
+    ),
+    edit(
+        "a nucleus of two at least",
+        "top_p",
+        "so that something is left to draw",
+        (FIRST, "    inside[..., :2] = True\n"),
+        cause="likeliest|one too many|tokens",
+    ),
+    edit(
+        "p of the rest",
+        "top_p",
+        "the likeliest does not count",
+        (INSIDE, "inside = before - descending[..., :1] < p"),
+        cause="one too many|tokens",
     ),
     # Task 4
-    edit("argmax", "draw", "nothing is drawn", (DRAW, "probs.argmax(-1)")),
+    edit(
+        "argmax",
+        "draw",
+        "nothing is drawn",
+        (DRAW, "probs.argmax(-1)"),
+        cause="argmax",
+    ),
     edit(
         "the global generator",
         "draw",
         "cannot be repeated",
         ("probs, 1, generator=generator", "probs, 1"),
+        cause="generator",
     ),
     edit(
         "seeded anew",
@@ -176,6 +463,7 @@ WRONG = [
             "return",
             "generator.manual_seed(generator.initial_seed())\n    return",
         ),
+        cause="do not seed",
     ),
     edit(
         "one number for all rows",
@@ -185,6 +473,7 @@ WRONG = [
             DRAW,
             "(probs.cumsum(-1) <= torch.rand((), generator=generator)).sum(-1).clamp(max=2)",
         ),
+        cause="of its own",
     ),
     edit(
         "seeds the global generator",
@@ -195,6 +484,7 @@ WRONG = [
             "torch.multinomial(probs, 1, generator=torch.manual_seed("
             "int(torch.randint(2**31, (), generator=generator))))[:, 0]",
         ),
+        cause="global",
     ),
     edit(
         "pairs of rows",
@@ -205,6 +495,77 @@ WRONG = [
             "(probs.cumsum(-1) <= torch.rand(len(probs) // 2 + 1, 1, generator=generator)"
             ".repeat_interleave(2, 0)[: len(probs)]).sum(-1).clamp(max=probs.shape[-1] - 1)",
         ),
+        cause="not independent",
+    ),
+    edit(
+        "squeezed",
+        "draw",
+        "a single row loses its dimension",
+        ("[:, 0]", ".squeeze()"),
+        cause="each row|shape",
+    ),
+    edit(
+        "32 bits",
+        "draw",
+        "half the memory",
+        ("[:, 0]", "[:, 0].int()"),
+        cause="int64",
+    ),
+    edit(
+        "the two halves share",
+        "draw",
+        "one number for row b and row b + B/2",
+        (
+            DRAW,
+            "(probs.cumsum(-1) <= torch.rand((len(probs) + 1) // 2, 1, generator=generator)"
+            ".repeat(2, 1)[: len(probs)]).sum(-1).clamp(max=probs.shape[-1] - 1)",
+        ),
+        cause="independent",
+    ),
+    edit(
+        "a little for all",
+        "draw",
+        "probability 0 comes now and then",
+        ("probs, 1", "probs + 0.01, 1"),
+        cause="never come|certain",
+    ),
+    edit(
+        "Python draws",
+        "draw",
+        "Python's generator, seeded from the one given",
+        (
+            f"return {DRAW}",
+            "import random\n"
+            "    random.seed(int(torch.randint(2**31, (), generator=generator)))\n"
+            "    rows = [random.choices(range(len(row)), row)[0] for row in probs.tolist()]\n"
+            "    return torch.tensor(rows)",
+        ),
+        cause="Python",
+    ),
+    edit(
+        "a copy of the generator",
+        "draw",
+        "its state is never moved on",
+        (DRAW, DRAW.replace("=generator", "=generator.clone_state()")),
+        cause="second call|go on",
+    ),
+    edit(
+        "temperature 2",
+        "draw",
+        "square roots of the odds",
+        ("probs, 1", "probs.sqrt(), 1"),
+        cause="share",
+    ),
+    edit(
+        "probabilities changed in place",
+        "draw",
+        "cumulated where they are",
+        (
+            DRAW,
+            "(probs.cumsum_(-1) <= torch.rand(len(probs), 1, generator=generator)).sum(-1)"
+            ".clamp(max=probs.shape[-1] - 1)",
+        ),
+        cause="in place",
     ),
     # Task 5
     fill(
@@ -214,15 +575,29 @@ WRONG = [
         """
     return model(ids).argmax(-1)
 """,
+        cause="one pass",
     ),
     edit(
         "without the prompt",
         "loop",
         "the continuation only",
         ("    return ids\n", "    return ids[:, -n_tokens:]\n"),
+        cause="prompt",
     ),
-    edit("no crop", "loop", "fails beyond the context", (CROP, "ids")),
-    edit("crops from the front", "loop", "the first ids", (CROP, "ids[:, :context_length]")),
+    edit(
+        "no crop",
+        "loop",
+        "fails beyond the context",
+        (CROP, "ids"),
+        cause="crop|context_length",
+    ),
+    edit(
+        "crops from the front",
+        "loop",
+        "the first ids",
+        (CROP, "ids[:, :context_length]"),
+        cause="last three",
+    ),
     edit(
         "crops the text",
         "loop",
@@ -231,23 +606,36 @@ WRONG = [
             "logits = model(ids[:, -context_length:])",
             "ids = ids[:, -context_length:]\n        logits = model(ids)",
         ),
+        cause="whole text",
     ),
     edit(
-        "first position", "loop", "[:, 0]", ("context_length:])[:, -1]", "context_length:])[:, 0]")
+        "first position",
+        "loop",
+        "[:, 0]",
+        ("context_length:])[:, -1]", "context_length:])[:, 0]"),
+        cause="last position",
     ),
     edit(
         "always greedy",
         "loop",
         "choose is not asked",
         ("new = choose(logits)", "choose(logits)\n        new = logits.argmax(-1)"),
+        cause="what choose returns",
     ),
     edit(
         "ends with the first",
         "loop",
         "any for all",
         ("ended.all()", "ended.any()"),
+        cause="all texts have ended",
     ),
-    edit("writes on", "loop", "what follows a stop is not replaced", (STOP, "new = new.clone()")),
+    edit(
+        "writes on",
+        "loop",
+        "what follows a stop is not replaced",
+        (STOP, "new = new.clone()"),
+        cause="filled",
+    ),
     edit(
         "a stop in the prompt",
         "loop",
@@ -256,25 +644,35 @@ WRONG = [
             "ended = torch.zeros(len(ids), dtype=torch.bool)",
             "ended = (ids == (-1 if stop_id is None else stop_id)).any(-1)",
         ),
+        cause="prompt",
     ),
-    edit("never leaves", "loop", "asks on for nothing", (LEAVE, "if False:")),
+    edit(
+        "never leaves",
+        "loop",
+        "asks on for nothing",
+        (LEAVE, "if False:"),
+        cause="nothing follows|as soon as all",
+    ),
     edit(
         "length counts the prompt",
         "loop",
         "max_length for max_new_tokens",
         ("range(n_tokens)", "range(max(0, n_tokens - ids.shape[1]))"),
+        cause="new ids",
     ),
     edit(
         "a stop by its truth",
         "loop",
         "id 0 is no stop",
         (LEAVE, "if stop_id and ended.all():"),
+        cause="id 0",
     ),
     edit(
         "the last row's stop",
         "loop",
         "one flag for the batch",
         (LEAVE, "if stop_id is not None and ended[-1]:"),
+        cause="all texts have ended",
     ),
     edit(
         "appends in place",
@@ -285,6 +683,82 @@ WRONG = [
             "longer = torch.cat([ids, new[:, None]], dim=1)\n"
             "        ids = ids.set_(longer) if len(ids) > 1 else longer",
         ),
+        cause="in place",
+    ),
+    edit(
+        "a stop in the prompt, with id 0",
+        "loop",
+        "padding in front is taken for a stop",
+        (
+            "ended = torch.zeros(len(ids), dtype=torch.bool)",
+            "ended = (ids == 0).any(-1) & (stop_id == 0)",
+        ),
+        cause="prompt",
+    ),
+    edit(
+        "the first row's stop",
+        "loop",
+        "one flag for the batch",
+        (LEAVE, "if stop_id is not None and ended[0]:"),
+        cause="all texts",
+    ),
+    edit(
+        "filled with 0",
+        "loop",
+        "padding after the stop",
+        (STOP, "new = torch.where(ended, 0, new)"),
+        cause="filled",
+    ),
+    edit(
+        "a stop may be undone",
+        "loop",
+        "only who stops just now has ended",
+        ("ended = ended | (new == stop_id)", "ended = new == stop_id"),
+        (STOP, "new = new.clone()"),
+        cause="own|ended",
+    ),
+    edit(
+        "stops when anything was chosen twice",
+        "loop",
+        "None is taken for an id",
+        (LEAVE, "if stop_id is None and (new == 0).all() or stop_id is not None and ended.all():"),
+        cause="too few|Without stop_id",
+    ),
+    edit(
+        "leaves before the stop is written",
+        "loop",
+        "the stop does not belong to the text",
+        (
+            "        ids = torch.cat([ids, new[:, None]], dim=1)\n"
+            "        if stop_id is not None and ended.all():\n"
+            "            break\n",
+            "        if stop_id is not None and ended.all():\n"
+            "            break\n"
+            "        ids = torch.cat([ids, new[:, None]], dim=1)\n",
+        ),
+        cause="belongs to the text",
+    ),
+    edit(
+        "context one short",
+        "loop",
+        "one place kept for the new id",
+        (CROP, "ids[:, -max(1, context_length - 1) :]"),
+        cause="last",
+    ),
+    edit(
+        "probabilities for choose",
+        "loop",
+        "a softmax on the way",
+        ("new = choose(logits)", "new = choose(logits.softmax(-1))"),
+        cause="as they are",
+    ),
+    edit(
+        "the prompt overwritten",
+        "loop",
+        "its first id, in place",
+        ("    return ids\n", "    prompt[:, 0] = ids[:, -1]\n    return ids\n"),
+        ("    ended = torch.zeros", "    prompt = ids\n    ended = torch.zeros"),
+        cause="in place",
     ),
     # Task 6
     edit(
@@ -292,34 +766,57 @@ WRONG = [
         "cache",
         "new positions see their future",
         (MASK, "torch.ones(n_new, n_all, dtype=torch.bool)"),
+        cause="after them",
     ),
     edit(
         "mask from the corner",
         "cache",
         "as if nothing stood before",
         (MASK, "torch.ones(n_new, n_all, dtype=torch.bool).tril()"),
+        cause="corner|old keys",
     ),
-    edit("one position ahead", "cache", "off by one", (MASK, MASK[:-1] + " + 1)")),
+    edit(
+        "one position ahead",
+        "cache",
+        "off by one",
+        (MASK, MASK[:-1] + " + 1)"),
+        cause="too far",
+    ),
     edit(
         "itself excluded",
         "cache",
         "strictly before, once there is a past",
         (MASK, MASK[:-1] + " - (cache is not None))"),
+        cause="themselves",
     ),
-    edit("no scale", "cache", "plain products", (SCALE, "")),
+    edit(
+        "no scale",
+        "cache",
+        "plain products",
+        (SCALE, ""),
+        cause="√D",
+    ),
     edit(
         "newest first",
         "cache",
         "prepended",
         ("[cache[0], key]", "[key, cache[0]]"),
         ("[cache[1], value]", "[value, cache[1]]"),
+        cause="newest",
     ),
-    edit("keys for values", "cache", "copied line", ("[cache[1], value]", "[cache[0], key]")),
+    edit(
+        "keys for values",
+        "cache",
+        "copied line",
+        ("[cache[1], value]", "[cache[0], key]"),
+        cause="values",
+    ),
     edit(
         "caches the new only",
         "cache",
         "forgets the past after one step",
         ("weights @ values, (keys, values)", "weights @ values, (key, value)"),
+        cause="past",
     ),
     edit(
         "mask only without a cache",
@@ -329,6 +826,7 @@ WRONG = [
             "scores.masked_fill(~mask, -math.inf)",
             "(scores if cache is not None else scores.masked_fill(~mask, -math.inf))",
         ),
+        cause="after them",
     ),
     edit(
         "square mask for the new",
@@ -339,12 +837,71 @@ WRONG = [
             f"{MASK}\n    if n_new > 1:\n"
             "        mask = mask.triu(n_all - n_new) | torch.eye(n_new, n_all).bool()",
         ),
+        cause="everything in the cache",
     ),
     edit(
         "softmax over the queries",
         "cache",
         "not over the keys, when there are several",
         (".softmax(dim=-1)", ".softmax(dim=-1 if n_new == 1 else -2).nan_to_num()"),
+        cause="over the keys",
+    ),
+    edit(
+        "-1e9 for infinity",
+        "cache",
+        "float16 does not have it",
+        ("-math.inf", "-1e9"),
+        cause="-1e9",
+    ),
+    edit(
+        "a large number of the dtype",
+        "cache",
+        "-1e4: scores may be smaller",
+        ("-math.inf", "-1e4"),
+        cause="-1e9|smallest",
+    ),
+    edit(
+        "in float32, and back",
+        "cache",
+        "the digits are lost",
+        ("scores = query @ keys.mT", "scores = (query.float() @ keys.float().mT).to(query.dtype)"),
+        cause="float32|dtype",
+    ),
+    edit(
+        "a cache of its own",
+        "cache",
+        "kept on the function: one text at a time",
+        (
+            "    if cache is not None:",
+            "    if cache is None:\n        attend_with_cache.kept = None\n"
+            "    cache = cache and attend_with_cache.kept or cache\n    if cache is not None:",
+        ),
+        ("    return weights", "    attend_with_cache.kept = keys, values\n    return weights"),
+        cause="turns|between calls",
+    ),
+    edit(
+        "the old values first, the new keys first",
+        "cache",
+        "one of the two prepended",
+        ("[cache[1], value]", "[value, cache[1]]"),
+        cause="order|newest",
+    ),
+    edit(
+        "scaled by the heads",
+        "cache",
+        "√H for √D",
+        ("math.sqrt(query.shape[-1])", "math.sqrt(query.shape[1])"),
+        cause="√D",
+    ),
+    edit(
+        "the cache is cut in place",
+        "cache",
+        "the old keys are overwritten with zeros after use",
+        (
+            "    n_new, n_all",
+            "    if cache is not None:\n        cache[0].zero_()\n    n_new, n_all",
+        ),
+        cause="in place",
     ),
     # Task 7
     edit(
@@ -352,33 +909,42 @@ WRONG = [
         "cached_loop",
         "counts from 1",
         (READ, "logits = read(ids[:, n_read:], n_read + 1)"),
+        cause="count from 0",
     ),
     edit(
-        "reads all again", "cached_loop", "the cache is not used", (READ, "logits = read(ids, 0)")
+        "reads all again",
+        "cached_loop",
+        "the cache is not used",
+        (READ, "logits = read(ids, 0)"),
+        cause="not been read",
     ),
     edit(
         "counts new tokens",
         "cached_loop",
         "position 1 after the prompt",
         ("n_read = ids.shape[1]", "n_read = n_read + 1"),
+        cause="position|not been read",
     ),
     edit(
         "first answer",
         "cached_loop",
         "of the prompt's positions",
         ("logits[:, -1]", "logits[:, 0]"),
+        cause="last position",
     ),
     edit(
         "one text's choice for all",
         "cached_loop",
         "right for a batch of one",
         ("logits[:, -1].argmax(-1)", "logits[0, -1].argmax(-1).expand(len(ids))"),
+        cause="each text by itself",
     ),
     edit(
         "at least one token",
         "cached_loop",
         "n_tokens = 0 writes",
         ("range(n_tokens)", "range(max(n_tokens, 1))"),
+        cause="0 tokens",
     ),
     edit(
         "flat argmax",
@@ -388,6 +954,65 @@ WRONG = [
             "logits[:, -1].argmax(-1)",
             "(logits[:, -1].argmax() % logits.shape[-1]).expand(len(ids))",
         ),
+        cause="each text by itself",
+    ),
+    edit(
+        "reads the last one, too",
+        "cached_loop",
+        "one call more",
+        (
+            "    return ids\n",
+            "    if n_tokens:\n        read(ids[:, -1:], ids.shape[1] - 1)\n    return ids\n",
+        ),
+        cause="calls of read",
+    ),
+    edit(
+        "one row for all",
+        "cached_loop",
+        "read gets ids without a batch",
+        (READ, READ.replace("n_read:]", "n_read:].squeeze(0)")),
+        cause="shape",
+    ),
+    edit(
+        "the prompt in two calls",
+        "cached_loop",
+        "all but the last, and then the last",
+        (
+            "    for _ in range(n_tokens):",
+            "    if n_tokens and ids.shape[1] > 1:\n"
+            "        read(ids[:, :-1], 0)\n"
+            "        n_read = ids.shape[1] - 1\n"
+            "    for _ in range(n_tokens):",
+        ),
+        cause="not been read|whole prompt|call 0",
+    ),
+    edit(
+        "the tokens of the batch",
+        "cached_loop",
+        "argmax over the texts, where there are as many texts as tokens",
+        ("argmax(-1)", "argmax(0 if logits.shape[0] == logits.shape[-1] else -1)"),
+        cause="each text",
+    ),
+    edit(
+        "largest magnitude",
+        "cached_loop",
+        "logits may be negative",
+        ("logits[:, -1].argmax(-1)", "logits[:, -1].abs().argmax(-1)"),
+        cause="argmax",
+    ),
+    edit(
+        "the new ids alone",
+        "cached_loop",
+        "without the prompt",
+        ("    return ids\n", "    return ids[:, -n_tokens:]\n"),
+        cause="prompt",
+    ),
+    edit(
+        "32 bits",
+        "cached_loop",
+        "half the memory",
+        ("    return ids\n", "    return ids.int()\n"),
+        cause="int64",
     ),
     # Task 8
     edit(
@@ -395,8 +1020,15 @@ WRONG = [
         "perplexity",
         "predicts what it has read",
         (SHIFT, "inputs, targets = ids[:-1], ids[:-1]"),
+        cause="targets the inputs",
     ),
-    edit("bits", "perplexity", "2 for e", (MEAN, "2 ** (total / len(inputs))")),
+    edit(
+        "bits",
+        "perplexity",
+        "2 for e",
+        (MEAN, "2 ** (total / len(inputs))"),
+        cause="2 to the mean",
+    ),
     edit(
         "borders lost",
         "perplexity",
@@ -405,6 +1037,7 @@ WRONG = [
             TOTAL,
             'total += F.cross_entropy(logits[:-1], targets[part][:-1], reduction="sum").item()',
         ),
+        cause="border",
     ),
     edit(
         "mean of means",
@@ -412,6 +1045,7 @@ WRONG = [
         "a short window counts like a long one",
         (TOTAL, "total += F.cross_entropy(logits, targets[part]).item()"),
         (MEAN, "math.exp(total / math.ceil(len(inputs) / window))"),
+        cause="means",
     ),
     edit(
         "mean of exponentials",
@@ -419,18 +1053,21 @@ WRONG = [
         "e to each window, then the mean",
         (TOTAL, "total += len(logits) * math.exp(F.cross_entropy(logits, targets[part]))"),
         (MEAN, "total / len(inputs)"),
+        cause="e taken to each",
     ),
     edit(
         "last window dropped",
         "perplexity",
         "only whole ones",
         ("range(0, len(inputs), window)", "range(0, max(len(inputs) - window + 1, 1), window)"),
+        cause="may be shorter",
     ),
     edit(
         "divided by N",
         "perplexity",
         "one more than there are targets",
         (MEAN, "math.exp(total / (len(ids) - (len(ids) < 8)))"),
+        cause="N - 1",
     ),
     edit(
         "sliding windows",
@@ -441,6 +1078,81 @@ WRONG = [
             "start = max(0, min(start, len(inputs) - window))\n"
             "        part = slice(start, start + window)",
         ),
+        cause="overlap",
+    ),
+    edit(
+        "log of a softmax",
+        "perplexity",
+        "minus infinity for an unlikely target",
+        (
+            TOTAL,
+            "total -= logits.softmax(-1).log().gather(-1, targets[part, None]).sum().item()",
+        ),
+        cause="log of a softmax",
+    ),
+    edit(
+        "probabilities clamped",
+        "perplexity",
+        "nothing below 1e-9",
+        (
+            TOTAL,
+            "total -= logits.softmax(-1).clamp(min=1e-9).log().gather(-1, targets[part, None])"
+            ".sum().item()",
+        ),
+        cause="clamp",
+    ),
+    edit(
+        "id 0 is padding",
+        "perplexity",
+        "ignored",
+        ('reduction="sum"', 'reduction="sum", ignore_index=0'),
+        cause="id 0|does each id",
+    ),
+    edit(
+        "in float32",
+        "perplexity",
+        "fewer digits than the model has",
+        ("F.cross_entropy(logits,", "F.cross_entropy(logits.float(),"),
+        cause="float32",
+    ),
+    edit(
+        "no batch",
+        "perplexity",
+        "the model gets a row of ids",
+        ("model(inputs[None, part])[0]", "model(inputs[part])"),
+        cause="shape",
+    ),
+    edit(
+        "windows from behind",
+        "perplexity",
+        "the first one is the shorter one",
+        (
+            "part = slice(start, start + window)",
+            "n_first = len(inputs) % window or window\n"
+            "        part = slice(max(0, start - window + n_first), start + n_first)",
+        ),
+        cause="window",
+    ),
+    edit(
+        "a tensor",
+        "perplexity",
+        "no Python float",
+        (MEAN, f"torch.tensor({MEAN})"),
+        cause="float",
+    ),
+    edit(
+        "minus forgotten",
+        "perplexity",
+        "the mean likelihood",
+        (MEAN, "math.exp(-total / len(inputs))"),
+        cause="minus",
+    ),
+    edit(
+        "the first id, too",
+        "perplexity",
+        "divided by N",
+        (MEAN, "math.exp(total / len(ids))"),
+        cause="N - 1",
     ),
 ]
 
@@ -502,7 +1214,7 @@ RIGHT = [
         for i in row.argsort(descending=True).tolist():
             target[i] = row[i]
             total += row[i].item()
-            if total >= p:
+            if total >= p and p < 1:
                 break
         target /= target.sum()
     return kept.view_as(probs)
@@ -514,7 +1226,7 @@ RIGHT = [
         "remove what lies beyond, shifted by one, then scatter the mask",
         """
     sorted_probs, places = torch.sort(probs, descending=True)
-    remove = sorted_probs.cumsum(dim=-1) > p
+    remove = (sorted_probs.cumsum(dim=-1) > p) & (p < 1)
     remove = torch.cat([torch.zeros_like(remove[..., :1]), remove[..., :-1]], -1)
     remove = torch.zeros_like(remove).scatter(-1, places, remove)
     kept = probs.masked_fill(remove, 0.0)
@@ -604,7 +1316,7 @@ RIGHT = [
     here = old.shape[-2] + torch.arange(query.shape[-2])[:, None]
     there = torch.arange(keys.shape[-2])
     scores = (query @ keys.transpose(-1, -2)) * query.shape[-1] ** -0.5
-    weights = F.softmax(torch.where(there <= here, scores, -1e9), -1)
+    weights = F.softmax(torch.where(there <= here, scores, -math.inf), -1)
     return weights @ values, [keys, values]
 """,
     ),
@@ -672,5 +1384,104 @@ def generate(model, ids, n_tokens, context_length, choose, stop_id=None):
         ids = torch.hstack([ids, new.reshape(-1, 1)])
     return ids
         """,
+    ),
+    fill(
+        "double and back",
+        "next_token",
+        "more digits than asked for",
+        """
+    last = x.select(1, -1)
+    logits = torch.matmul(last.double(), head.double().mT)
+    if temperature <= 0:
+        best = logits.max(dim=1).values[:, None]
+        first = (logits == best).int().cumsum(-1).eq(1) & (logits == best)
+        return first.to(x.dtype)
+    return (logits / temperature).softmax(-1).to(x.dtype)
+""",
+    ),
+    fill(
+        "the smallest removed",
+        "top_k",
+        "sorted upwards, all but the last k zeroed in a copy",
+        """
+    order = probs.sort(dim=-1, stable=True).indices
+    kept = probs.clone()
+    n_out = max(0, probs.shape[-1] - k)
+    kept.scatter_(-1, order[..., :n_out], 0.0)
+    return kept / kept.sum(-1, keepdim=True)
+""",
+    ),
+    fill(
+        "from the smallest on",
+        "top_p",
+        "what those from here on have must exceed 1 − p",
+        """
+    if p == 1:
+        return probs.clone()
+    order = probs.argsort(dim=-1, descending=True)
+    rest = probs.gather(-1, order).double().flip(-1).cumsum(-1).flip(-1)
+    stays = rest > 1 - p
+    stays[..., 0] = True
+    kept = torch.where(torch.zeros_like(stays).scatter(-1, order, stays), probs, 0.0)
+    return kept / kept.sum(-1, keepdim=True)
+""",
+    ),
+    fill(
+        "searched in the sums",
+        "draw",
+        "searchsorted in float64",
+        """
+    sums = probs.double().cumsum(-1)
+    u = torch.rand(probs.shape[0], 1, generator=generator, dtype=torch.float64)
+    return torch.searchsorted(sums, u * sums[:, -1:], right=True).squeeze(1)
+""",
+    ),
+    fill(
+        "a break at the start",
+        "loop",
+        "asks whether all have ended before it goes on",
+        """
+    over = ids.new_zeros(ids.shape[0], dtype=torch.bool)
+    columns = [ids]
+    for _ in range(n_tokens):
+        if stop_id is not None and over.all():
+            break
+        text = torch.cat(columns, 1)
+        new = choose(model(text[:, max(0, text.shape[1] - context_length) :])[:, -1])
+        if stop_id is not None:
+            new = torch.where(over, torch.full_like(new, stop_id), new)
+            over |= new.eq(stop_id)
+        columns.append(new.view(-1, 1))
+    return torch.cat(columns, 1)
+""",
+    ),
+    fill(
+        "a bias, and a list",
+        "cache",
+        "minus infinity added; the weights in float32",
+        """
+    if cache is None:
+        cache = [key[..., :0, :], value[..., :0, :]]
+    keys, values = (torch.cat(pair, 2) for pair in zip(cache, (key, value)))
+    T, L = query.size(2), keys.size(2)
+    bias = torch.full((T, L), -math.inf).triu(L - T + 1)
+    scale = query.size(-1) ** -0.5
+    scores = (query.double() * scale) @ keys.double().transpose(2, 3) + bias
+    return scores.softmax(-1).to(value.dtype) @ values, [keys, values]
+""",
+    ),
+    fill(
+        "recursion",
+        "cached_loop",
+        "one token a call",
+        """
+    def go_on(text, n_known, n):
+        if n == 0:
+            return text
+        new = torch.argmax(read(text[:, n_known:], n_known)[:, -1, :], dim=1)
+        return go_on(torch.column_stack([text, new]), text.size(1), n - 1)
+
+    return go_on(ids, 0, n_tokens)
+""",
     ),
 ]
