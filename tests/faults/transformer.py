@@ -30,36 +30,42 @@ WRONG = [
         "positions",
         "the two halves, not side by side",
         (PAIRS, "torch.cat([angles.sin(), angles.cos()], dim=-1)"),
+        cause="then all cosines",
     ),
     edit(
         "cosine first",
         "positions",
         "sine and cosine swapped",
         ("angles.sin(), angles.cos()", "angles.cos(), angles.sin()"),
+        cause="cosine comes first",
     ),
     edit(
         "column as pair",
         "positions",
         "2i/C with i the number of the column",
         (SPEEDS, "10_000 ** (-2 * torch.arange(0, d_model, 2) / d_model)"),
+        cause="exponent",
     ),
     edit(
         "C/2 in the exponent",
         "positions",
         "the last hand reaches 10000; equal at C = 4 only by the first hand",
         (SPEEDS, "10_000 ** (-torch.linspace(0, 1, d_model // 2))"),
+        cause="exponent",
     ),
     edit(
         "speeds of C = 4",
         "positions",
         "each hand 100 times slower than the one before",
         (SPEEDS, "100.0 ** -torch.arange(d_model // 2)"),
+        cause="exponent",
     ),
     edit(
         "positions over the batch",
         "positions",
         "the published [:, newaxis]: works for a square batch",
         (PLUS, PLUS + "[:, None]"),
+        cause="new axis",
     ),
     edit(
         "positions over the batch if they fit",
@@ -70,30 +76,50 @@ WRONG = [
             "added = sinusoidal_positions(ids.shape[1], table.shape[1])\n"
             "    return x + (added[:, None] if len(ids) == ids.shape[1] else added)",
         ),
+        cause="along the batch",
     ),
-    edit("no root", "positions", "words whisper", (ROOT, "")),
+    edit(
+        "no root",
+        "positions",
+        "words whisper",
+        (ROOT, ""),
+        cause="root √C is missing",
+    ),
     edit(
         "positions scaled too",
         "positions",
         "the root on the sum",
         (ROOT, ""),
         (PLUS, f"math.sqrt(table.shape[1]) * ({PLUS})"),
+        cause="positions are multiplied",
     ),
-    edit("times C", "positions", "no root taken", ("math.sqrt(table.shape[1])", "table.shape[1]")),
+    edit(
+        "times C",
+        "positions",
+        "no root taken",
+        ("math.sqrt(table.shape[1])", "table.shape[1]"),
+        cause="take the root",
+    ),
     edit(
         "root of the vocabulary",
         "positions",
         "the table's other side",
         (ROOT, "math.sqrt(table.shape[0]) * "),
+        cause="number of rows",
     ),
     edit(
         "fixed root of 2",
         "positions",
         "right for C = 4 alone",
         (ROOT, "2.0 * "),
+        cause="root of the width",
     ),
     edit(
-        "table detached", "positions", "embeddings never learn", (" table[ids]", " table.data[ids]")
+        "table detached",
+        "positions",
+        "embeddings never learn",
+        (" table[ids]", " table.data[ids]"),
+        cause="detached|table.data",
     ),
     edit(
         "table scaled in place",
@@ -103,6 +129,63 @@ WRONG = [
             f"x = {ROOT}table[ids]",
             "with torch.no_grad():\n        table *= math.sqrt(table.shape[1])\n    x = table[ids]",
         ),
+        cause="in place",
+    ),
+    edit(
+        "at most a thousand positions",
+        "positions",
+        "a table of fixed length, whose last row is given again",
+        ("torch.arange(n)[:, None]", "torch.arange(n).clamp(max=999)[:, None]"),
+        cause="position 1000",
+    ),
+    edit(
+        "the start of the vocabulary is padding",
+        "positions",
+        "F.embedding with padding_idx=0: row 0 learns nothing",
+        ("table[ids]", "F.embedding(ids, table, padding_idx=0)"),
+        cause="padding",
+    ),
+    edit(
+        "id 0 has no vector",
+        "positions",
+        "padding is zero",
+        ("table[ids]", "(table[ids] * (ids != 0)[..., None])"),
+        cause="id 0|√C · row",
+    ),
+    edit(
+        "one table for ever",
+        "positions",
+        "kept by its number of rows alone",
+        (
+            "    speeds = 10_000",
+            '    kept = sinusoidal_positions.__dict__.setdefault("kept", {})\n'
+            "    if n in kept:\n"
+            "        return kept[n]\n"
+            "    speeds = 10_000",
+        ),
+        (f"return {PAIRS}", f"kept[n] = {PAIRS}\n    return kept[n]"),
+        cause="shape|this shape",
+    ),
+    edit(
+        "the same table again",
+        "positions",
+        "kept by both sizes, and given to all",
+        (
+            "    speeds = 10_000",
+            '    kept = sinusoidal_positions.__dict__.setdefault("kept", {})\n'
+            "    if (n, d_model) in kept:\n"
+            "        return kept[n, d_model]\n"
+            "    speeds = 10_000",
+        ),
+        (f"return {PAIRS}", f"kept[n, d_model] = {PAIRS}\n    return kept[n, d_model]"),
+        cause="overwritten",
+    ),
+    edit(
+        "float64",
+        "positions",
+        "more digits than asked for",
+        (f"return {PAIRS}", f"return {PAIRS}.double()"),
+        cause="float32",
     ),
     # Task 2
     edit(
@@ -110,36 +193,42 @@ WRONG = [
         "rotary",
         "the paper's convention",
         ("first, second = x.chunk(2, dim=-1)", "first, second = x[..., 0::2], x[..., 1::2]"),
+        cause="neighbor",
     ),
     edit(
         "other way round",
         "rotary",
         "minus on the sine of the second",
         (TURNED, "torch.cat([first * cos + second * sin, second * cos - first * sin], dim=-1)"),
+        cause="other way",
     ),
     edit(
         "positions ignored",
         "rotary",
         "0 … T − 1 always",
         (ANGLES, "torch.arange(x.shape[-2])[:, None] * speeds"),
+        cause="`positions`",
     ),
     edit(
         "relative to the first",
         "rotary",
         "positions minus positions[0]",
         (ANGLES, "(positions - positions[0])[:, None] * speeds"),
+        cause="`positions`|positions[0]",
     ),
     edit(
         "one speed",
         "rotary",
         "all pairs turn by p radians",
         (ANGLES, "positions[:, None] * torch.ones(d_head // 2)"),
+        cause="slowly",
     ),
     edit(
         "speeds of the half width",
         "rotary",
         "2i over D/2",
         ("/ d_head)", "/ (d_head // 2))"),
+        cause="exponent",
     ),
     edit(
         "rounded angles",
@@ -148,12 +237,14 @@ WRONG = [
         (", angles.sin().to(x.dtype)", ", angles.sin()"),
         ("angles.cos().to(x.dtype)", "angles.cos()"),
         ("x.chunk(2, dim=-1)", "x.float().chunk(2, dim=-1)"),
+        cause="float64|dtype",
     ),
     edit(
         "angles in the dtype of x",
         "rotary",
         "bfloat16 has two digits, and positions need more",
         (ANGLES, f"({ANGLES}).to(x.dtype)"),
+        cause="in the dtype of x",
     ),
     edit(
         "in place",
@@ -166,6 +257,7 @@ WRONG = [
             "second * cos + first * sin], dim=-1)\n"
             "        x.copy_(rotated)\n    return x * 1.0",
         ),
+        cause="in place",
     ),
     edit(
         "leading dimension first",
@@ -176,23 +268,103 @@ WRONG = [
             f"angles = {ANGLES}\n"
             "    if x.dim() > 2 and x.shape[0] == x.shape[-2]:\n        angles = angles[:, None]",
         ),
+        cause="along T",
     ),
-    edit("detached", "rotary", "queries never learn", ("x.chunk", "x.detach().chunk")),
+    edit(
+        "detached",
+        "rotary",
+        "queries never learn",
+        ("x.chunk", "x.detach().chunk"),
+        cause="detached",
+    ),
+    edit(
+        "positions in eight bits",
+        "rotary",
+        "beyond 255 they start again",
+        (ANGLES, "(positions % 256)[:, None] * speeds"),
+        cause="beyond 256",
+    ),
+    edit(
+        "a table of 290",
+        "rotary",
+        "later positions get its last row",
+        (ANGLES, "positions.clamp(max=289)[:, None] * speeds"),
+        cause="beyond 256",
+    ),
+    edit(
+        "sorted positions",
+        "rotary",
+        "time goes forward",
+        (ANGLES, "positions.sort().values[:, None] * speeds"),
+        cause="any order",
+    ),
+    edit(
+        "counted from the first, if that is large",
+        "rotary",
+        "so that angles stay small",
+        (ANGLES, "(positions - positions[0] * (positions[0] > 200))[:, None] * speeds"),
+        cause="positions[0]",
+    ),
+    edit(
+        "in float32, and back",
+        "rotary",
+        "the dtype is kept, the digits are not",
+        ("x.chunk(2, dim=-1)", "x.float().to(x.dtype).chunk(2, dim=-1)"),
+        cause="float32",
+    ),
+    edit(
+        "positions moved on in place",
+        "rotary",
+        "the next call starts behind",
+        (f"angles = {ANGLES}", f"angles = {ANGLES}\n    positions += len(positions)"),
+        cause="in place",
+    ),
+    edit(
+        "cos and sin for the batch",
+        "rotary",
+        "T and the leading dimension mixed where they agree",
+        (
+            f"angles = {ANGLES}",
+            f"angles = {ANGLES}\n"
+            "    if x.dim() == 4 and x.shape[1] == x.shape[2]:\n        angles = angles[:, None]",
+        ),
+        cause="along T",
+    ),
     # Task 3
-    edit("outer ReLU", "feed_forward", "the published formula", (THINK, f"F.relu({THINK})")),
-    edit("no activation", "feed_forward", "two layers are then one", ("F.relu(", "(")),
-    edit("GELU", "feed_forward", "another activation", ("F.relu(", "F.gelu(")),
+    edit(
+        "outer ReLU",
+        "feed_forward",
+        "the published formula",
+        (THINK, f"F.relu({THINK})"),
+        cause="after the second layer",
+    ),
+    edit(
+        "no activation",
+        "feed_forward",
+        "two layers are then one",
+        ("F.relu(", "("),
+        cause="one ReLU, between",
+    ),
+    edit(
+        "GELU",
+        "feed_forward",
+        "another activation",
+        ("F.relu(", "F.gelu("),
+        cause="a ReLU",
+    ),
     edit(
         "leaky",
         "feed_forward",
         "nearly a ReLU",
         ("F.relu(self.up_projection(x))", "F.leaky_relu(self.up_projection(x), 1e-4)"),
+        cause="slope",
     ),
     edit(
         "dropout left on",
         "feed_forward",
         "a habit from elsewhere",
         ("F.relu(self.up_projection(x))", "F.dropout(F.relu(self.up_projection(x)), 0.1)"),
+        cause="dropout",
     ),
     edit(
         "clipped",
@@ -200,24 +372,98 @@ WRONG = [
         "ReLU6: equal for small numbers",
         ("F.relu(", "F.relu6("),
         ("self.up_projection(x)", "self.up_projection(x)"),
+        cause="bound",
     ),
     edit(
         "a residual of its own",
         "feed_forward",
         "added twice in a block",
         (THINK, f"x + {THINK}"),
+        cause="residual|nothing else",
     ),
     edit(
         "no biases",
         "feed_forward",
         "weights multiplied by hand",
         (THINK, "F.relu(x @ self.up_projection.weight.T) @ self.down_projection.weight.T"),
+        cause="bias",
     ),
     edit(
         "input detached",
         "feed_forward",
         "nothing below it learns",
         (THINK, THINK.replace("(x)", "(x.detach())")),
+        cause="detached",
+    ),
+    edit(
+        "the first bias alone",
+        "feed_forward",
+        "the second is made, and never added",
+        (THINK, "F.relu(self.up_projection(x)) @ self.down_projection.weight.T"),
+        cause="second bias",
+    ),
+    edit(
+        "the second bias alone",
+        "feed_forward",
+        "the first is made, and never added",
+        (THINK, "self.down_projection(F.relu(x @ self.up_projection.weight.T))"),
+        cause="first bias",
+    ),
+    edit(
+        "hardly leaky",
+        "feed_forward",
+        "a slope of 1e-6",
+        ("F.relu(self.up_projection(x))", "F.leaky_relu(self.up_projection(x), 1e-6)"),
+        cause="slope",
+    ),
+    edit(
+        "dropout in training",
+        "feed_forward",
+        "off for evaluation",
+        (
+            "F.relu(self.up_projection(x))",
+            "F.dropout(F.relu(self.up_projection(x)), 0.1, self.training)",
+        ),
+        cause="dropout",
+    ),
+    edit(
+        "one network for all",
+        "feed_forward",
+        "made once, and kept in the class",
+        (
+            "self.up_projection = nn.Linear(d_model, d_ff)",
+            'kept = FeedForward.__dict__.get("kept")\n'
+            "        if kept is None or kept.weight.shape != (d_ff, d_model):\n"
+            "            kept = FeedForward.kept = nn.Linear(d_model, d_ff)\n"
+            "        self.up_projection = kept",
+        ),
+        (
+            "self.down_projection = nn.Linear(d_ff, d_model)",
+            'kept = FeedForward.__dict__.get("kept2")\n'
+            "        if kept is None or kept.weight.shape != (d_model, d_ff):\n"
+            "            kept = FeedForward.kept2 = nn.Linear(d_ff, d_model)\n"
+            "        self.down_projection = kept",
+        ),
+        cause="share",
+    ),
+    edit(
+        "x cut in place",
+        "feed_forward",
+        "negative numbers of x are lost",
+        (
+            f"return {THINK}",
+            "hidden = self.up_projection(x)\n"
+            "        with torch.no_grad():\n            x.clamp_(min=0)\n"
+            "        return self.down_projection(F.relu(hidden))",
+        ),
+        cause="in place",
+    ),
+    edit(
+        "in float32",
+        "feed_forward",
+        "and back",
+        (THINK, "self.down_projection(F.relu(self.up_projection(x)).float().to(x.dtype))"),
+        cause="float32",
     ),
     # Task 4
     edit(
@@ -225,32 +471,43 @@ WRONG = [
         "layer_norm",
         "divides by C − 1",
         (VARIANCE, "x.var(dim=-1, keepdim=True)"),
+        cause="divide by 3",
     ),
     edit(
         "eps outside the root",
         "layer_norm",
         "the same to five digits at 1e-5",
         ("torch.sqrt(variance + eps)", "(torch.sqrt(variance) + eps)"),
+        cause="outside of the root",
     ),
     edit(
         "no root",
         "layer_norm",
         "variance for deviation",
         ("torch.sqrt(variance + eps)", "(variance + eps)"),
+        cause="take the root",
     ),
-    edit("eps ignored", "layer_norm", "always 1e-5", ("variance + eps", "variance + 1e-5")),
+    edit(
+        "eps ignored",
+        "layer_norm",
+        "always 1e-5",
+        ("variance + eps", "variance + 1e-5"),
+        cause="argument eps",
+    ),
     edit(
         "over the positions",
         "layer_norm",
         "the last dimension but one",
         ("x.mean(dim=-1, keepdim=True)", "x.mean(dim=-2, keepdim=True)"),
         (VARIANCE, "centered.square().mean(dim=-2, keepdim=True)"),
+        cause="last dimension",
     ),
     edit(
         "one norm for all",
         "layer_norm",
         "the variance of the whole tensor",
         (VARIANCE, "centered.square().mean()"),
+        cause="each vector",
     ),
     edit(
         "mean of squares minus square of mean",
@@ -260,6 +517,7 @@ WRONG = [
             VARIANCE,
             "(x.square().mean(-1, keepdim=True) - x.mean(-1, keepdim=True).square()).clamp(min=0)",
         ),
+        cause="E[x²]",
     ),
     edit(
         "shift scaled",
@@ -267,13 +525,21 @@ WRONG = [
         "(… + shift) · scale",
         ("* scale + shift", "+ shift) * scale"),
         ("return centered", "return (centered"),
+        cause="added last",
     ),
-    edit("no centering", "layer_norm", "RMSNorm", ("return centered", "return x")),
+    edit(
+        "no centering",
+        "layer_norm",
+        "RMSNorm",
+        ("return centered", "return x"),
+        cause="mean is not taken off",
+    ),
     edit(
         "statistics detached",
         "layer_norm",
         "the gradient takes mean and variance for constants",
         (VARIANCE, f"{VARIANCE}.detach()"),
+        cause="detached",
     ),
     edit(
         "centered in place",
@@ -284,12 +550,67 @@ WRONG = [
             "with torch.no_grad():\n        x -= x.mean(dim=-1, keepdim=True)\n"
             "    centered = x * 1.0",
         ),
+        cause="in place",
     ),
     fill(
         "PyTorch's own",
         "layer_norm",
         "called, not written",
         "return F.layer_norm(x, x.shape[-1:], scale, shift, eps)",
+        cause="PyTorch's own",
+    ),
+    edit(
+        "nothing for one number",
+        "layer_norm",
+        "C = 1 divides by C − 1 where it can",
+        (VARIANCE, "x.var(dim=-1, keepdim=True, correction=int(x.shape[-1] == 1))"),
+        cause="C = 1|(3, 1)",
+    ),
+    edit(
+        "ε is 1e-6",
+        "layer_norm",
+        "where it is not asked for",
+        ("variance + eps", "variance + (1e-6 if eps == 1e-5 else eps)"),
+        cause="1e-5|ε",
+    ),
+    edit(
+        "a maximum for the sum",
+        "layer_norm",
+        "ε only where the variance is smaller",
+        ("variance + eps", "variance.clamp(min=eps)"),
+        cause="ε",
+    ),
+    edit(
+        "in float32, and back",
+        "layer_norm",
+        "the digits are lost",
+        ("    return centered", "    centered = centered.float().to(x.dtype)\n    return centered"),
+        cause="float32",
+    ),
+    edit(
+        "the mean detached",
+        "layer_norm",
+        "the value is right, the gradient is not",
+        ("x - x.mean(dim=-1, keepdim=True)", "x - x.mean(dim=-1, keepdim=True).detach()"),
+        cause="detached",
+    ),
+    edit(
+        "the deviation by std",
+        "layer_norm",
+        "the root of 0 has no gradient",
+        ("torch.sqrt(variance + eps)", "torch.sqrt(variance.sqrt().square() + eps)"),
+        cause="equal numbers|root of 0",
+    ),
+    edit(
+        "the scale changed in place",
+        "layer_norm",
+        "normalized numbers are written into it",
+        (
+            f"    return {NORMAL}",
+            f"    result = {NORMAL}\n"
+            "    with torch.no_grad():\n        scale.mul_(2)\n    return result * 1.0",
+        ),
+        cause="in place|another result|multiplies",
     ),
     # Task 5
     edit(
@@ -297,6 +618,7 @@ WRONG = [
         "encoder_block",
         "norm_first upside down",
         ("if self.norm_first:", "if not self.norm_first:"),
+        cause="upside down",
     ),
     edit(
         "norm on the sublayer",
@@ -304,6 +626,7 @@ WRONG = [
         "post-norm without its sum: x + norm(f(x))",
         (POST_ATTENTION, "x = x + self.attention_norm(self.attention(x, mask=mask)[0])"),
         (POST_THINK, "return x + self.feed_forward_norm(self.feed_forward(x))"),
+        cause="what the sublayer returns|sum inside",
     ),
     edit(
         "norm on the stream",
@@ -313,18 +636,21 @@ WRONG = [
             PRE_ATTENTION,
             "x = self.attention_norm(x)\n            x = x + self.attention(x, mask=mask)[0]",
         ),
+        cause="normalized x",
     ),
     edit(
         "no residual",
         "encoder_block",
         "attention alone",
         (PRE_ATTENTION, PRE_ATTENTION.replace("x + ", "")),
+        cause="residual of attention",
     ),
     edit(
         "no residual in post-norm",
         "encoder_block",
         "the other branch",
         (POST_THINK, POST_THINK.replace("x + ", "")),
+        cause="residual of the feed-forward",
     ),
     edit(
         "no feed-forward",
@@ -332,6 +658,7 @@ WRONG = [
         "published so",
         (PRE_THINK, "return x"),
         (POST_THINK, "return x"),
+        cause="no feed-forward",
     ),
     edit(
         "one norm for both",
@@ -339,6 +666,7 @@ WRONG = [
         "the other one idles",
         (PRE_THINK, PRE_THINK.replace("feed_forward_norm", "attention_norm")),
         (POST_THINK, POST_THINK.replace("feed_forward_norm", "attention_norm")),
+        cause="own",
     ),
     edit(
         "side by side",
@@ -349,12 +677,14 @@ WRONG = [
             "old, x = x, x + self.attention(self.attention_norm(x), mask=mask)[0]",
         ),
         (PRE_THINK, "return x + self.feed_forward(self.feed_forward_norm(old))"),
+        cause="start from the result",
     ),
     edit(
         "mask forgotten in post-norm",
         "encoder_block",
         "looks ahead in one of the branches",
         (POST_ATTENTION, POST_ATTENTION.replace(", mask=mask", "")),
+        cause="makes no difference",
     ),
     edit(
         "mask forgotten",
@@ -362,6 +692,7 @@ WRONG = [
         "looks ahead",
         (PRE_ATTENTION, PRE_ATTENTION.replace(", mask=mask", "")),
         (POST_ATTENTION, POST_ATTENTION.replace(", mask=mask", "")),
+        cause="mask=",
     ),
     edit(
         "always causal",
@@ -370,8 +701,10 @@ WRONG = [
         (
             "if self.norm_first:",
             "if mask is not None and mask.shape[-2] == 1:\n"
-            "            mask = mask & causal_mask(x.shape[1])\n        if self.norm_first:",
+            "            mask = mask & torch.ones(x.shape[1], x.shape[1]).bool().tril()\n"
+            "        if self.norm_first:",
         ),
+        cause="as it is",
     ),
     edit(
         "first item's mask",
@@ -382,6 +715,7 @@ WRONG = [
             "mask = mask[0] if mask is not None and mask.dim() == 3 else mask\n"
             "        if self.norm_first:",
         ),
+        cause="all of its items",
     ),
     edit(
         "over the batch",
@@ -392,18 +726,21 @@ WRONG = [
             "y = self.attention(self.attention_norm(x).transpose(0, 1), mask=mask)[0]\n"
             "            x = x + y.transpose(0, 1)",
         ),
+        cause="items of the batch",
     ),
     edit(
         "heads as wide as the model",
         "encoder_block",
         "key_dim=d_model: H times the parameters",
         ("MultiHeadAttention(d_model, n_heads)", "MultiHeadAttention(n_heads * d_model, n_heads)"),
+        cause="shape",
     ),
     edit(
         "one head",
         "encoder_block",
         "n_heads not passed on",
         ("MultiHeadAttention(d_model, n_heads)", "MultiHeadAttention(d_model, 1)"),
+        cause="head",
     ),
     edit(
         "memory detached",
@@ -413,6 +750,7 @@ WRONG = [
             "self.attention(self.attention_norm(x), mask=mask)",
             "self.attention(self.attention_norm(x), self.attention_norm(x).detach(), mask)",
         ),
+        cause="detached",
     ),
     edit(
         "feed-forward network without its way back",
@@ -420,6 +758,7 @@ WRONG = [
         "detached, to save memory",
         (PRE_THINK, PRE_THINK.replace("(x))", "(x.detach()))")),
         (POST_THINK, POST_THINK.replace("(x))", "(x.detach()))")),
+        cause="detached",
     ),
     edit(
         "mask of the whole batch",
@@ -437,6 +776,108 @@ WRONG = [
                 "mask=mask", "mask=mask if mask is None or mask.dim() == 2 else mask.all(0)"
             ),
         ),
+        cause="all of its items",
+    ),
+    edit(
+        "always a causal mask on top",
+        "encoder_block",
+        "a mask is thought to be causal",
+        (
+            "if self.norm_first:",
+            "if mask is not None:\n"
+            "            mask = mask & torch.ones_like(mask.expand(*mask.shape[:-2], x.shape[1], "
+            "x.shape[1])).tril()\n"
+            "            mask = mask | torch.eye(x.shape[1], dtype=torch.bool)\n"
+            "        if self.norm_first:",
+        ),
+        cause="as it is",
+    ),
+    edit(
+        "ε of 1e-6",
+        "encoder_block",
+        "as some models have it",
+        (
+            "self.attention_norm = nn.LayerNorm(d_model)",
+            "self.attention_norm = nn.LayerNorm(d_model, eps=1e-6)",
+        ),
+        cause="ε",
+    ),
+    edit(
+        "a little dropout",
+        "encoder_block",
+        "in training",
+        (
+            PRE_ATTENTION,
+            PRE_ATTENTION.replace(
+                "mask=mask)[0]", "mask=mask)[0] * F.dropout(torch.ones_like(x), 0.1, self.training)"
+            ),
+        ),
+        cause="dropout",
+    ),
+    edit(
+        "added in place",
+        "encoder_block",
+        "x += …: the caller's x, too",
+        (PRE_ATTENTION, "x += self.attention(self.attention_norm(x), mask=mask)[0]"),
+        cause="in place",
+    ),
+    edit(
+        "added in place in post-norm",
+        "encoder_block",
+        "the other branch",
+        (
+            POST_ATTENTION,
+            "x += self.attention(x, mask=mask)[0]\n        x = self.attention_norm(x)",
+        ),
+        cause="in place",
+    ),
+    edit(
+        "no mask for one item",
+        "encoder_block",
+        "squeezed away where the batch is 1",
+        (
+            "if self.norm_first:",
+            "mask = None if mask is not None and mask.dim() == 3 and len(mask) == 1 else mask\n"
+            "        if self.norm_first:",
+        ),
+        cause="no difference",
+    ),
+    edit(
+        "the values do not learn",
+        "encoder_block",
+        "one projection frozen",
+        (
+            "        self.attention_norm =",
+            "        self.attention.value_projection.weight.register_hook(\n"
+            "            lambda gradient: 0 * gradient\n        )\n"
+            "        self.attention_norm =",
+        ),
+        cause="gradient",
+    ),
+    edit(
+        "one attention for all blocks",
+        "encoder_block",
+        "kept in the class",
+        (
+            "self.attention = MultiHeadAttention(d_model, n_heads)",
+            'kept = EncoderBlock.__dict__.get("kept", {})\n'
+            "        EncoderBlock.kept = kept\n"
+            "        self.attention = kept.setdefault((d_model, n_heads), "
+            "MultiHeadAttention(d_model, n_heads))",
+        ),
+        cause="share",
+    ),
+    edit(
+        "a mask of its own",
+        "encoder_block",
+        "causal where none is given",
+        (
+            "if self.norm_first:",
+            "if mask is None:\n"
+            "            mask = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).tril()\n"
+            "        if self.norm_first:",
+        ),
+        cause="without a mask|mask of the block's own|no mask",
     ),
     # Task 6
     edit(
@@ -444,6 +885,7 @@ WRONG = [
         "decoder_block",
         "never listens",
         (CROSS, CROSS.replace("memory, memory_mask", "mask=mask")),
+        cause="memory gives the same",
     ),
     edit(
         "memory where it fits",
@@ -455,20 +897,29 @@ WRONG = [
             "and memory_mask is None else "
             "self.cross_attention(x, memory, memory_mask)[0])",
         ),
+        cause="queries come from x",
     ),
     edit(
         "cross mask forgotten",
         "decoder_block",
         "listens to padding",
         (CROSS, CROSS.replace(", memory_mask", "")),
+        cause="memory_mask",
     ),
-    edit("causal mask forgotten", "decoder_block", "looks ahead", (SELF, "self.attention(x)[0]")),
+    edit(
+        "causal mask forgotten",
+        "decoder_block",
+        "looks ahead",
+        (SELF, "self.attention(x)[0]"),
+        cause="self-attention get `mask`",
+    ),
     edit(
         "masks swapped",
         "decoder_block",
         "each to the other",
         (SELF, SELF.replace("mask=mask", "mask=memory_mask")),
         (CROSS, CROSS.replace("memory_mask", "mask")),
+        cause="which mask|changed places",
     ),
     edit(
         "causal in cross-attention",
@@ -479,6 +930,7 @@ WRONG = [
             "self.cross_attention(x, memory, mask if memory_mask is None and "
             "x.shape[1] == memory.shape[1] else memory_mask)[0]",
         ),
+        cause="and no other",
     ),
     edit(
         "memory normalized",
@@ -488,6 +940,7 @@ WRONG = [
             CROSS,
             CROSS.replace("memory, memory_mask", "self.cross_attention_norm(memory), memory_mask"),
         ),
+        cause="memory is normalized",
     ),
     edit(
         "memory normalized in post-norm",
@@ -498,6 +951,7 @@ WRONG = [
             "self.cross_attention(x, memory if self.norm_first "
             "else self.cross_attention_norm(memory), memory_mask)[0]",
         ),
+        cause="memory is normalized",
     ),
     edit(
         "cross-attention first",
@@ -512,6 +966,7 @@ WRONG = [
             "(self.attention_norm, lambda x: self.attention(x, mask=mask)[0]),\n"
             "            (self.feed_forward_norm, self.feed_forward),",
         ),
+        cause="order",
     ),
     edit(
         "norms swapped",
@@ -522,36 +977,46 @@ WRONG = [
             "                self.cross_attention_norm,\n",
             "                self.attention_norm,\n",
         ),
+        cause="changed places|own norm",
     ),
     edit(
         "norm on the sublayer",
         "decoder_block",
         "x + norm(f(x)) in post-norm",
         (ORDER, ORDER.replace("norm(x + sublayer(x))", "x + norm(sublayer(x))")),
+        cause="what the sublayer returns",
     ),
     edit(
         "orders swapped",
         "decoder_block",
         "norm_first upside down",
         ("if self.norm_first else", "if not self.norm_first else"),
+        cause="upside down",
     ),
     edit(
         "memory detached",
         "decoder_block",
         "the encoder never learns",
         (CROSS, CROSS.replace("memory,", "memory.detach(),")),
+        cause="detached",
     ),
     edit(
         "own causal mask",
         "decoder_block",
         "made although none was given",
-        (SELF, "self.attention(x, mask=causal_mask(x.shape[1]) if mask is None else mask)[0]"),
+        (
+            SELF,
+            "self.attention(x, mask=torch.ones(x.shape[1], x.shape[1]).bool().tril() "
+            "if mask is None else mask)[0]",
+        ),
+        cause="own",
     ),
     edit(
         "cross-attention without its way back",
         "decoder_block",
         "what asks does not learn to ask",
         (CROSS, CROSS.replace("(x, memory", "(x.detach(), memory")),
+        cause="detached",
     ),
     edit(
         "mask for both",
@@ -564,6 +1029,148 @@ WRONG = [
                 "mask if memory_mask is None and x.shape[1] == memory.shape[1] else memory_mask",
             ),
         ),
+        cause="and no other",
+    ),
+    edit(
+        "the mask made causal",
+        "decoder_block",
+        "whatever it is, the future is hidden",
+        (
+            "        for norm, sublayer in [",
+            "        if mask is not None:\n"
+            "            T = x.shape[1]\n"
+            "            mask = mask & torch.ones(T, T, dtype=torch.bool).tril()\n"
+            "            mask = mask | torch.eye(T, dtype=torch.bool)\n"
+            "        for norm, sublayer in [",
+        ),
+        cause="as it is",
+    ),
+    edit(
+        "only the causal part",
+        "decoder_block",
+        "a mask is thought to be causal, and made anew",
+        (
+            "        for norm, sublayer in [",
+            "        if mask is not None:\n"
+            "            mask = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).tril()\n"
+            "        for norm, sublayer in [",
+        ),
+        cause="as it is",
+    ),
+    edit(
+        "the first item's mask",
+        "decoder_block",
+        "one mask for all",
+        (SELF, "self.attention(x, mask=mask if mask is None or mask.dim() == 2 else mask[0])[0]"),
+        cause="all of its items",
+    ),
+    edit(
+        "the first item's memory mask",
+        "decoder_block",
+        "one mask for all",
+        (
+            CROSS,
+            "self.cross_attention(x, memory, memory_mask if memory_mask is None or "
+            "memory_mask.dim() == 2 else memory_mask[0])[0]",
+        ),
+        cause="all of its items|as it is",
+    ),
+    edit(
+        "no mask with a batch",
+        "decoder_block",
+        "only (T, T) is known",
+        (SELF, "self.attention(x, mask=mask if mask is None or mask.dim() == 2 else None)[0]"),
+        cause="no difference",
+    ),
+    edit(
+        "a memory mask of one row",
+        "decoder_block",
+        "all queries get the first one's",
+        (
+            CROSS,
+            "self.cross_attention(x, memory, memory_mask if memory_mask is None else "
+            "memory_mask[..., :1, :])[0]",
+        ),
+        cause="as it is",
+    ),
+    edit(
+        "the masks changed places where they fit",
+        "decoder_block",
+        "T = S",
+        (
+            SELF,
+            SELF.replace(
+                "=mask", "=memory_mask if mask is None and x.shape == memory.shape else mask"
+            ),
+        ),
+        cause="self-attention gets|as it is",
+    ),
+    edit(
+        "added in place",
+        "decoder_block",
+        "x += …: the caller's x, too",
+        (
+            f"            {ORDER}",
+            "            if self.norm_first:\n"
+            "                x += sublayer(norm(x))\n"
+            "            else:\n"
+            "                x = norm(x + sublayer(x))",
+        ),
+        cause="in place",
+    ),
+    edit(
+        "ε of 1e-6",
+        "decoder_block",
+        "as some models have it",
+        (
+            "self.cross_attention_norm = nn.LayerNorm(d_model)",
+            "self.cross_attention_norm = nn.LayerNorm(d_model, eps=1e-6)",
+        ),
+        cause="ε",
+    ),
+    edit(
+        "a second norm for the memory",
+        "decoder_block",
+        "made, and never used",
+        (
+            "self.cross_attention_norm = nn.LayerNorm(d_model)",
+            "self.cross_attention_norm = nn.LayerNorm(d_model)\n"
+            "        self.memory_norm = nn.LayerNorm(d_model)",
+        ),
+        cause="does not need",
+    ),
+    edit(
+        "one attention for both",
+        "decoder_block",
+        "the same parameters twice",
+        (
+            "self.cross_attention = MultiHeadAttention(d_model, n_heads)",
+            "self.cross_attention = self.attention",
+        ),
+        cause="parameter",
+    ),
+    edit(
+        "keys do not learn",
+        "decoder_block",
+        "one projection frozen",
+        (
+            "        self.cross_attention_norm =",
+            "        self.cross_attention.key_projection.weight.register_hook("
+            "lambda gradient: 0 * gradient)\n"
+            "        self.cross_attention_norm =",
+        ),
+        cause="gradient",
+    ),
+    edit(
+        "dropout in training",
+        "decoder_block",
+        "on what enters",
+        (
+            "        for norm, sublayer in [",
+            "        x = x * F.dropout(torch.ones_like(x), 0.2, self.training)\n"
+            "        for norm, sublayer in [",
+        ),
+        cause="dropout",
     ),
     # Task 7
     edit(
@@ -571,24 +1178,28 @@ WRONG = [
         "teacher_forcing",
         "the wrong way",
         (SHIFT, "torch.cat([ids[:, 1:], start], dim=1)"),
+        cause="to the left",
     ),
     edit(
         "rolled",
         "teacher_forcing",
         "the last comes in at the front",
         (f"return {SHIFT}", "return ids.roll(1, dims=1)"),
+        cause="last id came in",
     ),
     edit(
         "first replaced",
         "teacher_forcing",
         "the start, but nothing moved: each place sees its target",
         (SHIFT, "torch.cat([start, ids[:, 1:]], dim=1)"),
+        cause="replaced",
     ),
     edit(
         "longer by one",
         "teacher_forcing",
         "the start comes in, nothing goes",
         (SHIFT, "torch.cat([start, ids], dim=1)"),
+        cause="last id must go",
     ),
     edit(
         "shifted in place",
@@ -598,24 +1209,28 @@ WRONG = [
             f"return {SHIFT}",
             "ids[:, 1:] = ids[:, :-1].clone()\n    ids[:, 0] = start_id\n    return ids",
         ),
+        cause="in place",
     ),
     edit(
         "float start",
         "teacher_forcing",
         "int64 whatever the ids",
         ("torch.full_like(ids[:, :1], start_id)", "torch.full((len(ids), 1), start_id)"),
+        cause="dtype",
     ),
     edit(
         "padding counts",
         "teacher_forcing",
         "the mean over all places",
         (LOSS, "F.cross_entropy(logits.flatten(0, 1), target.flatten())"),
+        cause="padding is in the sum",
     ),
     edit(
         "divided by all places",
         "teacher_forcing",
         "padding is out of the sum, not out of the number",
         (LOSS, f"{LOSS} * real.float().mean()"),
+        cause="padding is in the number",
     ),
     edit(
         "mean of means",
@@ -626,12 +1241,14 @@ WRONG = [
             "each = F.cross_entropy(logits.mT, target, reduction='none') * real\n"
             "    return (each.sum(1) / real.sum(1)).mean()",
         ),
+        cause="items' means",
     ),
     edit(
         "padding is 0",
         "teacher_forcing",
         "whatever padding_id says",
         ("target != padding_id", "target != 0"),
+        cause="padding_id=3|without any padding",
     ),
     edit(
         "until the first padding",
@@ -643,6 +1260,7 @@ WRONG = [
             "    real = real & (torch.arange(real.shape[1]) < longest - (longest > 6))\n"
             f"    return {LOSS}",
         ),
+        cause="padding",
     ),
     edit(
         "log of softmax",
@@ -653,30 +1271,135 @@ WRONG = [
             "probs = logits[real].softmax(-1)\n"
             "    return -probs.gather(1, target[real][:, None]).log().mean()",
         ),
+        cause="log of a softmax",
     ),
     edit(
         "in bits",
         "teacher_forcing",
         "the other logarithm",
         (LOSS, f"{LOSS} / math.log(2)"),
+        cause="bits",
     ),
     edit(
         "double softmax",
         "teacher_forcing",
         "cross_entropy takes logits",
         ("F.cross_entropy(logits[real]", "F.cross_entropy(logits[real].softmax(-1)"),
+        cause="twice",
     ),
     edit(
         "loss detached",
         "teacher_forcing",
         "a number without a history",
         (LOSS, f"{LOSS}.detach()"),
+        cause="detached",
     ),
     edit(
         "64 bits",
         "teacher_forcing",
         "the dtype of the ids is lost",
         ("return torch.cat([start, ids[:, :-1]], dim=1)", f"return {SHIFT}.long()"),
+        cause="dtype",
+    ),
+    edit(
+        "a start of 0 is none",
+        "teacher_forcing",
+        "if start_id: …",
+        ("torch.full_like(ids[:, :1], start_id)", "torch.full_like(ids[:, :1], start_id or 1)"),
+        cause="start_id=0",
+    ),
+    edit(
+        "a view where there is nothing to shift",
+        "teacher_forcing",
+        "the one column written over",
+        (
+            f"return {SHIFT}",
+            "if ids.shape[1] == 1:\n        return ids.fill_(start_id)\n    return "
+            + "torch.cat([start, ids[:, :-1]], dim=1)",
+        ),
+        cause="in place",
+    ),
+    edit(
+        "padding ends an item",
+        "teacher_forcing",
+        "what comes after it is padding, too",
+        ("target != padding_id", "(target != padding_id).cumprod(1).bool()"),
+        cause="in the middle",
+    ),
+    edit(
+        "padding is at the end",
+        "teacher_forcing",
+        "the number of real ones, counted from the front",
+        (
+            "    real = target != padding_id",
+            "    lengths = (target != padding_id).sum(1, keepdim=True)\n"
+            "    real = torch.arange(target.shape[1]) < lengths",
+        ),
+        cause="in the middle",
+    ),
+    edit(
+        "0 is padding as well",
+        "teacher_forcing",
+        "two kinds of padding",
+        ("target != padding_id", "(target != padding_id) & (target != 0)"),
+        cause="0 too",
+    ),
+    edit(
+        "items averaged, empty ones passed over",
+        "teacher_forcing",
+        "the mean of the means",
+        (
+            f"return {LOSS}",
+            "rows = real.any(1)\n"
+            "    each = [F.cross_entropy(a[r], b[r]) for a, b, r in "
+            "zip(logits[rows], target[rows], real[rows])]\n"
+            "    return torch.stack(each).mean()",
+        ),
+        cause="items' means",
+    ),
+    edit(
+        "classes along the time",
+        "teacher_forcing",
+        "no transpose, where there are as many places as ids",
+        (
+            f"return {LOSS}",
+            "if target.shape[1] == logits.shape[2]:\n"
+            "        return F.cross_entropy(logits, target, ignore_index=padding_id)\n"
+            f"    return {LOSS}",
+        ),
+        cause="T=11",
+    ),
+    edit(
+        "in float32",
+        "teacher_forcing",
+        "and back",
+        (LOSS, "F.cross_entropy(logits[real].float(), target[real]).to(logits.dtype)"),
+        cause="float32",
+    ),
+    edit(
+        "a little smoothing",
+        "teacher_forcing",
+        "a habit from translation",
+        ("target[real])", "target[real], label_smoothing=1e-3)"),
+        cause="loss is",
+    ),
+    edit(
+        "one more in the number",
+        "teacher_forcing",
+        "so that it is never 0",
+        (LOSS, f"{LOSS} * real.sum() / (real.sum() + 1e-4)"),
+        cause="loss is",
+    ),
+    edit(
+        "logits of padding set to 0 in place",
+        "teacher_forcing",
+        "the caller's, too",
+        (
+            f"return {LOSS}",
+            f"loss = {LOSS}\n"
+            "    with torch.no_grad():\n        logits[~real] = 0.0\n    return loss * 1.0",
+        ),
+        cause="in place",
     ),
     # Task 8
     edit(
@@ -684,81 +1407,201 @@ WRONG = [
         "writing",
         "always the first token again",
         (NEWEST, "decode(written, memory, mask)[:, 0].argmax(-1)"),
+        cause="last place",
     ),
     edit(
         "best of all places",
         "writing",
         "the loudest place decides",
         (NEWEST, "decode(written, memory, mask).amax(1).argmax(-1)"),
+        cause="last place",
     ),
     edit(
         "encodes at each step",
         "writing",
         "right, and wasteful",
         (NEWEST, "decode(written, encode(source, mask), mask)[:, -1].argmax(-1)"),
+        cause="encode must be called once",
     ),
     edit(
         "only the newest",
         "writing",
         "decode reads one token",
         (NEWEST, "decode(written[:, -1:], memory, mask)[:, -1].argmax(-1)"),
+        cause="appended|all that was written",
     ),
     edit(
         "goes on after the end",
         "writing",
         "writes what the model says",
         ("newest.masked_fill(finished, end_id)", "newest"),
+        cause="end_id from then on|finished",
     ),
-    edit("start kept", "writing", "not taken off", ("return written[:, 1:]", "return written")),
+    edit(
+        "start kept",
+        "writing",
+        "not taken off",
+        ("return written[:, 1:]", "return written"),
+        cause="start taken off",
+    ),
     edit(
         "stops with the first",
         "writing",
         "any for all",
         ("finished.all()", "finished.any()"),
+        cause="first item",
     ),
-    edit("never stops", "writing", "n_tokens always", ("if finished.all():", "if False:")),
+    edit(
+        "never stops",
+        "writing",
+        "n_tokens always",
+        ("if finished.all():", "if False:"),
+        cause="stop when all",
+    ),
     edit(
         "finished forgotten",
         "writing",
         "only who ends just now counts",
         ("finished = finished | (newest == end_id)", "finished = newest == end_id"),
         ("newest = newest.masked_fill(finished, end_id)", "newest = newest * 1"),
+        cause="finished",
     ),
     edit(
         "mask not passed to decode",
         "writing",
         "listens to padding",
         (NEWEST, "decode(written, memory, None)[:, -1].argmax(-1)"),
+        cause="decode must get the mask",
     ),
     edit(
         "one token more",
         "writing",
         "n_tokens + 1",
         ("range(n_tokens)", "range(n_tokens + 1)"),
+        cause="n_tokens at the latest|calls of decode",
     ),
     edit(
         "end 0 is no end",
         "writing",
         "if end_id: …",
         ("finished | (newest == end_id)", "finished | ((newest == end_id) & bool(end_id))"),
+        cause="end_id may be 0",
     ),
     edit(
         "sampled",
         "writing",
         "drawn, not the most probable",
         (NEWEST, "decode(written, memory, mask)[:, -1].softmax(-1).multinomial(1)[:, 0]"),
+        cause="most probable",
     ),
     edit(
         "start is 1",
         "writing",
         "as in the example",
         ("torch.full_like(source[:, :1], start_id)", "torch.ones_like(source[:, :1])"),
+        cause="the start",
     ),
     edit(
         "32 bits",
         "writing",
         "the dtype of the source is lost",
         ("return written[:, 1:]", "return written[:, 1:].int()"),
+        cause="dtype",
+    ),
+    edit(
+        "int64 whatever the source",
+        "writing",
+        "the dtype of argmax",
+        (
+            "torch.full_like(source[:, :1], start_id)",
+            "torch.full((len(source), 1), start_id)",
+        ),
+        cause="dtype",
+    ),
+    edit(
+        "the start taken out everywhere",
+        "writing",
+        "also where the model wrote it",
+        (
+            "return written[:, 1:]",
+            "kept = [row[row != start_id] for row in written]\n"
+            "    if len({len(row) for row in kept}) == 1:\n"
+            "        return torch.stack(kept)\n"
+            "    return written[:, 1:]",
+        ),
+        cause="start may be|start_id may be",
+    ),
+    edit(
+        "the start may not be written",
+        "writing",
+        "its logit is taken out",
+        (
+            NEWEST,
+            NEWEST.replace(".argmax", ".index_fill(1, torch.tensor([start_id]), -9.0).argmax"),
+        ),
+        cause="start may be|start_id may be",
+    ),
+    edit(
+        "the start ends, too",
+        "writing",
+        "a special id is a special id",
+        ("finished | (newest == end_id)", "finished | (newest == end_id) | (newest == start_id)"),
+        cause="start may be|start_id may be",
+    ),
+    edit(
+        "an end in the source",
+        "writing",
+        "what has an end in its source is finished",
+        ("torch.zeros(len(source), dtype=torch.bool)", "(source == end_id).any(1)"),
+        cause="in the source",
+    ),
+    edit(
+        "the first item decides",
+        "writing",
+        "one flag for the batch",
+        ("finished.all()", "finished[0]"),
+        cause="all items are finished|all are",
+    ),
+    edit(
+        "the last item decides",
+        "writing",
+        "one flag for the batch",
+        ("finished.all()", "finished[-1]"),
+        cause="all items are finished|all are",
+    ),
+    edit(
+        "filled with 0",
+        "writing",
+        "padding after the end",
+        ("newest.masked_fill(finished, end_id)", "newest.masked_fill(finished, 0)"),
+        cause="end_id from then on",
+    ),
+    edit(
+        "one call too many",
+        "writing",
+        "asks, then looks whether it had to",
+        (
+            "        if finished.all():",
+            "        if finished.all() and decode(written, memory, mask) is not None:",
+        ),
+        cause="calls of decode|decode was called",
+    ),
+    edit(
+        "written into the source",
+        "writing",
+        "its first column is the start",
+        (
+            "    memory = encode(source, mask)",
+            "    memory = encode(source, mask)\n    source[:, 0] = start_id",
+        ),
+        cause="in place",
+    ),
+    edit(
+        "the mask is for encode alone, if it has a batch",
+        "writing",
+        "memory and mask are thought to be one",
+        (NEWEST, NEWEST.replace("mask)", "mask if mask is None or len(mask) > 1 else None)")),
+        cause="mask",
     ),
 ]
 
@@ -1040,7 +1883,7 @@ class EncoderBlock(nn.Module):
             logits = decode(torch.cat([start, *columns], -1), memory, mask)
             token = torch.where(done, end_id, logits[:, -1, :].max(dim=-1).indices)
             done |= token == end_id
-            columns.append(token.unsqueeze(1))
+            columns.append(token.unsqueeze(1).to(source.dtype))
         return torch.cat(columns, 1)
         """,
     ),
@@ -1057,7 +1900,118 @@ class EncoderBlock(nn.Module):
                 row.append(end_id if end_id in row[1:] else int(last.argmax()))
             if all(end_id in row[1:] for row in rows):
                 break
-        return torch.tensor([row[1:] for row in rows])
+        return torch.tensor([row[1:] for row in rows], dtype=source.dtype)
+        """,
+    ),
+    fill(
+        "outer products",
+        "positions",
+        "computed in float64, and a loop over the items",
+        """
+        speeds = 1.0 / torch.pow(10000.0, torch.arange(d_model // 2).double() * 2 / d_model)
+        angles = torch.outer(torch.arange(n).double(), speeds)
+        table = torch.empty(n, d_model)
+        table[:, ::2], table[:, 1::2] = torch.sin(angles), torch.cos(angles)
+        return table
+        """,
+        """
+        T, C = ids.shape[1], table.shape[1]
+        places = sinusoidal_positions(T, C)
+        return torch.stack([table.index_select(0, row) * C**0.5 + places for row in ids])
+        """,
+    ),
+    fill(
+        "float64 throughout",
+        "rotary",
+        "angles in float64, halves by slices",
+        """
+        half = x.shape[-1] // 2
+        theta = positions.to(torch.float64).reshape(-1, 1) * torch.pow(
+            10000.0, -torch.arange(half, dtype=torch.float64) / half
+        )
+        a, b = x[..., :half], x[..., half:]
+        cos, sin = torch.cos(theta).to(x), torch.sin(theta).to(x)
+        out = torch.empty_like(x)
+        return torch.concat((a * cos - b * sin, a * sin + b * cos), -1).reshape(out.shape)
+        """,
+    ),
+    fill(
+        "F.linear",
+        "feed_forward",
+        "maximum with zero",
+        """
+        self.up_projection = nn.Linear(in_features=d_model, out_features=d_ff)
+        self.down_projection = nn.Linear(in_features=d_ff, out_features=d_model)
+        """,
+        """
+        up, down = self.up_projection, self.down_projection
+        hidden = F.linear(x, up.weight, up.bias)
+        return F.linear(hidden.maximum(torch.zeros_like(hidden)), down.weight, down.bias)
+        """,
+    ),
+    fill(
+        "var_mean of the centered",
+        "layer_norm",
+        "centered twice, which does no harm",
+        """
+        centered = x - x.mean(-1, keepdim=True)
+        variance, mean = torch.var_mean(centered, -1, correction=0, keepdim=True)
+        return (centered - mean) * (variance + eps).pow(-0.5) * scale + shift
+        """,
+    ),
+    fill(
+        "a list of parts",
+        "encoder_block",
+        "one loop for both sublayers",
+        """
+        self.norm_first = bool(norm_first)
+        self.attention = MultiHeadAttention(d_model, n_heads)
+        self.feed_forward = FeedForward(d_model, d_ff)
+        self.attention_norm, self.feed_forward_norm = (nn.LayerNorm(d_model) for _ in range(2))
+        """,
+        """
+        def look(y):
+            y, _ = self.attention(y, mask=mask)
+            return y
+
+        for f, norm in ((look, self.attention_norm), (self.feed_forward, self.feed_forward_norm)):
+            x = torch.add(x, f(norm(x))) if self.norm_first else norm(torch.add(f(x), x))
+        return x
+        """,
+    ),
+    fill(
+        "a sum by logsumexp",
+        "teacher_forcing",
+        "indices of the real tokens",
+        """
+        shifted = torch.empty_like(ids)
+        shifted[:, 0] = start_id
+        shifted[:, 1:] = ids[:, :-1]
+        return shifted
+        """,
+        """
+        rows, places = (target != padding_id).nonzero(as_tuple=True)
+        z = logits[rows, places]
+        right = z[torch.arange(len(z)), target[rows, places]]
+        return (z.logsumexp(-1) - right).sum() / len(z)
+        """,
+    ),
+    fill(
+        "a buffer",
+        "writing",
+        "columns written into one tensor of ends",
+        """
+        memory = encode(source, mask)
+        text = source.new_full((len(source), n_tokens + 1), end_id)
+        text[:, 0] = start_id
+        open_rows = torch.ones(len(source), dtype=torch.bool)
+        n = 0
+        while n < n_tokens and open_rows.any():
+            best = decode(text[:, : n + 1], memory, mask)[:, n].argmax(dim=1).to(text.dtype)
+            n += 1
+            text[open_rows, n] = best[open_rows]
+            open_rows = open_rows & (text[:, n] != end_id)
+        return text[:, 1 : n + 1]
         """,
     ),
 ]
