@@ -89,26 +89,28 @@ def test_the_sandbox_says_the_same():
         wanted=frozenset({"double"}),
         secret=b"x",
     )
-    grade = agreement.grade_all(every, spec, lambda: counted.append(1))
+    grade = list(agreement.grade_all(every, spec))
     check = agreement.check_all(every, Withheld(), lambda: counted.append(1))
-    assert agreement.differences(every, check, grade) == []
+    assert [agreement.differences(*three) for three in zip(every, check, grade, strict=True)] == [
+        []
+    ] * len(names)
     assert fails(grade) == fails(check)
-    assert len(counted) == 2 * len(names)
+    assert len(counted) == len(names)
 
 
 def test_each_difference_is_a_line_and_so_is_what_could_not_be_graded():
     (one,) = tried(["right"])
     holds, fails = {"double": "", "double_state": ""}, {"double": "no", "double_state": ""}
-    assert agreement.differences([one], [holds], [holds]) == []
-    assert agreement.differences([one], [fails], [{**fails, "double": "failed: other"}]) == []
-    assert agreement.differences([one], [fails], [holds]) == [
+    assert agreement.differences(one, holds, holds) == []
+    assert agreement.differences(one, fails, {**fails, "double": "failed: other"}) == []
+    assert agreement.differences(one, fails, holds) == [
         "double: right (wrong), test_double: check says 'no', grade says 'it holds'"
     ]
-    assert agreement.differences([one], [holds], [fails]) == [
+    assert agreement.differences(one, holds, fails) == [
         "double: right (wrong), test_double: check says 'it holds', grade says 'no'"
     ]
     unknown = {**fails, "double": "ungraded: the judge stopped"}
-    assert len(agreement.differences([one], [fails], [unknown])) == 1
+    assert len(agreement.differences(one, fails, unknown)) == 1
 
 
 @posix

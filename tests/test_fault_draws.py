@@ -146,7 +146,7 @@ def test_the_table_names_what_is_left_to_chance(chancy):
         "chancy: some  double  blind  caught in 46 of 100 draws: in at least 37"
     )
     assert lines[1] == (
-        "chancy: 1 of 3 faults are caught without chance; 2 were drawn 100 to 100 times, 1 of them "
+        "chancy: 1 of 3 faults are caught without chance; 2 were drawn 100 times, 1 of them "
         "are caught in less than 99%"
     )
     assert fault_draws.summary(found, 100) == [

@@ -14,7 +14,7 @@ import json
 import linecache
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -114,33 +114,23 @@ def check_all(
     return found
 
 
-def grade_all(
-    every: list[Tried], spec: AssignmentSpec, done: Callable[[], object]
-) -> list[dict[str, str]]:
-    """What `lmcourse grade` says of each answer, of its visible tests."""
-    found = []
+def grade_all(every: list[Tried], spec: AssignmentSpec) -> Iterator[dict[str, str]]:
+    """What `lmcourse grade` says of each answer, of its visible tests, one after the other."""
+    setups = [cell for cell in spec.reference if cell.kind == "setup"]
     with WarmServers(spec) as servers:
         for number, one in enumerate(every):
-            cells = [CodeCell(kind="learner", source=cell) for cell in one.cells]
             # Setup stands first, and runs on both sides.
-            cells[: _setups(spec)] = [c for c in spec.reference if c.kind == "setup"]
+            answers = one.cells[len(setups) :]
+            cells = [*setups, *(CodeCell(kind="learner", source=cell) for cell in answers)]
             tests = [
                 CodeCell(kind="test", source=source, name=TEST + name)
                 for name, source in one.tests.items()
             ]
             said = servers.grade(f"{number}", [*cells, *tests])[len(cells) :]
-            found.append(
-                {
-                    name: "" if own.verdict == PASSED else f"{own.verdict}: {own.message}"
-                    for name, own in zip(one.tests, said, strict=True)
-                }
-            )
-            done()
-    return found
-
-
-def _setups(spec: AssignmentSpec) -> int:
-    return sum(cell.kind == "setup" for cell in spec.reference)
+            yield {
+                name: "" if own.verdict == PASSED else f"{own.verdict}: {own.message}"
+                for name, own in zip(one.tests, said, strict=True)
+            }
 
 
 def spec_of(path: Path, assignment: Assignment) -> AssignmentSpec:
@@ -167,26 +157,29 @@ def spec_of(path: Path, assignment: Assignment) -> AssignmentSpec:
     )
 
 
-def differences(every: list[Tried], check: list[dict], grade: list[dict]) -> list[str]:
+def differences(one: Tried, check: dict[str, str], grade: dict[str, str]) -> list[str]:
     """One line for each test of which the two do not say the same."""
     return [
         f"{one.task}: {one.name} ({one.kind}), {TEST}{name}: check says "
-        f"{check_said[name] or 'it holds'!r}, grade says {grade_said[name] or 'it holds'!r}"
-        for one, check_said, grade_said in zip(every, check, grade, strict=True)
+        f"{check[name] or 'it holds'!r}, grade says {grade[name] or 'it holds'!r}"
         for name in one.tests
-        if bool(check_said[name]) != bool(grade_said[name])
-        or grade_said[name].startswith("ungraded")
+        if bool(check[name]) != bool(grade[name]) or grade[name].startswith("ungraded")
     ]
 
 
-def compare(path: Path, task: str | None = None) -> tuple[int, list[str]]:
-    """How many tests were compared, and where the two do not agree."""
-    assignment = load(path)
+def compare(path: Path, task: str | None = None) -> tuple[int, int]:
+    """How many tests were compared, and of how many the two do not agree; these are printed."""
+    assignment, found = load(path), 0
     every = tried(assignment, task)
     with tqdm(total=2 * len(every), desc=path.stem, disable=None, leave=False) as bar:
         check = check_all(every, withheld_from(path), bar.update)
-        grade = grade_all(every, spec_of(path, assignment), bar.update)
-    return sum(len(one.tests) for one in every), differences(every, check, grade)
+        grade = grade_all(every, spec_of(path, assignment))
+        for one, check_said, grade_said in zip(every, check, grade, strict=True):
+            bar.update()
+            for line in differences(one, check_said, grade_said):
+                found += 1
+                print(f"{path.stem}: {line}", flush=True)  # at once: the run is a long one
+    return sum(len(one.tests) for one in every), found
 
 
 def main() -> int:
@@ -198,14 +191,13 @@ def main() -> int:
     parser.add_argument("--task", metavar="TASK", help="only this one of its tasks")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    count, found, start = 0, [], time.monotonic()
+    count, found, start = 0, 0, time.monotonic()
     for slug, path in paths.items():
         if options.assignment in (None, slug):
-            compared, lines = compare(path, options.task)
-            print(f"{slug}: {compared} visible tests of answers, {len(lines)} differences")
-            print("".join(f"  {line}\n" for line in lines), end="", flush=True)
-            count, found = count + compared, found + lines
-    print(f"check and grade differ on {len(found)} of {count}, {time.monotonic() - start:.0f} s")
+            compared, differ = compare(path, options.task)
+            print(f"{slug}: {compared} visible tests of answers, {differ} differences", flush=True)
+            count, found = count + compared, found + differ
+    print(f"check and grade differ on {found} of {count}, {time.monotonic() - start:.0f} s")
     return int(bool(found) or not count)
 
 

@@ -225,10 +225,11 @@ def table(slug: str, found: list[Draws]) -> list[str]:
     certain = sum(own.certain for own in found)
     unclear = sum(own.unclear > 0 for own in found)
     drawn = [own.draws for own in found if not own.certain]
+    fewest, most = min(drawn, default=0), max(drawn, default=0)
+    times = f"{most}" if fewest == most else f"{fewest} to {most}"
     lines.append(
         f"{slug}: {certain} of {len(found)} faults are caught without chance; {len(drawn)} were "
-        f"drawn {min(drawn, default=0)} to {max(drawn, default=0)} times, {len(rare)} of them are "
-        f"caught in less than {WANTED:.0%}"
+        f"drawn {times} times, {len(rare)} of them are caught in less than {WANTED:.0%}"
     )
     if unclear:
         lines.append(f"{slug}: {unclear} ran out of time or ended their process")
