@@ -1149,8 +1149,11 @@ WRONG = [
     edit(
         "a new seed each time",
         "initial_parameters",
-        "torch.seed()",
-        ("    bound =", "    torch.seed()\n    bound ="),
+        "of the clock",
+        (
+            "    bound =",
+            "    import time\n\n    torch.manual_seed(time.perf_counter_ns())\n    bound =",
+        ),
         cause="seed",
     ),
     edit(
