@@ -10,8 +10,6 @@ grade` does. What a learner was told to be right must not turn out wrong on the 
 """
 
 import argparse
-import json
-import linecache
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -21,9 +19,12 @@ from pathlib import Path
 
 import torch
 from fault_runs import OUT_OF_TIME, forked
+from ipykernel.compiler import XCachingCompiler
+from IPython.core.interactiveshell import InteractiveShell
 from run_faults import ROOT, answers
 from task_cells import TEST, Assignment, load
 from tqdm import tqdm
+from traitlets.config import Config
 
 from lmcourse.grading.assignment.notebooks import read_cells, withheld_from
 from lmcourse.grading.assignment.plan import CodeCell, names_to_define, stated_plan
@@ -74,31 +75,29 @@ def _parts(assignment: Assignment, task: str, source: str) -> dict:
     return {"cells": assignment.needed(task, source), "tests": tests}
 
 
-def checked(one: Tried, withheld: Withheld) -> dict[str, str]:
-    """What each visible test says in one process, by name; empty where it holds."""
-    from ipykernel.compiler import get_file_name
+class _Shell(InteractiveShell):
+    """IPython that names cells as a kernel does: the refusals know a cell by that name."""
 
-    # The refusals know a cell by the name of its file, which a kernel makes from its text.
-    shared_process.install(json.dumps([withheld.as_json(), sorted(one.tests.values())]))
-    names = {"__name__": "__main__"}
-    run = partial(_run, file_name=get_file_name)
-    for cell in one.cells:
-        run(cell, names)  # as in a notebook, an error leaves what stands
+    compiler_class = XCachingCompiler
+
+
+def checked(one: Tried, withheld: Withheld, setups: int = 1) -> dict[str, str]:
+    """What each visible test says in one process, by name; empty where it holds."""
+    shell = _Shell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+    first = shared_process.source(withheld, list(one.tests.values()), one.cells[:setups])
+    for cell in [first, *one.cells]:
+        _run(shell, cell)  # as in a notebook, an error leaves what stands
     found = {}
     for name, test in one.tests.items():
-        found[name] = run(test, names)
+        found[name] = _run(shell, test)
         assertions.take_award()
     return found
 
 
-def _run(cell: str, names: dict, file_name: Callable[[str], str]) -> str:
-    file = file_name(cell)
-    linecache.cache[file] = (len(cell), None, cell.splitlines(keepends=True), file)
-    try:
-        exec(compile(cell, file, "exec"), names)
-    except BaseException as error:
-        return " ".join(f"{type(error).__name__}: {error}".split())[:300]
-    return ""
+def _run(shell: InteractiveShell, cell: str) -> str:
+    ran = shell.run_cell(cell)
+    error = ran.error_before_exec or ran.error_in_exec
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300] if error else ""
 
 
 def check_all(
