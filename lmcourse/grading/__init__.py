@@ -27,6 +27,7 @@ The way of a submission:
     5.  `execution.submission`              runs them, with the sandbox or (`unprotected`) without
     6.  `execution.warm_servers`            keeps two processes warm: learner's side and judge's
     7.  `execution.sandboxed`               gives each cell to one of them, and watches the time
+        `execution.carried_forward`         tests on the author's version what fails by another
     8.  `bridge.judge`, `bridge.learner_side` run test and answer, over `bridge.proxies`
     9.  `outcomes`, `execution.explanations` passed, failed or ungraded; what the learner is told
     10. `gradebook.recorder`, `reports`     write gradebook, feedback and the table of the class

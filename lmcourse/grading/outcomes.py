@@ -29,6 +29,7 @@ class TestOutcome:
         trace: of the learner's code, where that raised.
         died: why the learner's process does not answer any more.
         worked: the processor's seconds that the test took, on both sides.
+        carried: what the author's version of an earlier answer had to do with it, for the learner.
     """
 
     __test__ = False  # pytest takes classes of such a name for tests
@@ -44,10 +45,11 @@ class TestOutcome:
     trace: str = ""
     died: str = ""
     worked: float = 0.0
+    carried: str = ""
 
     def kept(self) -> dict:
         """What a graded notebook keeps of it; the same names make it a `TestOutcome` again."""
         return {name: getattr(self, name) for name in _KEPT}
 
 
-_KEPT = ("verdict", "message", "hidden", "fraction", "seed")
+_KEPT = ("verdict", "message", "hidden", "fraction", "seed", "carried")

@@ -154,6 +154,11 @@ ANSWERS = {
         def f(x):
             for s in socks: s.sendall(b'\xff' * 100000)
     """,
+    "the author's version asked for": """
+        from lmcourse.grading.bridge import learner_side, substitutes
+        def f(x):
+            return substitutes._call({'name': 'f'}, (x,), {})
+    """,
     "callbacks that were never given": """
         FIND_SOCKETS
         def f(x):

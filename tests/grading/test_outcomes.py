@@ -32,6 +32,7 @@ def test_what_is_kept_makes_the_same_outcome_again_and_shows_no_hidden_test():
         "hidden": True,
         "fraction": 0.0,
         "seed": "f",
+        "carried": "",
     }
     assert TestOutcome(**outcome.kept()).kept() == outcome.kept()
 

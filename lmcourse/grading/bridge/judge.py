@@ -17,11 +17,12 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 from lmcourse.grading.bridge import assertions, probes
+from lmcourse.grading.bridge.authors_answers import AuthorsAnswers
 from lmcourse.grading.bridge.proxies import BridgeFault, Gone, LearnerError, Link, Unsendable
 from lmcourse.grading.outcomes import FAILED, PASSED, STUMBLED, UNGRADED, TestOutcome
 from lmcourse.grading.safe_text import scrub
@@ -41,11 +42,30 @@ class Judge:
     """
 
     def __init__(self, link: Link, wanted: Iterable[str]):
-        self.link, self._wanted = link, frozenset(wanted)
+        self._wanted = frozenset(wanted)
+        self._author: AuthorsAnswers | None = None
+        self.connect(link)
         self._names: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins}
         self._bound: dict[str, Any] = {}
         self._mentioned: set[str] = set()
         assertions.carry_probes_with(self._carry)
+
+    def connect(self, link: Link) -> None:
+        """Run tests on the learner's process behind this link from now on."""
+        self.link = link
+        link.author = self._author.answer if self._author else None
+
+    def allow_author(self, sources: Sequence[str], names: Sequence[str]) -> list[dict[str, Any]]:
+        """Let the learner's process call the author's version of these names, and no others."""
+        if self._author is None:
+            self._author = AuthorsAnswers(sources)
+            self.connect(self.link)
+        return self._author.allow(names)
+
+    @property
+    def called(self) -> list[str]:
+        """The names of the author's version that the last test has called."""
+        return sorted(self._author.called) if self._author else []
 
     def setup(self, source: str) -> TestOutcome:
         """Run a locked cell that is no test; the learner's names are not bound for it."""
@@ -58,6 +78,8 @@ class Judge:
     def _run(self, source: str, seconds: float, *, bind: bool) -> TestOutcome:
         linecache.cache[_FILE] = (len(source), None, source.splitlines(keepends=True), _FILE)
         self.link.open_test(seconds)
+        if self._author is not None:
+            self._author.open_test()
         assertions.take_award()
         signal.signal(signal.SIGALRM, self._out_of_time)
         signal.setitimer(signal.ITIMER_REAL, seconds + _GRACE_SECONDS)
@@ -178,10 +200,22 @@ def serve(channel: socket.socket, request: dict) -> None:
             link = Link(socket.socket(fileno=fd), head["call_seconds"], head["frames"], learners)
             if judge is None:
                 judge = Judge(link, head["wanted"])
-            judge.link = link
+            judge.connect(link)
+        elif head["op"] == "author":
+            frames.send(channel, _allowed(judge, head))
+            continue
         else:
             reseed(head["seed"])
             restart_system(head["seed"])
             run = judge.test if head["op"] == "test" else judge.setup
             outcome = run(head["source"], *([head["seconds"]] if head["op"] == "test" else []))
-        frames.send(channel, asdict(outcome))
+        called = judge.called if judge else []
+        frames.send(channel, {**asdict(outcome), "called": called})
+
+
+def _allowed(judge: Judge, head: dict) -> dict:
+    """What substitutes must know of the author's version, or why there is none."""
+    try:
+        return {"described": judge.allow_author(head["sources"], head["names"])}
+    except Exception as error:
+        return {"described": [], "said": scrub(f"{type(error).__name__}: {error}")}

@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from lmcourse.grading.bridge import shell
+from lmcourse.grading.bridge import shell, substitutes
 from lmcourse.grading.bridge.probes import SENT_AS, imported
 from lmcourse.grading.bridge.torch_defaults import Defaults
 from lmcourse.grading.bridge.wire import Packer, Unpacker
@@ -54,7 +54,8 @@ class Service:
 
     def answer(self, head: dict, block: bytes) -> None:
         """Do what one request asks and send the result, data or handle; or the error."""
-        number = self._current = head["seq"]
+        before, number = self._current, head["seq"]
+        self._current = number
         packer = Packer(self._handle)
         try:
             with self._defaults.around():
@@ -65,18 +66,31 @@ class Service:
             raise
         except BaseException as error:  # SystemExit and KeyboardInterrupt are answers as well
             frames.send(self._link, {"seq": number, "error": _described(error)})
+        finally:
+            self._current = before
+
+    @property
+    def asked(self) -> bool:
+        """Whether a test waits for an answer: only then does the judge listen."""
+        return self._current != 0
 
     def ask_back(self, number: int, args: tuple, kwargs: dict) -> Any:
         """Call the judge's function; the judge may ask something itself before it answers."""
-        current, packer = self._current, Packer(self._handle)
-        packed = {"args": packer.pack(list(args)), "kwargs": packer.pack(kwargs)}
-        frames.send(self._link, {"seq": current, "callback": number, **packed}, packer.blocks)
+        return self._ask({"callback": number}, {"args": list(args), "kwargs": kwargs})
+
+    def ask_author(self, request: dict[str, Any]) -> Any:
+        """What the author's version answers (`authors_answers`)."""
+        return self._ask({}, {"author": request})
+
+    def _ask(self, head: dict, packed: dict[str, Any]) -> Any:
+        packer = Packer(self._handle)
+        parts = {name: packer.pack(value) for name, value in packed.items()}
+        frames.send(self._link, {"seq": self._current, **head, **parts}, packer.blocks)
         while True:
             head, block = frames.receive(self._link)
             if "op" not in head:
                 break
             self.answer(head, block)
-        self._current = current
         if "error" in head:
             kind = getattr(builtins, head.get("kind", ""), RuntimeError)
             raise kind(head["error"])
@@ -176,6 +190,7 @@ def serve(
 ) -> None:
     """Answer the grader (cells) and the judge (calls), until either has gone."""
     service = Service(link, ready.user_ns, defaults)
+    substitutes.connect(service)
     this = os.getpid()
     shell.take_streams(ready)
     while True:

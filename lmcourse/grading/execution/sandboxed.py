@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from lmcourse.grading.assignment.plan import CodeCell
+from lmcourse.grading.assignment.replay import harmless
 from lmcourse.grading.execution import explanations
 from lmcourse.grading.execution.cell_results import CellResult, ResultReader
-from lmcourse.grading.execution.replay import harmless
 from lmcourse.grading.outcomes import FAILED, PASSED, STUMBLED, UNGRADED, TestOutcome
 from lmcourse.grading.safe_text import scrub
 from lmcourse.grading.sandbox.bubblewrap import SandboxError
@@ -26,8 +26,8 @@ from lmcourse.grading.sandbox.processes import ForkServer, Process
 
 _GRACE_SECONDS = 2.0
 _ANSWER_SECONDS = 60.0
-_SETUP_SECONDS = 40.0
-_LOST = (ClosedError, TimeoutError, WireError)
+SETUP_SECONDS = 40.0
+LOST = (ClosedError, TimeoutError, WireError)
 _BUSY = f"what your code returned keeps the test busy: {OUT_OF_TIME}"
 _BROKEN = "the author's own answer does not pass this test here; it said: "
 
@@ -88,6 +88,11 @@ class SubmissionRun:
         self._learner = self._judge = None
         self._drop_link()
 
+    @property
+    def left(self) -> float:
+        """The seconds that the submission may still use."""
+        return self._budgets.total_seconds - self._work()
+
     def _work(self) -> float:
         """The seconds that the processor has worked for this submission."""
         running = [p.worked() for p in (self._learner, self._judge) if p is not None]
@@ -140,7 +145,7 @@ class SubmissionRun:
                     outcome = replace(outcome, verdict=FAILED, said=_BUSY)
             else:
                 outcome = TestOutcome(verdict=UNGRADED, said=self._used_up())
-        except (SandboxError, *_LOST) as error:
+        except (SandboxError, *LOST) as error:
             outcome = self._stopped(name, error, self._work() - before)
             self._end_judge()
         outcome = replace(outcome, seed=f"{seed:x}", worked=self._work() - before)
@@ -230,7 +235,7 @@ class SubmissionRun:
             for name, contents in self._files.items():
                 deadline = Deadline(_ANSWER_SECONDS)
                 self._learner.ask({"op": "file", "name": name}, deadline, contents)
-        except _LOST as error:
+        except LOST as error:
             raise SandboxError(f"the files could not be placed: {type(error).__name__}") from None
 
     def _link_up(self) -> None:
@@ -257,8 +262,8 @@ class SubmissionRun:
     def _setup_judge(self, source: str) -> None:
         head = {"op": "setup", "source": source, "seed": self._seed("setup")}
         try:
-            reply = self._judge.ask(head, Deadline(_SETUP_SECONDS, processor=self._judge.worked))
-        except _LOST as error:
+            reply = self._judge.ask(head, Deadline(SETUP_SECONDS, processor=self._judge.worked))
+        except LOST as error:
             reply = {"said": type(error).__name__}
         if reply.get("verdict") != PASSED:
             raise SandboxError(f"a locked cell does not run in the judge: {reply.get('said')}")
@@ -314,7 +319,7 @@ class SubmissionRun:
             grace = Deadline(_GRACE_SECONDS, processor=self._learner.worked)
             after = reader.read(self._learner.answer(grace))
             ran.outputs, ran.changed, ran.trace = after.outputs, after.changed, after.trace
-        except _LOST:
+        except LOST:
             self._end_learner()
         return ran
 

@@ -129,6 +129,9 @@ def run_notebook(nb: NotebookNode, submission: str, spec: AssignmentSpec) -> Non
         outcome = undefined_names.explained(outcome, before)
         outcome = _doubted(outcome, ours.get("doubtful", {}).get(own.name, ""))
         outcomes[own.name] = outcome.kept()
+        if outcome.carried:
+            text = f"{outcome.carried}\n"
+            cell.outputs.append(NotebookNode(output_type="stream", name="stdout", text=text))
         if outcome.verdict != PASSED:
             cell.outputs.append(_shown(outcome.verdict, outcome.message))
     ours["outcomes"] = outcomes

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lmcourse.grading.assignment.plan import CellKind, CodeCell, hidden_from
+from lmcourse.grading.assignment.replay import harmless
 from lmcourse.grading.execution import explanations, shared_process
 from lmcourse.grading.execution.cell_results import CellResult
 from lmcourse.grading.execution.kernel import SETUP_SECONDS, Session, SessionError
-from lmcourse.grading.execution.replay import harmless
 from lmcourse.grading.outcomes import FAILED, PASSED, UNGRADED, TestOutcome
 from lmcourse.grading.sandbox.budgets import Budgets
 from lmcourse.grading.sandbox.withheld_functions import Withheld

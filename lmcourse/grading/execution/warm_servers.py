@@ -16,15 +16,20 @@ import atexit
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from lmcourse.grading.assignment.plan import CodeCell
 from lmcourse.grading.bridge import JUDGE, LEARNER
+from lmcourse.grading.execution import carried_forward
 from lmcourse.grading.execution.assignment_spec import AssignmentSpec
+from lmcourse.grading.execution.carried_forward import SecondRun
 from lmcourse.grading.execution.cell_results import CellResult
 from lmcourse.grading.execution.sandboxed import SubmissionRun
 from lmcourse.grading.outcomes import PASSED, TestOutcome
 from lmcourse.grading.sandbox import bubblewrap
+from lmcourse.grading.sandbox.bubblewrap import SandboxError
 from lmcourse.grading.sandbox.budgets import Budgets
 from lmcourse.grading.sandbox.processes import ForkServer
 from lmcourse.grading.sandbox.seeds import hash_seed, seed_for
@@ -73,19 +78,40 @@ class WarmServers:
         Raises:
             SandboxError: there is no sandbox here, with what to do about it.
         """
-        learners, judges = self._ready()
-        with SubmissionRun(
-            learners,
-            judges,
-            self._spec.budgets,
-            wanted=self._spec.wanted,
-            seed=self._seed(submission),
-            files=self._spec.files,
-            proven=self._proven,
-            quick=self._quick,
-            broken=frozenset(self.proof) - self._proven,
-        ) as submission_run:
-            return [submission_run.run(cell) for cell in cells]
+        servers = self._ready()
+        options = {
+            "wanted": self._spec.wanted,
+            "seed": self._seed(submission),
+            "files": self._spec.files,
+            "proven": self._proven,
+            "quick": self._quick,
+            "broken": frozenset(self.proof) - self._proven,
+        }
+        with SubmissionRun(*servers, self._spec.budgets, **options) as submission_run:
+            results = [submission_run.run(cell) for cell in cells]
+            left = submission_run.left
+        return self._carried_forward(cells, results, left, servers, options)
+
+    def _carried_forward(
+        self,
+        cells: Sequence[CodeCell],
+        results: carried_forward.Results,
+        left: float,
+        servers: Sequence[ForkServer],
+        options: dict[str, Any],
+    ) -> carried_forward.Results:
+        """The results once no error is charged twice."""
+        spec = self._spec
+        wanted = carried_forward.to_repeat(cells, results, spec.plan)
+        if not wanted or left <= 0:
+            return results
+        author = carried_forward.author_sources(spec.reference)
+        budgets = replace(spec.budgets, total_seconds=left)
+        try:
+            with SecondRun(*servers, budgets, author=author, **options) as second:
+                return carried_forward.repeat(cells, results, spec.plan, wanted, second)
+        except SandboxError as error:
+            return carried_forward.undecided(cells, results, wanted, str(error))
 
     def _seed(self, submission: str) -> Callable[[str], int]:
         """The seed of each test's inputs, from its name; the author's own answer has no name."""

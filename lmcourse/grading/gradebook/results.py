@@ -30,6 +30,7 @@ class Grade:
     comment: str = ""  # a person's
     fraction: float = 0.0  # of the points that its tests gave
     seed: str = ""
+    carried: str = ""  # what the author's version of an earlier answer had to do with it
 
     @property
     def lost(self) -> bool:

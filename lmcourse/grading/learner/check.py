@@ -3,7 +3,6 @@
 Chapter: book/setup.md
 """
 
-import ast
 import hashlib
 import os
 from collections import Counter
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from lmcourse.grading.assignment.dependencies import Dependencies
 from lmcourse.grading.assignment.notebooks import (
     Cell,
     NotebookError,
@@ -35,7 +35,7 @@ from lmcourse.grading.outcomes import PASSED, UNGRADED, TestOutcome
 from lmcourse.grading.sandbox.budgets import Budgets
 from lmcourse.grading.sandbox.withheld_functions import Withheld
 
-HOLDS, FAILS, OPEN, BY_HAND = "holds", "fails", "open", "by hand"
+HOLDS, FAILS, WAITS, OPEN, BY_HAND = "holds", "fails", "waits", "open", "by hand"
 _TURNED = (
     "The cell {cell} was a code cell and is a {kind} cell now, so it does not run: click beside it"
     " and press y."
@@ -50,6 +50,8 @@ class TaskReport:
     state: str = HOLDS
     causes: list[str] = field(default_factory=list)
     blank: bool = False  # nothing was written where a person will read
+    ran: bool = True  # its own cells raised no error
+    waits_for: list[int] = field(default_factory=list)  # the numbers of earlier tasks
     awarded: dict[str, float] = field(default_factory=dict)  # shares of points, by test
     partly: bool = False  # of its test cells some hold and some do not
 
@@ -100,14 +102,16 @@ def check(
     cells = _read(path)
     code = [cell for cell in cells if cell.kind == "code"]
     names = [_title(cell, cells) for cell in code]
-    to_run = [CodeCell(kind=_kind(cell), source=cell.source) for cell in code]
+    to_run = [
+        CodeCell(kind=_kind(cell), source=cell.source, name=cell.label or "") for cell in code
+    ]
     rans = execute(
         to_run, budgets, on_cell=lambda index: on_cell(names[index]), withheld=_withheld(path)
     )
     runs = list(zip(code, rans, strict=True))
     untouched = {cell.label for cell in cells if _untouched(cell)}
     verdicts = [_judge(task, runs, budgets, untouched) for task in tasks(stated_plan(cells))]
-    _name_the_first_to_solve(verdicts)
+    _let_wait(verdicts, to_run)
     return CheckReport(tasks=verdicts, warnings=_warnings(cells, runs, budgets))
 
 
@@ -171,6 +175,7 @@ def _judge(
     if failed or broken:
         not_started = any(cell.label in untouched for cell, _ in mine)
         verdict.state = OPEN if not_started and not broken else FAILS
+        verdict.ran = not broken
         # An answer that did not run explains its tests better than they do.
         verdict.partly = bool(failed) and len(failed) < len(outcomes) and verdict.state == FAILS
         verdict.causes += broken or [_said(task, name, failed[name]) for name in failed]
@@ -210,37 +215,24 @@ def _lost_answers(task: Task) -> list[str]:
     return [_TURNED.format(cell=cell.name, kind=cell.kind) for cell in answers if not cell.graded]
 
 
-def _name_the_first_to_solve(verdicts: list[TaskReport]) -> None:
-    """Where an answer uses that of an earlier task which does not hold, its causes say so first."""
-    owners: dict[str, TaskReport] = {}
-    for verdict in verdicts:
-        defined, used = _names(verdict.task)
-        if verdict.state == FAILS:
-            for name in sorted(used & owners.keys()):
-                if owners[name].state in (FAILS, OPEN):
-                    number = owners[name].task.number
-                    verdict.causes.insert(
-                        0, f"It uses `{name}` of Task {number}, which does not hold: begin there."
-                    )
-        owners |= dict.fromkeys(defined, verdict)
+def _let_wait(verdicts: list[TaskReport], cells: list[CodeCell]) -> None:
+    """What builds on an earlier answer that does not hold waits for it: it may be right.
 
-
-def _names(task: Task) -> tuple[set[str], set[str]]:
-    """What the answers of a task define, and all names in them."""
-    defined: set[str] = set()
-    used: set[str] = set()
-    for cell in task.cells:
-        if not cell.solution or cell.kind != "code":
+    The grader has the author's version of the earlier answer to test it on; here is none.
+    """
+    dependencies = Dependencies([verdict.task for verdict in verdicts], cells)
+    for place, verdict in enumerate(verdicts):
+        if verdict.state != FAILS or not verdict.ran:
             continue
-        try:
-            tree = ast.parse(cell.source)
-        except (SyntaxError, ValueError):
-            continue
-        used |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-        defined |= {
-            node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))
-        }
-    return defined, used - defined
+        for earlier, names in sorted(dependencies.earlier(place).items(), reverse=True):
+            if verdicts[earlier].state not in (HOLDS, BY_HAND):
+                number = verdicts[earlier].task.number
+                used = ", ".join(f"`{name}`" for name in sorted(names))
+                verdict.state = WAITS
+                verdict.waits_for.insert(0, number)
+                verdict.causes.insert(
+                    0, f"It waits for Task {number}: it uses {used}. Begin there."
+                )
 
 
 def _cause(cell: Cell, ran: CellResult, budgets: Budgets) -> str:

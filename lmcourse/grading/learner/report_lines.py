@@ -7,12 +7,21 @@ from collections.abc import Iterator
 
 from rich.markup import escape
 
-from lmcourse.grading.learner.check import BY_HAND, FAILS, HOLDS, OPEN, CheckReport, TaskReport
+from lmcourse.grading.learner.check import (
+    BY_HAND,
+    FAILS,
+    HOLDS,
+    OPEN,
+    WAITS,
+    CheckReport,
+    TaskReport,
+)
 from lmcourse.grading.safe_text import gist, plain
 
 _MARKS = {
     HOLDS: "[green]✓[/green]",
     FAILS: "[red]✗[/red]",
+    WAITS: "[yellow]…[/yellow]",
     OPEN: "[yellow]·[/yellow]",
     BY_HAND: "[cyan]…[/cyan]",
 }
@@ -40,19 +49,21 @@ def report_lines(verdict: CheckReport) -> Iterator[str]:
 
 def _task_lines(verdict: TaskReport) -> Iterator[str]:
     task = verdict.task
+    first = " and ".join(f"Task {number}" for number in verdict.waits_for)
     points = {
         HOLDS: f"{verdict.points:g} of {task.promised:g}",
         BY_HAND: f"{task.promised:g}, by hand" + (", not started" if verdict.blank else ""),
         OPEN: f"0 of {task.promised:g}, not started",
+        WAITS: f"{verdict.points:g} of {task.promised:g}, waits for {first}",
         FAILS: f"{verdict.points:g} of {task.promised:g}",
     }
     yield f"{_MARKS[verdict.state]} {_text(task.label)}  [dim]({points[verdict.state]})[/dim]"
-    if verdict.state != FAILS:
+    if verdict.state not in (FAILS, WAITS):
         return
     for cause in verdict.causes:
         for line in _text(gist(cause)).splitlines():
             yield f"    {line}"
-    if task.section:
+    if task.section and verdict.state == FAILS:
         yield f"    [dim]Section: {_text(task.section)}[/dim]"
 
 

@@ -145,13 +145,14 @@ def _grade(grade: Grade, part: str = "") -> str:
     """
     points = f"{grade.points:g} of {grade.of:g} points"
     head = f"{_text(part)}: " if part else ""
+    carried = f"<p>{_text(grade.carried)}</p>" if grade.carried else ""
     if grade.verdict == PASSED:
         how = "All tests passed" if grade.points == grade.of else "The tests passed in part"
-        return f'<p class="passed">{head}{how}: {points}.</p>'
+        return f'<p class="passed">{head}{how}: {points}.</p>{carried}'
     if grade.verdict == FAILED:
         which = "A hidden test failed" if grade.hidden else "A test failed"
         message = f"<pre>{_text(grade.message)}</pre>"
-        return f'<p class="failed">{head}{which}: {points}.</p>{message}'
+        return f'<p class="failed">{head}{which}: {points}.</p>{carried}{message}'
     if grade.waiting:
         reason = f" ({_text(grade.message)})" if grade.message else ""
         of = f"at most {grade.of:g} points"

@@ -60,6 +60,14 @@ def test_a_name_that_is_missing_is_explained_by_its_cell(graded):
     assert message.startswith("`f` is not defined: its cell ended the Python process before")
 
 
+def test_whoever_opens_the_notebook_reads_of_the_authors_version(graded):
+    passed = TestOutcome(verdict=PASSED, fraction=1.0, carried="Graded with the author's `g`.")
+    _, nb = graded(passed)
+    (test,) = [cell for cell in nb["cells"] if "nbgrader" in cell["metadata"]]
+    assert [o["text"] for o in test["outputs"]] == ["Graded with the author's `g`.\n"]
+    assert nb["metadata"]["lmcourse"]["outcomes"]["test_f"]["carried"] == passed.carried
+
+
 def test_doubt_leaves_it_to_a_person_and_tells_what_the_run_said(graded):
     twice = [*CELLS, TEST, TEST]
     for outcome in (WHY, TestOutcome(verdict=PASSED, fraction=1.0, seed="f")):

@@ -13,7 +13,7 @@ from lmcourse.grading.assignment.notebooks import parse_cells
 from lmcourse.grading.assignment.plan import stated_plan
 from lmcourse.grading.assignment.repair import repair, visible
 from lmcourse.grading.errors import MisuseError
-from lmcourse.grading.learner.check import BY_HAND, FAILS, HOLDS, OPEN, check, checksum
+from lmcourse.grading.learner.check import BY_HAND, FAILS, HOLDS, OPEN, WAITS, check, checksum
 from lmcourse.grading.learner.report_lines import report_lines
 from lmcourse.grading.sandbox.budgets import Budgets
 
@@ -154,17 +154,29 @@ def test_each_kind_of_failure_names_its_place(verdict_of, source, words):
 
 
 @pytest.mark.parametrize("double", ["def double(x):\n    return x", None])
-def test_an_answer_that_builds_on_a_wrong_one_sends_there_first(verdict_of, double):
+def test_an_answer_that_builds_on_a_wrong_one_waits_for_it(verdict_of, double):
     def change(nb):
         answer(nb, "double", double or "def double(x):\n    raise NotImplementedError()")
-        answer(nb, "square", "def square(x):\n    return double(x) * x / 2")
+        answer(nb, "square", "def half(x):\n    return double(x) / 4\ndef square(x):\n"
+               "    return half(x) * x * 2")  # fmt: skip
 
-    verdict, _ = verdict_of(change)
-    assert verdict.tasks[1].causes[0] == (
-        "It uses `double` of Task 1, which does not hold: begin there."
+    verdict, text = verdict_of(change)
+    assert states(verdict)[1] == WAITS
+    assert not verdict.passed
+    assert verdict.tasks[1].causes[0] == "It waits for Task 1: it uses `double`. Begin there."
+    assert "Task 2 · Square  (0 of 3, waits for Task 1)" in text.replace("[dim]", "").replace(
+        "[/dim]", ""
     )
     if double is None:
         assert "calls `double`, whose own cell still raises" in verdict.tasks[1].causes[1]
+
+
+def test_an_answer_that_does_not_run_waits_for_nobody(verdict_of):
+    def change(nb):
+        answer(nb, "double", "def double(x):\n    return x")
+        answer(nb, "square", "def square(x)\n    return double(x) * x / 2")
+
+    assert states(verdict_of(change)[0])[:2] == [FAILS, FAILS]
 
 
 def test_what_is_wrong_with_the_cells_is_said(verdict_of):

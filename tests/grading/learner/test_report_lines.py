@@ -3,7 +3,15 @@
 from rich.text import Text
 
 from lmcourse.grading.assignment.plan import Planned, Task
-from lmcourse.grading.learner.check import BY_HAND, FAILS, HOLDS, OPEN, CheckReport, TaskReport
+from lmcourse.grading.learner.check import (
+    BY_HAND,
+    FAILS,
+    HOLDS,
+    OPEN,
+    WAITS,
+    CheckReport,
+    TaskReport,
+)
 from lmcourse.grading.learner.report_lines import report_lines
 
 
@@ -33,6 +41,16 @@ def test_each_state_has_its_line_and_its_points():
     assert "Visible tests: 2 of 6 points." in lines
     assert "1 more point is given by a person who reads your answer." in lines
     assert lines[-1] == "Read again: On 2"
+
+
+def test_what_waits_says_for_which_tasks_and_sends_to_no_section():
+    waiting = task(4, WAITS, causes=["It waits for Task 1."])
+    waiting.waits_for = [1, 3]
+    assert shown(waiting)[:2] == [
+        "… Task 4 · Twice  (0 of 2, waits for Task 1 and Task 3)",
+        "    It waits for Task 1.",
+    ]
+    assert not any("On 4" in line for line in shown(waiting))
 
 
 def test_where_all_holds_hidden_tests_are_not_forgotten():

@@ -5,6 +5,7 @@ import json
 import warnings
 from html import escape
 
+import pytest
 from attacks import pages
 from graded_results import EVIL, TASKS, answer_cell, result
 from tiny_course import split_solution
@@ -52,6 +53,14 @@ def test_feedback_shows_no_hidden_test():
     page = feedback("tiny", result(verdict="failed", points=0.0, message="m", hidden=True), TASKS)
     assert "A hidden test failed: 0 of 2 points" in page
     assert "SECRET" not in page
+
+
+@pytest.mark.parametrize("verdict", ["passed", "failed"])
+def test_feedback_says_when_the_authors_version_was_used(verdict):
+    said = "Graded with the author's `f` & no other"
+    page = feedback("tiny", result(verdict=verdict, message="m", carried=said), TASKS)
+    assert "<p>Graded with the author&#x27;s `f` &amp; no other</p>" in page
+    assert "author" not in feedback("tiny", result(verdict=verdict, message="m"), TASKS)
 
 
 def test_after_grading_by_hand_the_person_s_points_are_shown():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lmcourse.grading.execution.replay import harmless
+from lmcourse.grading.assignment.replay import harmless
 
 CELL = """import math
 @cached

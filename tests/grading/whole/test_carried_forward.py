@@ -1,0 +1,139 @@
+"""One mistake, its own points: in the course's assignments, and by plain nbgrader as by ours."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from chained_course import FULL, POINTS, WRONG, answered, make_course, spec_of, with_answers
+from forks import lmcourse
+
+from lmcourse.grading.assignment.notebooks import read_cells, withheld_from
+from lmcourse.grading.execution.warm_servers import WarmServers
+from lmcourse.grading.outcomes import PASSED, TestOutcome
+
+SOLUTIONS = Path(__file__).parents[3] / "solutions"
+SPLIT = (
+    "n_positions, n_heads, d_model // n_heads).transpose(1, 2)",
+    "n_heads, n_positions, d_model // n_heads)",
+)
+FEED_FORWARD = ("return self.down_projection(F.relu(", "return self.down_projection(F.gelu(")
+
+
+def lost(slug: str, answer: str, *edits: tuple[str, str]) -> tuple[set, set, dict]:
+    """Of a solution with one answer edited: the tests it fails, those that were helped, why."""
+    path = SOLUTIONS / slug / f"{slug}.ipynb"
+    one = spec_of(read_cells(path), slug, withheld=withheld_from(path))
+    (source,) = [cell.source for cell in one.reference if cell.name == answer]
+    for old, new in edits:
+        assert old in source
+        source = source.replace(old, new)
+    cells = with_answers(one, **{answer: source})
+    with WarmServers(one) as warm_servers:
+        results = warm_servers.grade(f"ada/{slug}", cells)
+    pairs = zip(cells, results, strict=True)
+    outcomes = {cell.name: r for cell, r in pairs if isinstance(r, TestOutcome)}
+    failed = {name for name, outcome in outcomes.items() if outcome.verdict != PASSED}
+    carried = {name for name, outcome in outcomes.items() if outcome.carried}
+    assert not failed & carried
+    said = {name: f"{o.verdict}: {o.message} {o.carried}" for name, o in outcomes.items()}
+    return failed, carried, said
+
+
+def test_a_wrong_feed_forward_costs_two_points_of_thirty():
+    failed, carried, said = lost("transformer", "feed_forward", FEED_FORWARD)
+    assert failed == {"test_feed_forward"}, said
+    assert carried == {"test_encoder_block", "test_decoder_block"}, said
+
+
+@pytest.mark.parametrize(
+    ("slug", "answer", "edit", "also"),
+    [
+        ("tokenizers", "merge", ("i += 2", "i += 1"), {"learn", "encode_word", "encode"}),
+        ("attention", "heads", SPLIT, {"multi_head"}),
+        (
+            "recurrent",
+            "run",
+            ("torch.where(real, n, o)", "torch.where(real, o, n)"),
+            {"classifier"},
+        ),
+        ("recurrent", "lstm_step", ("candidate.tanh()", "candidate.sigmoid()"), {"classifier"}),
+    ],
+)
+@pytest.mark.slow
+def test_so_it_is_in_the_other_assignments(slug, answer, edit, also):
+    failed, carried, said = lost(slug, answer, edit)
+    assert {name for name in failed if not name.startswith(f"test_{answer}")} == set(), said
+    assert failed, said
+    assert carried <= {f"test_{name}" for name in also}
+    assert carried, said
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory) -> Path:
+    """A course with three submissions: all right, and wrong in one place or in three."""
+    root = make_course(tmp_path_factory.mktemp("chained"))
+    done = lmcourse("release", cwd=root)
+    assert done.returncode == 0, done.stderr
+    for student, wrong in (("ada", {}), ("ben", {"layer": WRONG["layer"]}), ("cleo", WRONG)):
+        nb = json.loads((root / "exercises/chained/chained.ipynb").read_text("utf-8"))
+        path = root / "submitted" / student / "chained/chained.ipynb"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(answered(nb, **wrong)), "utf-8")
+    return root
+
+
+DESERVED = {
+    "ada": FULL,
+    "ben": FULL - POINTS["layer"],
+    "cleo": FULL - sum(POINTS[name] for name in WRONG),
+}
+
+
+def test_the_class_gets_what_it_deserves_and_is_told_why(course, tmp_path):
+    def grade(*options):
+        call = ("grade", course / "submitted", "-a", "chained", "--output", tmp_path, *options)
+        done = lmcourse(*call, cwd=course)
+        assert done.returncode == 0, done.stdout + done.stderr
+        rows = json.loads((tmp_path / "grades/chained.json").read_text("utf-8"))["students"]
+        return {row["student"]: row["score"] for row in rows}, rows
+
+    scores, rows = grade()
+    assert scores == DESERVED
+    page = (tmp_path / "feedback/ben/chained/chained.html").read_text("utf-8")
+    assert "Graded with the author&#x27;s `Layer` of Task 3 in the place of yours" in page
+    # The author's text, which this learner's own answer does not hold.
+    assert "44d1" not in (tmp_path / "feedback/cleo/chained/chained.html").read_text("utf-8")
+    carried = [grade["carried"] for row in rows for grade in row["grades"]]
+    # What is kept says it as well, and a second time gives the same.
+    for options in ((), ("--regrade",)):
+        again, rows = grade(*options)
+        assert again == scores
+        assert [grade["carried"] for row in rows for grade in row["grades"]] == carried
+
+
+@pytest.mark.slow
+def test_plain_nbgrader_gives_the_same_points(course, tmp_path):
+    nbgrader = str(Path(sys.executable).with_name("nbgrader"))
+    path = str(Path(sys.executable).parent) + os.pathsep + os.environ.get("PATH", "")
+    for step in (["generate_assignment", "chained", "--force"], ["autograde", "chained"]):
+        done = subprocess.run(
+            [nbgrader, *step],
+            cwd=course,
+            env={**os.environ, "PYTHONWARNINGS": "ignore", "PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    query = (
+        "select student_id, total(auto_score) from grade"
+        " join submitted_notebook on submitted_notebook.id = grade.notebook_id"
+        " join submitted_assignment on submitted_assignment.id = submitted_notebook.assignment_id"
+        " group by student_id"
+    )
+    with sqlite3.connect(course / "gradebook.db") as db:
+        assert dict(db.execute(query)) == DESERVED
