@@ -81,13 +81,21 @@ def _called(function, args, kwargs):
     import importlib
 
     places = (
-        (importlib.import_module("random"), "getstate"),
-        (importlib.import_module("numpy.random"), "get_state"),
-        (importlib.import_module("torch"), "get_rng_state"),
+        (importlib.import_module("random"), "getstate", "setstate", "random"),
+        (importlib.import_module("numpy.random"), "get_state", "set_state", "random"),
+        (importlib.import_module("torch"), "get_rng_state", "set_rng_state", "randperm"),
     )
-    before = [getattr(module, state)() for module, state in places]
-    result = function(*args, **kwargs)
-    after = [getattr(module, state)() for module, state in places]
+    given = [getattr(module, get)() for module, get, _, _ in places]
+    # A number is drawn from each, or a call that always sets the same seed would change nothing.
+    for module, _, _, draw in places:
+        getattr(module, draw)(*((9,) if draw == "randperm" else ()))
+    before = [getattr(module, get)() for module, get, _, _ in places]
+    try:
+        result = function(*args, **kwargs)
+        after = [getattr(module, get)() for module, get, _, _ in places]
+    finally:
+        for (module, _, put, _), state in zip(places, given, strict=True):
+            getattr(module, put)(state)
     return result, args, kwargs, before, after
 
 

@@ -43,8 +43,9 @@ def test_so_many_sizes_there_are_not(count):
 def test_a_call_that_leaves_all_alone_gives_its_result():
     x = torch.tensor([1.0, float("nan"), 3.0])
     assert left_alone(lambda x, n: (x * n)[::2], x, n=2).tolist() == pytest.approx([2.0, 6.0])
-    assert left_alone(lambda rows: [*rows, 1], [[1], "a", None, {"k": (2.5, True)}])[-1] == 1
-    assert left_alone(lambda a: a.sum(), np.arange(3)) == 3
+    rows = [[1], "a", None, {"k": (2.5, True)}]
+    assert left_alone(lambda rows: [*rows, 1], rows)[-1] == 1
+    assert left_alone(lambda a: a.sum(), np.arange(3)) == 3  # exact: whole numbers
 
 
 def _append(rows):
@@ -98,6 +99,18 @@ def test_a_global_generator_that_moves_is_named(name, draw):
         left_alone(draw)
     others = [other for other in checklist.GENERATORS if other != name]
     left_alone(draw, generators=others)
+
+
+@pytest.mark.parametrize(
+    ("name", "seed"),
+    [("Python", random.seed), ("NumPy", np.random.seed), ("PyTorch", torch.manual_seed)],
+)
+def test_a_seed_set_once_more_is_named_and_leaves_nothing(name, seed):
+    seed(0)
+    state = torch.get_rng_state()  # Python's moves here with each type that the tests check
+    with pytest.raises(AssertionError, match=f"The call moves {name}'s global random generator"):
+        left_alone(lambda: seed(0) and None)
+    assert torch.equal(torch.get_rng_state(), state)  # exact: put back
 
 
 def test_an_own_generator_is_nobody_s_concern():
