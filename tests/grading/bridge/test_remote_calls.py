@@ -44,7 +44,7 @@ def test_without_gradients_it_is_a_call():
     function = caller.wrap(PassedFunction(lambda x, k=1: (x + k, {"n": [k]}), Leaves()))
     with torch.no_grad():
         y, more = function(torch.zeros(1, requires_grad=True), k=4)
-    assert (y.item(), y.requires_grad, more) == (4.0, False, {"n": [4]})
+    assert (y.item(), y.requires_grad, more) == (4.0, False, {"n": [4]})  # exact: sent as it is
 
 
 def test_there_is_nothing_to_it_but_the_call():
