@@ -138,10 +138,16 @@ process = multiprocessing.get_context('spawn').Process(target=exec, args=(CHILD,
 process.start()
 process.join()
 """,
+    # What a fork prints into the cell's own output is lost with it.
     "a fork": """
-process = multiprocessing.get_context('fork').Process(target=exec, args=(CHILD, {}))
-process.start()
-process.join()
+back, there = os.pipe()
+if os.fork() == 0:
+    try:
+        with open(there, 'w') as sys.stdout: exec(CHILD, {})
+    finally:
+        os._exit(0)
+os.close(there)
+print(open(back).read(), end='')
 """,
 }
 
@@ -149,7 +155,7 @@ process.join()
 @pytest.mark.parametrize("way", CHILDREN)
 def test_nor_may_an_interpreter_that_it_starts(withheld_learners, judges, way):
     with SubmissionRun(withheld_learners, judges, PATIENT, wanted=frozenset()) as submission_run:
-        cell = f"import multiprocessing, subprocess, sys\nCHILD = {CHILD!r}\n{CHILDREN[way]}"
+        cell = f"import multiprocessing, os, subprocess, sys\nCHILD = {CHILD!r}\n{CHILDREN[way]}"
         ran = submission_run.run_cell(cell)
     lines = shown(ran).splitlines()
     assert len(lines) == 3, (ran, lines)
@@ -170,8 +176,8 @@ def test_the_private_forms_of_what_is_withheld_go_with_it():
     assert "torch.optim.adam._single_tensor_adam" in forms
     functional = importlib.import_module("torch.optim.adam").adam
     assert forms == withheld_functions.other_forms(functional)
-    clip = withheld_functions.other_forms(torch.nn.utils.clip_grads_with_norm_)
-    assert [*clip] == ["torch.nn.utils.clip_grad._clip_grads_with_norm_"]
+    # A public name of a private function is that function: both go at once.
+    assert withheld_functions.other_forms(torch.nn.utils.clip_grads_with_norm_) == {}
     assert withheld_functions.other_forms(torch.nn.LSTM) == {}
 
 
