@@ -5,8 +5,9 @@
     python tools/band_seeds.py FILE --widen             widens those in the table
 
 A band has room if a quarter of the range that the seeds measured is left on each side of it. Where
-there is less, that side is moved to half of the range; a share stays between 0 and 1. A band says
-how large a number is. What a page concludes from it is asserted in its cells, for each seed.
+there is less, that side is moved to half of the range; what was never negative stays so, and what
+was never above 1. A band says how large a number is. What a page concludes from it is asserted in
+its cells, for each seed.
 """
 
 import argparse
@@ -69,9 +70,10 @@ def without_room(rows: list[Row], numbers: dict[tuple[str, str], list[float]]) -
         spread = most - least
         is_share = low >= 0 and high <= 1 and least >= 0 and most <= 1
         new_low, new_high = row["low"], row["high"]
-        if least - low < ROOM * spread and not (is_share and low == 0):
+        if least - low < ROOM * spread and not (low == 0 and least >= 0):
             wanted = least - WIDER * spread
-            new_low = rounded(max(wanted, 0.0) if is_share else wanted, spread, math.floor)
+            wanted = max(wanted, 0.0) if low >= 0 and least >= 0 else wanted
+            new_low = rounded(wanted, spread, math.floor)
         if high - most < ROOM * spread and not (is_share and high == 1):
             wanted = most + WIDER * spread
             new_high = rounded(min(wanted, 1.0) if is_share else wanted, spread, math.ceil)
