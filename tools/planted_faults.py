@@ -11,6 +11,8 @@ from pathlib import Path
 from plant import Fault
 from planted_pages import PAGES_WITH_FAULTS
 
+from lmcourse.grading.assignment.plan import answer_of
+
 Plant = Callable[[Path], object]
 
 
@@ -61,7 +63,7 @@ def edit_test(task: str, pattern: str, new: str) -> Plant:
         found = 0
         for cell in notebook["cells"]:
             name = cell["metadata"].get("nbgrader", {}).get("grade_id", "")
-            if f"{name}_".startswith(f"test_{task}_"):
+            if answer_of(name, [task]):
                 text = "".join(cell["source"])
                 cell["source"], count = re.subn(pattern, lambda _: new, text, flags=re.DOTALL)
                 found += count

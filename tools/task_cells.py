@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions
 
-TEST = "test_"
+from lmcourse.grading.assignment.plan import TEST, answer_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,13 +123,13 @@ def task_of(grade_id: str, tasks: Iterable[str]) -> str:
         ValueError: it begins with none.
     """
     tasks = list(tasks)
-    fits = [t for t in tasks if grade_id == TEST + t or grade_id.startswith(f"{TEST}{t}_")]
-    if not fits:
+    found = answer_of(grade_id, tasks)
+    if found is None:
         raise ValueError(
             "a test cell's grade_id must be test_<task> or test_<task>_<part>, with a task that "
             f"stands above it ({', '.join(tasks) or 'there is none'}), got grade_id={grade_id!r}"
         )
-    return max(fits, key=len)
+    return found
 
 
 def _flags(cell: nbformat.NotebookNode) -> dict:

@@ -14,6 +14,8 @@ from class_attention import ASSIGNMENT, POINTS, Classroom
 from faults import attention as faults
 from notebook_edits import answer, cell_of, double, insert, name_of, source_of
 
+from lmcourse.grading.assignment.plan import answer_of
+
 ROOT = Path(__file__).resolve().parents[2]
 SHARES = {"right": 45, "wrong": 35, "half": 8, "blank": 5, "broken": 7}  # of a hundred
 
@@ -122,7 +124,7 @@ def misjudged(learners: list[HandedIn], report: dict) -> list[str]:
         points = {grade["name"]: grade["points"] for grade in grades}
         for task, of in POINTS.items():
             # A task may have several test cells: who is wrong loses one of them at least.
-            own = [name for name in points if f"{name}_".startswith(f"test_{task}_")]
+            own = [name for name in points if answer_of(name, POINTS) == task]
             got = sum(points[name] for name in own)
             if (task in learner.lost and got >= of) or (task in learner.kept and got != of):
                 found.append(f"{learner.student} ({learner.kind}) has {got} of {of} for {task}")

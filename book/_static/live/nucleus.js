@@ -2,7 +2,7 @@
 // logits (for each place, those of every token that may come next), top_p (where its slider stands
 // at first) and kept (how many tokens it leaves at each place, as Python counted them).
 
-import { announcer, bars, button, chips, element, percent, slider, visible } from "./parts.js";
+import { announcer, bars, button, chips, element, percent, ruleSliders, visible } from "./parts.js";
 import { draw, odds, ranking } from "./odds.js";
 
 const N_BARS = 10;
@@ -28,8 +28,7 @@ export function mount(figure, data) {
     show();
   }
 
-  function set(name, value) {
-    rules[name] = value;
+  function update() {
     compute();
     show();
   }
@@ -57,17 +56,13 @@ export function mount(figure, data) {
     say(`Drawn after “${visible(data.tokens[at])}”: ${drawn.join("  ")}`);
   }
 
-  const hundredths = (value) => value.toFixed(2);
   const controls = element(
     "div",
     { class: "lm-controls" },
-    slider("temperature", { min: 0, max: 3, step: 0.05, value: 1 }, hundredths, (value) => set("temperature", value)),
-    slider("top-k", { min: 1, max: n, step: 1, value: n }, String, (value) => set("topK", value)),
-    slider("top-p", { min: 0.05, max: 1, step: 0.05, value: data.top_p }, hundredths, (value) => set("topP", value)),
+    ...ruleSliders(rules, n, update),
     button(`Draw ${N_DRAWN} tokens`, drawSome),
   );
-  compute();
-  show();
+  update();
   figure.append(element("p", {}, "What the model has read, and how many tokens may follow:"), row, controls, place, said);
 }
 

@@ -52,6 +52,21 @@ export function slider(name, { min, max, step, value }, show, changed) {
   return element("div", { class: "lm-slider" }, element("label", { for: id }, name), input, output);
 }
 
+// Sliders for the rules by which one of n tokens is chosen. They begin where `rules` stands and
+// write into it; `changed` is told.
+export function ruleSliders(rules, n, changed, { hottest = 3 } = {}) {
+  const hundredths = (value) => value.toFixed(2);
+  const set = (name) => (value) => {
+    rules[name] = value;
+    changed();
+  };
+  return [
+    slider("temperature", { min: 0, max: hottest, step: 0.05, value: rules.temperature }, hundredths, set("temperature")),
+    slider("top-k", { min: 1, max: n, step: 1, value: rules.topK }, String, set("topK")),
+    slider("top-p", { min: 0.05, max: 1, step: 0.05, value: rules.topP }, hundredths, set("topP")),
+  ];
+}
+
 export function checkbox(name, checked, changed) {
   const input = element("input", { type: "checkbox", checked });
   input.addEventListener("change", () => changed(input.checked));

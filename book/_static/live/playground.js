@@ -4,7 +4,7 @@
 import { blockTable } from "./block_table.js";
 import { Reading } from "./model.js";
 import { draw, odds, ranking } from "./odds.js";
-import { bars, button, chips, decimal, element, percent, scrolling, slider, visible } from "./parts.js";
+import { bars, button, chips, decimal, element, percent, ruleSliders, scrolling, visible } from "./parts.js";
 
 const SHOWN = 10; // of the likeliest tokens
 const FRAME = 25; // milliseconds of writing between two looks at the text
@@ -32,7 +32,7 @@ export function playground(model, tokenizer, prompt, say) {
     "div",
     { class: "lm-playground" },
     element("div", { class: "lm-controls" }, area, button("Read the prompt", start)),
-    rulers(rules, vocab_size, showNext),
+    element("div", { class: "lm-controls" }, ...ruleSliders(rules, vocab_size, showNext, { hottest: 2 })),
     element("div", { class: "lm-controls" }, stepper, writer),
     text, inside, next,
   );
@@ -158,19 +158,4 @@ export function playground(model, tokenizer, prompt, say) {
 
   start();
   return page;
-}
-
-function rulers(rules, n, changed) {
-  const set = (name) => (value) => {
-    rules[name] = value;
-    changed();
-  };
-  const hundredths = (value) => value.toFixed(2);
-  return element(
-    "div",
-    { class: "lm-controls" },
-    slider("temperature", { min: 0, max: 2, step: 0.05, value: rules.temperature }, hundredths, set("temperature")),
-    slider("top-k", { min: 1, max: n, step: 1, value: n }, String, set("topK")),
-    slider("top-p", { min: 0.05, max: 1, step: 0.05, value: 1 }, hundredths, set("topP")),
-  );
 }

@@ -5,12 +5,13 @@ Chapter: book/instructors/writing_tests.md
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from lmcourse.grading.assignment.notebooks import Cell
 
+TEST = "test_"  # how the grade id of a test cell begins
 HIDDEN, HIDDEN_END = "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"
 _HEADER = re.compile(r"^##\s+Task\s+(\d+)\s*·\s*(.+?)\s*\((\d+(?:\.\d+)?) points?\)\s*$", re.M)
 _SECTION = re.compile(r"^\*Chapter section:\s*(.+?)\*", re.M)
@@ -82,17 +83,20 @@ class Task:
         tests = [cell.name for cell in self.cells if cell.is_test]
         if len(tests) < 2:
             return ""
-        owner = max(
-            (f"test_{cell.name}" for cell in self.cells if cell.solution),
-            key=lambda own: len(own) * (name == own or name.startswith(f"{own}_")),
-            default="",
-        )
-        return name.removeprefix(owner).replace("_", " ").strip().capitalize() or "Core"
+        answer = answer_of(name, [cell.name for cell in self.cells if cell.solution])
+        rest = name.removeprefix(f"{TEST}{answer}" if answer else "")
+        return rest.replace("_", " ").strip().capitalize() or "Core"
 
     @property
     def label(self) -> str:
         """How a reader finds the task in the notebook."""
         return f"Task {self.number} · {self.title}" if self.number else self.title
+
+
+def answer_of(grade_id: str, answers: Iterable[str]) -> str | None:
+    """The answer that a test cell tests: the longest that its grade id names behind `test_`."""
+    fits = [a for a in answers if grade_id == TEST + a or grade_id.startswith(f"{TEST}{a}_")]
+    return max(fits, key=len, default=None)
 
 
 def is_test(cell: Cell) -> bool:

@@ -4,13 +4,12 @@ import csv
 import json
 import os
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from forks import lmcourse
 from notebook_edits import answer
+from plain_nbgrader import nbgrader
 from tiny_course import answered, make_course
 
 LATE = """
@@ -18,24 +17,6 @@ c.Lateness.due = {"tiny": "2026-03-01 23:59Z"}
 c.Lateness.per_day = "10%"
 c.Lateness.grace_minutes = 15
 """
-
-
-def run(program, *arguments, cwd: Path) -> subprocess.CompletedProcess:
-    path = str(Path(sys.executable).parent) + os.pathsep + os.environ.get("PATH", "")
-    return subprocess.run(
-        [*program, *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, "PATH": path, "PYTHONWARNINGS": "ignore"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def nbgrader(*arguments, cwd: Path) -> str:
-    done = run([str(Path(sys.executable).with_name("nbgrader"))], *arguments, cwd=cwd)
-    assert done.returncode == 0, done.stderr
-    return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
