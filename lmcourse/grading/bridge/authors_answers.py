@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lmcourse.grading.bridge.proxies import answered
 from lmcourse.grading.bridge.remote_calls import (
     Caller,
     CannotError,
@@ -33,7 +34,6 @@ from lmcourse.grading.bridge.remote_calls import (
     unflatten,
 )
 from lmcourse.grading.bridge.wire import Packer, Unpacker
-from lmcourse.grading.safe_text import scrub
 from lmcourse.grading.sandbox.frames import WireError
 
 _MODULE = "author"
@@ -106,8 +106,7 @@ class AuthorsAnswers:
         except CannotError as error:
             return {"cannot": str(error)}
         except Exception as error:
-            kinds = [kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins"]
-            return {"error": scrub(str(error)), "kind": kinds[0]}
+            return answered(error, str(error))
 
     def _call(self, request: dict) -> dict[str, Any]:
         tensors: list[Tensor] = request["tensors"]

@@ -220,17 +220,17 @@ class Link:
             function = self._function(head["callback"])
             args, kwargs = self._arguments(function, head, block)
         except (LookupError, TypeError) as error:
-            self._send({**reply, **_answered(error, str(error))}, {}, deadline)
+            self._send({**reply, **answered(error, str(error))}, {}, deadline)
             return
         try:
             packed = {"value": function(*args, **kwargs)}
         except LearnerError as error:  # of the learner's own code, which the function has called
-            reply |= _answered(error, str(error))
+            reply |= answered(error, str(error))
         except Exception as error:
             if isinstance(error, AssertionError) and self.assertion is None:
                 self.assertion = error
             self._raised = scrub(str(error))
-            reply |= _answered(error, _RAISED)
+            reply |= answered(error, _RAISED)
         self._send(reply, packed, deadline)
 
     def _arguments(self, function: Callable[..., Any], head: dict, block: bytes) -> tuple:
@@ -280,7 +280,7 @@ def _now() -> _Seconds:
     return time.process_time(), time.monotonic()
 
 
-def _answered(error: Exception, text: str) -> dict:
+def answered(error: Exception, text: str) -> dict:
     """What the learner's code gets of an error on this side: the builtin kind, and a text."""
     kinds = [kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins"]
     return {"error": scrub(text), "kind": kinds[0]}
