@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import random
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -17,6 +18,19 @@ from lmcourse.grading.bridge import probes
 
 _carrier: Callable[..., Any] | None = None  # the judge's way to the learner's process
 _awarded: float | None = None
+
+
+class LearnerError(Exception):
+    """An exception of the learner's code, or an answer of it that is no data.
+
+    What arrives derives from this class and from the builtin that the learner raised, so that
+    `raises(ValueError)` and `except ValueError` mean what they say.
+    """
+
+    trace = ""
+
+    def __str__(self) -> str:  # KeyError would print its quotes
+        return str(self.args[0]) if self.args else ""
 
 
 def close(
@@ -30,19 +44,38 @@ def close(
     """Fail unless both have the same type, shape, dtype and device, and nearly the same numbers.
 
     Args:
-        hint: the likely cause, which the learner reads before the figures.
+        hint: the likely cause of other numbers, which the learner reads before the figures. Where
+            the kind, dtype, shape or device is wrong, that is said first.
         rtol, atol: both or neither; the default suits the dtype (`torch.testing.assert_close`).
     """
 
     def explain(figures: str) -> str:
         figures = figures.removeprefix("Tensor-likes are not close!").strip()
+        if attribute := _ATTRIBUTE.match(figures):
+            figures = _wrong_attribute(**attribute.groupdict())
+            return f"{figures}\n\n{hint}" if hint else figures
         return f"{hint}\n\n{figures}" if hint else figures
 
     try:
         torch.testing.assert_close(actual, expected, rtol=rtol, atol=atol, msg=explain)
     except TypeError:  # two kinds of things that have no order of closeness, None and a tensor say
         wanted = f"expected {_kind(expected)}, got {_kind(actual)}"
-        raise AssertionError(explain(wanted)) from None
+        raise AssertionError(f"{wanted}\n\n{hint}" if hint else wanted) from None
+
+
+# What torch says of two things that differ in more than their numbers.
+_ATTRIBUTE = re.compile(
+    r"The (?:values for attribute '(?P<name>\w+)'|\(d\)types) do not match: "
+    r"(?P<got>.+?) != (?P<wanted>.+?)\.(?:\n\n(?P<where>.*))?$",
+    re.S,
+)
+_DECORATION = re.compile(r"torch\.Size\((.*)\)|torch\.(\w+)|<class '(.*)'>")
+
+
+def _wrong_attribute(name: str | None, got: str, wanted: str, where: str | None) -> str:
+    wanted, got = (_DECORATION.sub(r"\1\2\3", text) for text in (wanted, got))
+    said = f"The {name or 'type'} is wrong: expected {wanted}, got {got}."
+    return f"{said} {where}" if where else said
 
 
 def _kind(thing: object) -> str:
@@ -53,7 +86,10 @@ def _kind(thing: object) -> str:
 
 @contextlib.contextmanager
 def raises(kind: type[Exception], text: str = "") -> Iterator[None]:
-    """Fail unless the block raises `kind` with `text` somewhere in its message."""
+    """Fail unless the block raises `kind` with `text` somewhere in its message.
+
+    An answer that is not written yet still says so, and what a test asserted inside still counts.
+    """
     try:
         yield
     except kind as error:
@@ -61,11 +97,25 @@ def raises(kind: type[Exception], text: str = "") -> Iterator[None]:
             raise AssertionError(
                 f"{kind.__name__} was raised, but its message does not say {text!r}: {error}"
             ) from None
+    except Exception as error:
+        if not _is_answers_own(error):
+            raise
+        said = type(error).__name__ + (f": {error}" if str(error) else "")
+        raise AssertionError(f"{kind.__name__} should be raised here, got {said}") from None
     else:
         raise AssertionError(
             f"{kind.__name__} was not raised"
             + (f": the message should say {text!r}" if text else "")
         )
+
+
+def _is_answers_own(error: Exception) -> bool:
+    """Whether the answer chose to raise it. Beside the answer, in one process, that is a guess."""
+    if isinstance(error, NotImplementedError):
+        return False
+    return isinstance(error, LearnerError) or (
+        _carrier is None and not isinstance(error, AssertionError)
+    )
 
 
 def probe(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -22,8 +22,9 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from lmcourse.grading.bridge import assertions, probes
+from lmcourse.grading.bridge.assertions import LearnerError
 from lmcourse.grading.bridge.authors_answers import AuthorsAnswers
-from lmcourse.grading.bridge.proxies import BridgeFault, Gone, LearnerError, Link, Unsendable
+from lmcourse.grading.bridge.proxies import BridgeFault, Gone, Link, Unsendable
 from lmcourse.grading.outcomes import FAILED, PASSED, STUMBLED, UNGRADED, TestOutcome
 from lmcourse.grading.safe_text import scrub
 from lmcourse.grading.sandbox import frames

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from lmcourse.grading.bridge.assertions import may_take_objects
+from lmcourse.grading.bridge.assertions import LearnerError, may_take_objects
 from lmcourse.grading.bridge.wire import Packer, Unpacker
 from lmcourse.grading.safe_text import scrub
 from lmcourse.grading.sandbox import frames
@@ -30,19 +30,6 @@ _ITEMS = 1_000_000
 _LENGTH = 1 << 40
 # What the learner's code reads of an error in a function of the test; the learner reads the rest.
 _RAISED = "a function that the test passed in raised this"
-
-
-class LearnerError(Exception):
-    """An exception of the learner's code, or an answer of it that is no data.
-
-    What arrives derives from this class and from the builtin that the learner raised, so that
-    `raises(ValueError)` and `except ValueError` mean what they say.
-    """
-
-    trace = ""
-
-    def __str__(self) -> str:  # KeyError would print its quotes
-        return str(self.args[0]) if self.args else ""
 
 
 class Gone(BaseException):

@@ -46,12 +46,36 @@ def test_in_place_an_object_cannot_come_back():
 def test_close_compares_kinds_before_numbers():
     with pytest.raises(
         AssertionError,
-        match="hint\n\nexpected an object of type Tensor, got an object of type object",
+        match=r"^expected an object of type Tensor, got an object of type object\n\nhint$",
     ):
         close(object(), torch.ones(1), "hint")
-    with pytest.raises(AssertionError, match="dtype"):
-        close(torch.ones(1).int(), torch.ones(1))
     close([1.0, torch.ones(2)], [1.0, torch.ones(2)])
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected", "said"),
+    [
+        (torch.ones(1).int(), torch.ones(1), "The dtype is wrong: expected float32, got int32."),
+        (torch.ones(2, 1), torch.ones(2), "The shape is wrong: expected [2], got [2, 1]."),
+        (
+            [torch.ones(2)], [torch.ones(1)],
+            "The shape is wrong: expected [1], got [2]. The failure occurred for item [0]",
+        ),
+        (torch.ones(1, device="meta"), torch.ones(1),
+         "The device is wrong: expected cpu, got meta."),
+        (1, 1.0, "The type is wrong: expected float, got int."),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_besides_the_numbers_is_said_before_the_hint(actual, expected, said):
+    """The hint guesses why numbers differ; here they were not looked at."""
+    with pytest.raises(AssertionError) as caught:
+        close(actual, expected, "Is the scale missing?")
+    assert str(caught.value) == f"{said}\n\nIs the scale missing?"
+
+
+def test_of_wrong_numbers_the_hint_is_said_first():
+    with pytest.raises(AssertionError, match=r"^Is the scale missing\?\n\nMismatched elements: 1"):
+        close(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 3.0]), "Is the scale missing?")
 
 
 def test_raises_wants_the_kind_and_the_words():
@@ -62,6 +86,33 @@ def test_raises_wants_the_kind_and_the_words():
     message = "ValueError was not raised: the message"
     with pytest.raises(AssertionError, match=message), raises(ValueError, "x"):
         pass
+
+
+def test_another_error_than_the_one_asked_for_is_named_beside_it():
+    message = "^ValueError should be raised here, got KeyError: 'b'$"
+    with pytest.raises(AssertionError, match=message), raises(ValueError, "b must"):
+        {}["b"]
+
+
+def test_what_is_no_answer_goes_through():
+    """An answer that is missing, and what the test itself asserts in a function it passes in."""
+    with pytest.raises(NotImplementedError), raises(ValueError):
+        raise NotImplementedError
+    with pytest.raises(AssertionError, match=r"^seen twice$"), raises(ValueError):
+        raise AssertionError("seen twice")
+
+
+def test_beside_the_judge_only_what_the_answer_raised_is_its_own(monkeypatch):
+    monkeypatch.setattr(assertions, "_carrier", lambda *_: None)
+
+    class OwnError(assertions.LearnerError, IndexError):
+        pass
+
+    message = "ValueError should be raised here, got OwnError: x"
+    with pytest.raises(AssertionError, match=message), raises(ValueError):
+        raise OwnError("x")
+    with pytest.raises(TypeError, match="a slip of the test's"), raises(ValueError):
+        raise TypeError("a slip of the test's")
 
 
 def test_an_award_is_a_share_and_is_taken_once():
