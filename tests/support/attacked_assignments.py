@@ -11,6 +11,7 @@ from lmcourse.grading.assignment.plan import CodeCell, Planned, names_to_define,
 from lmcourse.grading.execution.assignment_spec import AssignmentSpec
 from lmcourse.grading.execution.warm_servers import WarmServers
 from lmcourse.grading.outcomes import TestOutcome
+from lmcourse.grading.sandbox.inventory import of_course
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,7 +35,7 @@ def servers_for(slug: str, test: str) -> WarmServers:
             wanted=names_to_define(_plan(ROOT / f"exercises/{slug}/{slug}.ipynb")),
             secret=b"a secret of these attacks",
             withheld=withheld_from(_solution(slug)),
-            hidden=[ROOT / "solutions"],
+            unseen=of_course(ROOT, {}),
         )
     )
 

@@ -6,9 +6,14 @@ Threat: inputs of tests that a learner can foresee. The secret lies beside the g
 nowhere near a learner's process.
 """
 
+import contextlib
 import os
+import re
 import secrets
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from lmcourse.files import create_file, reason
 
@@ -28,8 +33,8 @@ def course_secret(folder: Path, file: Path | None = None) -> bytes:
     said = os.environ.get(VARIABLE, "") if file is None else ""
     path = file or folder / SECRET
     try:
-        if not said and file is None and not (path.exists() and path.stat().st_size):
-            create_file(path, secrets.token_hex(32) + "\n")
+        if not said and file is None:
+            _make(path)
         secret = (said or path.read_text("utf-8")).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"the course secret {path} cannot be read: {reason(error)}") from None
@@ -40,3 +45,39 @@ def course_secret(folder: Path, file: Path | None = None) -> bytes:
             f" {len(secret)}: `openssl rand -hex 32` makes a good one"
         )
     return secret.encode()
+
+
+def _make(path: Path) -> None:
+    """Make the secret, unless there is one; of several runs that do so at once the first wins."""
+    fresh = secrets.token_hex(32) + "\n"
+    try:
+        left = path.open("rb+")
+    except FileNotFoundError:
+        create_file(path, fresh)
+        return
+    except PermissionError:  # it can be read, let us hope, and is whole then
+        return
+    with left, _first_to_come(left):
+        # Another run that found it unfinished, too, may have put its own there meanwhile.
+        if os.path.samestat(os.fstat(left.fileno()), path.stat()) and _unfinished(left.read()):
+            left.truncate(0)
+            create_file(path, fresh)
+
+
+def _unfinished(data: bytes) -> bool:
+    """Whether this is what a run leaves that is stopped while it writes: nothing, or a beginning."""
+    data = data.rstrip(b"\0")  # for which a machine without power puts zeros
+    return (
+        not data.strip() or re.fullmatch(rb"[0-9a-f]{1,%d}" % (_CHARACTERS - 1), data) is not None
+    )
+
+
+@contextlib.contextmanager
+def _first_to_come(file: BinaryIO) -> Iterator[None]:
+    """Wait until no other run looks at this file; where files cannot be locked, do not."""
+    if sys.platform != "win32":
+        import fcntl
+
+        with contextlib.suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed
+    yield

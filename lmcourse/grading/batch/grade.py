@@ -44,6 +44,7 @@ from lmcourse.grading.gradebook.results import Class, GradingRun, Options, Resul
 from lmcourse.grading.lateness import days_late
 from lmcourse.grading.reports.feedback import drop_feedback, write_feedback
 from lmcourse.grading.sandbox import bubblewrap
+from lmcourse.grading.sandbox.inventory import Inventory, of_course
 
 NOT_YET = "not graded yet: the run was stopped, and the same command goes on"
 
@@ -191,6 +192,9 @@ def prepare(
         log=quiet_log(),
         keeps_submissions=folder.resolve() == output / "submitted",
     )
+    unseen = _unseen(grading_run, folder, solution)
+    if options.sandbox:
+        _require_unseen(unseen)
     with locked(grading_run, on_wait) as require_lock, contextlib.ExitStack() as opened:
         # Only now: whoever had the gradebook until now may have waited for this, too.
         handed_in, left_over = entries(folder, assignment), ignored(folder)
@@ -198,7 +202,7 @@ def prepare(
         log = opened.enter_context(closing_log(quiet_log(logs / f"{assignment}.log")))
         grading_run = replace(grading_run, log=log)
         _tell_gradebook(grading_run)
-        spec = _spec(grading_run, solution)
+        spec = _spec(grading_run, solution, unseen)
         yield Grader(
             grading_run=replace(grading_run, files=spec.files),
             tasks=tasks(stated_plan(read_cells(solution))),
@@ -225,7 +229,28 @@ def _require(options: Options) -> None:
         raise FailureError(f"{error}. {UNSAFE}") from None
 
 
-def _spec(grading_run: GradingRun, solution: Path) -> AssignmentSpec:
+def _unseen(grading_run: GradingRun, folder: Path, solution: Path) -> Inventory:
+    """All that learners' code must not see."""
+    secret = grading_run.options.secret
+    return of_course(
+        grading_run.course.root,
+        grading_run.course.config,
+        grading_run.db_url,
+        handed_in=folder.absolute(),
+        output=grading_run.output,
+        solutions=solution.parent.parent,
+        secret=secret.absolute() if secret else None,
+    )
+
+
+def _require_unseen(unseen: Inventory) -> None:
+    try:
+        bubblewrap.require_unseen(unseen)
+    except bubblewrap.SandboxError as error:
+        raise FailureError(str(error)) from None
+
+
+def _spec(grading_run: GradingRun, solution: Path, unseen: Inventory) -> AssignmentSpec:
     """What a worker needs, under the course's settings and those of this call."""
     said = deepcopy(grading_run.course.config.Execute)
     said.cell_seconds = said.test_seconds = grading_run.options.seconds
@@ -240,7 +265,7 @@ def _spec(grading_run: GradingRun, solution: Path) -> AssignmentSpec:
     }
     plan = recorded_plan({"nbgrader": ids}, released_order(solution))
     try:
-        return settings.spec(grading_run.assignment, solution, plan, grading_run.output)
+        return settings.spec(grading_run.assignment, solution, plan, grading_run.output, unseen)
     except ValueError as error:  # the secret is too short, say
         raise MisuseError(str(error)) from None
 

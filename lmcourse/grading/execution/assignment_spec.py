@@ -8,10 +8,10 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from lmcourse.grading.assignment.plan import CodeCell, Planned
 from lmcourse.grading.sandbox.budgets import Budgets
+from lmcourse.grading.sandbox.inventory import NOTHING, Inventory
 from lmcourse.grading.sandbox.withheld_functions import Withheld
 
 
@@ -25,7 +25,7 @@ class AssignmentSpec:
         wanted: the names that the release asks for (`plan.names_to_define`).
         secret: the course secret, from which each test's inputs are drawn.
         files: what the author put beside the notebook.
-        hidden: the course's own folders, should Python's hold them.
+        unseen: the course's own folders, and whatever else learners' code must not see.
         sandbox: False runs what was handed in unprotected.
     """
 
@@ -37,14 +37,14 @@ class AssignmentSpec:
     budgets: Budgets = field(default_factory=Budgets)
     withheld: Withheld = field(default_factory=Withheld)
     files: Mapping[str, bytes] = field(default_factory=dict)
-    hidden: Sequence[Path] = ()
+    unseen: Inventory = NOTHING
     sandbox: bool = True
 
     @property
     def fingerprint(self) -> str:
         """Another one if anything that can change a grade has changed.
 
-        Not where the course lies (`hidden`): it only has to be out of sight.
+        Not where the course lies (`unseen`): it only has to be out of sight.
         """
         said = {
             "assignment": self.assignment,

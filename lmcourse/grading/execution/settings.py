@@ -15,6 +15,7 @@ from lmcourse.grading.assignment.plan import Planned, names_to_define
 from lmcourse.grading.assignment.seed_secret import course_secret
 from lmcourse.grading.execution.assignment_spec import AssignmentSpec
 from lmcourse.grading.sandbox.budgets import Budgets
+from lmcourse.grading.sandbox.inventory import NOTHING, Inventory
 
 
 class ExecutionSettings(Configurable):
@@ -27,13 +28,19 @@ class ExecutionSettings(Configurable):
     total_seconds = Float(None, allow_none=True, help="for the notebook").tag(config=True)
 
     def spec(
-        self, assignment: str, notebook: Path | None, plan: Sequence[Planned], root: Path
+        self,
+        assignment: str,
+        notebook: Path | None,
+        plan: Sequence[Planned],
+        root: Path,
+        unseen: Inventory = NOTHING,
     ) -> AssignmentSpec:
         """What grading needs to know of the assignment.
 
         Args:
             notebook: the author's.
             root: where the course secret lies if no other was named.
+            unseen: what learners' code must not see.
         """
         return AssignmentSpec(
             assignment=assignment,
@@ -50,5 +57,5 @@ class ExecutionSettings(Configurable):
             ),
             withheld=withheld_from(notebook),
             files=authors_files(notebook),
-            hidden=[root, *([notebook.parent.parent] if notebook else [])],
+            unseen=unseen,
         )

@@ -123,15 +123,16 @@ class WarmServers:
         for server in self._servers:
             server.close()
         spec = self._spec
+        bubblewrap.require_unseen(spec.unseen)
         # A seed for each side: code in the sandbox can read its own.
         learner = ForkServer(
             LEARNER,
             package=self._package,
             withheld=spec.withheld,
-            hidden=spec.hidden,
+            unseen=spec.unseen,
             hash_seed=hash_seed(spec.secret, LEARNER),
         )
-        judge = ForkServer(JUDGE, hidden=spec.hidden, hash_seed=hash_seed(spec.secret, JUDGE))
+        judge = ForkServer(JUDGE, unseen=spec.unseen, hash_seed=hash_seed(spec.secret, JUDGE))
         self._servers = [learner, judge]
         self.proof = prove(
             *self._servers, spec.budgets, spec.reference, spec.wanted, seed=self._seed("")

@@ -24,6 +24,8 @@ from lmcourse.grading.execution.submission import is_test, repaired_notebook, ru
 from lmcourse.grading.gradebook.recorder import save_outcome
 from lmcourse.grading.nbgrader_steps.submission_folders import guard
 from lmcourse.grading.outcomes import TestOutcome
+from lmcourse.grading.sandbox import bubblewrap
+from lmcourse.grading.sandbox.inventory import Inventory, of_course
 
 _NEW = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}
 
@@ -34,7 +36,9 @@ class StrictNotebook(NotebookExporter):
     def __init__(self, **kw):
         super().__init__(**kw)
         if isinstance(self.parent, Autograde):
-            guard(self.parent)  # nbgrader has no other place for it before it touches a folder
+            # nbgrader has no other place for it before it touches a folder.
+            Execute(parent=self).require_unseen(self.parent.coursedir)
+            guard(self.parent)
 
     def from_filename(self, filename: str, resources: dict | None = None, **kw) -> tuple[Any, dict]:
         """The notebook of a file, of which only texts, kinds and claimed names are read."""
@@ -80,8 +84,28 @@ class Execute(ExecutionSettings, NbGraderPreprocessor):
         notebook = authors_notebook(course, resources)
         root = Path(course.root if course else ".")
         plan = recorded_plan(resources, released_order(notebook))
-        run_notebook(nb, submission, self.spec(ids["assignment"], notebook, plan, root))
+        spec = self.spec(ids["assignment"], notebook, plan, root, self._unseen(course))
+        run_notebook(nb, submission, spec)
         return nb, resources
+
+    def require_unseen(self, course: CourseDirectory) -> None:
+        """Return only where learners' code can be held, and would see nothing of the course.
+
+        Raises:
+            NbGraderException: with the reason; nothing is graded then.
+        """
+        if not self.sandbox:
+            return
+        try:
+            bubblewrap.require_unseen(self._unseen(course))
+        except bubblewrap.SandboxError as error:
+            self.log.error("%s", error)
+            raise NbGraderException(str(error)) from None
+
+    def _unseen(self, course: CourseDirectory | None) -> Inventory:
+        root = Path(course.root if course else ".").absolute()
+        secret = Path(self.secret_file).absolute() if self.secret_file else None
+        return of_course(root, self.config, course.db_url if course else "", secret=secret)
 
 
 class SaveOutcomes(SaveAutoGrades):

@@ -14,21 +14,33 @@ else, so that limits on the number of processes hold.
 """
 
 import functools
+import json
 import os
 import shutil
 import site
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from lmcourse.grading.safe_text import plain
 from lmcourse.grading.sandbox import namespaces, seccomp
+from lmcourse.grading.sandbox.inventory import NOTHING, Inventory, Place
 
 USERS = 256  # unprivileged users that a fork server started by root may give to submissions
 _FIRST_USER = 1_593_835_520  # far from any account
+_TRIAL_SECONDS = 60
 _COURSE = "/opt/course"
 PACKAGE = Path(__file__).resolve().parents[2]
 _FROM_ETC = ("/etc/ld.so.cache", "/etc/localtime", "/etc/alternatives", "/etc/fonts")
+# Of a prefix (/usr, /usr/local, Python's): programs and libraries, and what they need beside them.
+_PROGRAMS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_BESIDE = ("include", "libexec", "pyvenv.cfg")
+_SHARED = (
+    *("X11", "fontconfig", "fonts", "i18n", "icu", "locale", "mime", "misc", "tcltk", "terminfo"),
+    "zoneinfo",
+)
 _ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
     "PYTHONPATH": _COURSE,
@@ -51,7 +63,7 @@ class SandboxError(RuntimeError):
 def command(
     inner: Iterable[str],
     package: Path = PACKAGE,
-    hidden: Iterable[Path] = (),
+    unseen: Inventory = NOTHING,
     environment: Mapping[str, str] | None = None,
 ) -> list[str]:
     """The command that runs `inner` in the closed room.
@@ -59,20 +71,16 @@ def command(
     Args:
         environment: variables beside those that all have.
         package: the tree that stands for `lmcourse` inside (one with answers cut out, say).
-        hidden: files and folders that must not be seen, should Python's own folders hold them.
+        unseen: what must not be seen, should a folder that Python needs hold it.
     """
-    roots = python_folders()
     options = ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/home"]
     options += [*_folder(namespaces.HOME), *_folder(namespaces.PROC), *_folder("/run/tmp")]
-    options += _system() + _bound(roots)
+    options += [*_folder("/etc"), *_mounts(package, unseen)]
     options += [*_folder(_COURSE), "--ro-bind", str(package), f"{_COURSE}/lmcourse"]
-    if _below(PACKAGE, roots):  # installed, not in place: the installed one must not be seen
-        options += ["--ro-bind", str(package), str(PACKAGE)]
-    for path in map(Path, hidden):
-        if _below(path.resolve(), roots) and path.exists():
-            cover = ["--tmpfs"] if path.is_dir() else ["--ro-bind", "/dev/null"]
-            options += [*cover, str(path.resolve())]
-    options += ["--remount-ro", "/", "--clearenv"]
+    # Submissions of an ordinary user are that user: what one could write here, the next could read.
+    for folder in ("/dev", "/home", "/"):
+        options += ["--remount-ro", folder]
+    options.append("--clearenv")
     for name, value in {**_ENVIRONMENT, **(environment or {})}.items():
         options += ["--setenv", name, value]
     alone = [] if os.geteuid() == 0 else ["--unshare-user", "--uid", "0", "--gid", "0"]
@@ -86,11 +94,12 @@ _ISOLATED = (
 
 
 def python_folders() -> list[str]:
-    """The folders that hold this Python and its packages, outermost only."""
-    found = {sys.prefix, sys.base_prefix, str(Path(sys.executable).resolve().parents[1])}
-    found |= {place for place in site.getsitepackages() if os.path.isdir(place)}
-    found |= {os.path.realpath(place) for place in found}
-    return sorted(p for p in found if not _below(Path(p), [o for o in found if o != p]))
+    """The folders that hold this Python and its packages, outermost only.
+
+    Of those the sandbox shows what is Python's (`shown_folders`).
+    """
+    found = {*_prefixes(), *_packages()}
+    return sorted(p for p in found if not _below(p, [o for o in found if o != p]))
 
 
 def below_tmp() -> list[str]:
@@ -98,31 +107,86 @@ def below_tmp() -> list[str]:
     return [folder for folder in python_folders() if folder.startswith("/tmp/")]
 
 
-def _below(path: Path, roots: Iterable[str]) -> bool:
-    return any(path.is_relative_to(root) for root in roots)
+def shown_folders() -> dict[str, str]:
+    """What the sandbox shows, folder by folder, each with the folder of the machine that it is.
+
+    A folder that holds more than programs and libraries – /usr/src, /usr/local/share, /opt, a home,
+    what stands beside `bin` and `lib` in Python's own – is not shown as a whole.
+    """
+    wanted = _wanted()
+    return {path: os.path.realpath(path) for path in wanted if path not in _links(wanted)}
 
 
-def _system() -> list[str]:
-    options = ["--ro-bind", "/usr", "/usr", *_folder("/etc")]
-    for name in ("bin", "sbin", "lib", "lib32", "lib64"):
-        top = Path("/") / name
-        if top.is_symlink():
-            options += ["--symlink", os.readlink(top), str(top)]
-        elif top.is_dir():
-            options += ["--ro-bind", str(top), str(top)]
-    for path in _FROM_ETC:
-        options += ["--ro-bind-try", path, path]
-    return options
+def _wanted() -> list[str]:
+    """Files and folders that are needed, as far as they are there."""
+    wanted = [f"/{part}" for part in _PROGRAMS]
+    for prefix in ("/usr", "/usr/local", *_prefixes()):
+        wanted += [f"{prefix}/{part}" for part in (*_PROGRAMS, *_BESIDE)]
+    wanted += [f"{prefix}/share/{part}" for prefix in ("/usr", *_prefixes()) for part in _SHARED]
+    wanted += [*map(str, Path("/usr/local").glob("cuda*")), *_packages(), *_FROM_ETC]
+    return sorted(path for path in {*wanted} if os.path.exists(path))
 
 
-def _bound(roots: Iterable[str]) -> list[str]:
-    outside = [root for root in roots if not _below(Path(root), ["/usr"])]
-    return [part for root in outside for part in (*_folder(root), "--ro-bind", root, root)]
+def _links(wanted: Iterable[str]) -> dict[str, str]:
+    """Those of them that are links to others of them, and stay what they are."""
+    real = [path for path in wanted if path == os.path.realpath(path)]
+    links = {path: os.readlink(path) for path in wanted if os.path.islink(path)}
+    return {
+        path: to
+        for path, to in links.items()
+        if _below(os.path.normpath(os.path.join(os.path.dirname(path), to)), real)
+    }
+
+
+def _mounts(package: Path, unseen: Inventory) -> list[str]:
+    """Folders are shown from the outermost to the innermost, so that one that is needed is there
+    even if it lies in one that is not to be seen.
+    """
+    shown, links, options = shown_folders(), _links(_wanted()), []
+    covers = unseen.covered(shown)
+    own = Inventory(places=(Place(path=PACKAGE),)).covered(shown)  # installed, not in place
+    for path in sorted({*shown, *covers, *own, *links}, key=lambda path: Path(path).parts):
+        if path in covers:
+            options += _cover(path, covers[path])
+        if path in shown:
+            options += [*_parents(path), "--ro-bind", shown[path], path]
+        if path in links:
+            options += [*_parents(path), "--symlink", links[path], path]
+        if path in own:
+            options += ["--ro-bind", str(package), path]
+    empty = [path for path in covers if os.path.isdir(covers[path]) and path not in shown]
+    return options + [part for path in empty for part in ("--remount-ro", path)]
+
+
+def _cover(path: str, real: str) -> list[str]:
+    if os.path.isdir(real):
+        return ["--tmpfs", path]
+    return ["--ro-bind", "/dev/null", path] if os.path.exists(real) else []
+
+
+def _prefixes() -> list[str]:
+    found = {sys.prefix, sys.base_prefix, str(Path(sys.executable).resolve().parents[1])}
+    return sorted(found | {os.path.realpath(place) for place in found})
+
+
+def _packages() -> list[str]:
+    """Where Python's own modules and installed packages lie."""
+    found = {place for place in site.getsitepackages() if os.path.isdir(place)}
+    found |= {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
+    return sorted(found | {os.path.realpath(place) for place in found})
+
+
+def _below(path: str | Path, roots: Iterable[str]) -> bool:
+    return any(Path(path).is_relative_to(root) for root in roots)
 
 
 def _folder(path: str) -> list[str]:
     """An empty folder to bind to; the parents that bubblewrap makes are closed to all but root."""
-    ways = [*reversed(Path(path).parents), Path(path)]
+    return [*_parents(path), "--perms", "0755", "--dir", path]
+
+
+def _parents(path: str) -> list[str]:
+    ways = [*reversed(Path(path).parents)]
     return [part for way in ways[1:] for part in ("--perms", "0755", "--dir", str(way))]
 
 
@@ -136,9 +200,12 @@ def _users() -> list[str]:
 
 def _first_user() -> int:
     """The first of the users, among those that this machine (or container) has at all."""
+    return min(_FIRST_USER, _known_users() - USERS - 1)
+
+
+def _known_users() -> int:
     rows = [map(int, line.split()) for line in Path("/proc/self/uid_map").read_text().splitlines()]
-    end = max(first + count for first, _, count in rows)
-    return min(_FIRST_USER, end - USERS - 1)
+    return max(first + count for first, _, count in rows)
 
 
 @functools.cache
@@ -154,29 +221,57 @@ def problems() -> tuple[str, ...]:
 
 
 def _rehearse() -> tuple[str, ...]:
-    """Go once through everything that a submission's process goes through, without PyTorch."""
+    if os.geteuid() == 0 and _first_user() < 1:
+        return (
+            "the sandbox needs users that nobody else has, and root has too few here"
+            f" ({_known_users()}, at least {USERS + 2} are needed): run as an ordinary user, or in"
+            " a container to which more users are mapped",
+        )
+    seen, said = _look_around(NOTHING)
+    if seen is None:
+        return (f"the sandbox does not work on this machine ({said}). {_advice()}",)
+    return ()
+
+
+def _look_around(unseen: Inventory) -> tuple[list[int] | None, str]:
+    """Go once through everything that a submission's process goes through, without PyTorch.
+
+    Returns:
+        the numbers of the places that are seen there, or None if it did not come so far; and why.
+    """
     script = (
         f"import sys; sys.path.insert(0, '{_COURSE}/lmcourse/grading/sandbox')\n"
-        "import os, namespaces, seccomp\n"
+        "import json, os, namespaces, seccomp\n"
+        "facts = json.load(sys.stdin)\n"
         f"namespaces.mount_proc(); namespaces.separate({int(os.geteuid() == 0)})\n"
+        "def seen(number, path, *own):\n"
+        "    try: there = os.stat(path)\n"
+        "    except OSError: return False\n"
+        "    return (there.st_dev, there.st_ino) == own\n"
         "if (child := os.fork()) == 0:\n"
         f"    namespaces.enclose(1 << 20, {below_tmp()!r}); seccomp.install()\n"
         f"    for place in {python_folders()!r}: os.listdir(place)\n"
         "    start = open(namespaces.__file__).readline()[:3]\n"
-        "    print(start, os.getpid(), flush=True); os._exit(0)\n"
+        "    found = sorted({fact[0] for fact in facts if seen(*fact)})\n"
+        "    print(start, os.getpid(), *found, flush=True); os._exit(0)\n"
         "os.waitpid(child, 0)\n"
     )
-    line = command([sys.executable, "-S", "-c", script])
     try:
         done = subprocess.run(
-            line, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
+            command([sys.executable, "-S", "-c", script], unseen=unseen),
+            input=json.dumps(unseen.facts()),
+            capture_output=True,
+            text=True,
+            timeout=_TRIAL_SECONDS,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return (f"the sandbox could not be tried: {error}",)
-    if done.stdout.split() == ['"""', "1"]:
-        return ()
-    said = (done.stderr.strip().splitlines() or ["no reason was given"])[-1]
-    return (f"the sandbox does not work on this machine ({said}). {_advice()}",)
+    except subprocess.TimeoutExpired:  # its own words hold the whole command
+        return None, f"it did not start within {_TRIAL_SECONDS} seconds"
+    except OSError as error:
+        return None, str(error)
+    words = done.stdout.split()
+    if words[:2] == ['"""', "1"]:
+        return [int(word) for word in words[2:]], ""
+    return None, (done.stderr.strip().splitlines() or ["no reason was given"])[-1]
 
 
 def _advice() -> str:
@@ -203,3 +298,25 @@ def require() -> None:
     """
     if found := problems():
         raise SandboxError("; ".join(found))
+
+
+def require_unseen(unseen: Inventory) -> None:
+    """Return only where strangers' code can be held, and sees nothing of what must stay unseen.
+
+    It is looked for from inside, with the eyes of a submission.
+
+    Raises:
+        SandboxError: something is seen, with its path; or there is no sandbox.
+    """
+    require()
+    seen, said = _look_around(unseen)
+    if seen is None:
+        hidden = sorted({*unseen.covered(shown_folders()).values()})
+        why = f" while it hides {plain(', '.join(hidden))}: if Python needs it, move it elsewhere"
+        raise SandboxError(f"the sandbox does not start ({plain(said)}){why if hidden else ''}")
+    if seen:
+        places = [place.said for number, place in enumerate(unseen) if number in seen]
+        raise SandboxError(
+            f"what learners hand in could read {'; '.join(places)}: it lies among the folders of"
+            " Python and the system that the sandbox shows. Nothing was run. Move it elsewhere"
+        )

@@ -26,6 +26,7 @@ from lmcourse.grading.sandbox import bubblewrap, frames
 from lmcourse.grading.sandbox.bubblewrap import SandboxError
 from lmcourse.grading.sandbox.budgets import Budgets, Deadline, Meter
 from lmcourse.grading.sandbox.frames import ClosedError, WireError
+from lmcourse.grading.sandbox.inventory import NOTHING, Inventory
 from lmcourse.grading.sandbox.withheld_functions import Withheld
 
 _START_SECONDS = 300.0
@@ -111,7 +112,7 @@ class ForkServer:
     Args:
         module: what a fork runs, as the name of a side of the bridge.
         package: the tree that stands for `lmcourse` inside.
-        hidden: what must not be seen, should Python's own folders hold it.
+        unseen: what must not be seen, should a folder that Python needs hold it.
         withheld: what the learner's side may not call; `package` is then its `stub_tree`.
         hash_seed: of the order of sets in it (`seeds.hash_seed`); None: another one at each start.
 
@@ -124,7 +125,7 @@ class ForkServer:
         module: str,
         *,
         package: Path | None = None,
-        hidden: Iterable[Path] = (),
+        unseen: Inventory = NOTHING,
         withheld: Withheld | None = None,
         hash_seed: str | None = None,
     ):
@@ -140,7 +141,7 @@ class ForkServer:
             options["environment"] = {"PYTHONHASHSEED": hash_seed}
         with theirs:
             self._process = subprocess.Popen(
-                bubblewrap.command(inner, hidden=hidden, **options),
+                bubblewrap.command(inner, unseen=unseen, **options),
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,

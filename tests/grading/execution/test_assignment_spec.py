@@ -7,6 +7,7 @@ import pytest
 from small_assignment import SPEC
 
 from lmcourse.grading.sandbox.budgets import Budgets
+from lmcourse.grading.sandbox.inventory import Inventory, Place
 from lmcourse.grading.sandbox.withheld_functions import Withheld
 
 
@@ -33,11 +34,12 @@ def test_whatever_decides_a_grade_is_in_the_fingerprint(other):
     assert other.fingerprint != SPEC.fingerprint
 
 
-def test_every_field_but_the_hidden_folders_decides():
+def test_every_field_but_the_unseen_places_decides():
     """A new field must be put into the fingerprint, or have a reason not to be."""
     fields = {field.name for field in dataclasses.fields(SPEC)}
-    assert fields - {"hidden"} == {
+    assert fields - {"unseen"} == {
         *("assignment", "plan", "reference", "wanted", "secret", "budgets", "withheld", "files"),
         "sandbox",
     }
-    assert changed(hidden=[Path("/somewhere/else")]).fingerprint == SPEC.fingerprint
+    elsewhere = Inventory(places=(Place(path=Path("/somewhere/else")),))
+    assert changed(unseen=elsewhere).fingerprint == SPEC.fingerprint

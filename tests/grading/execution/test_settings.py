@@ -1,6 +1,7 @@
 """What a course sets in nbgrader_config.py, and the author's folder, as one spec."""
 
 import json
+from pathlib import Path
 
 import pytest
 from tiny_course import solution
@@ -10,6 +11,9 @@ from lmcourse.grading.assignment.notebooks import read_cells
 from lmcourse.grading.assignment.plan import stated_plan
 from lmcourse.grading.execution.settings import ExecutionSettings
 from lmcourse.grading.sandbox.budgets import Budgets
+from lmcourse.grading.sandbox.inventory import Inventory, Place
+
+UNSEEN = Inventory(places=(Place(path=Path("/the/course")),))
 
 
 @pytest.fixture
@@ -23,7 +27,7 @@ def spec_with(tmp_path):
 
     def spec(**said):
         settings = ExecutionSettings(config=Config({"ExecutionSettings": said}))
-        return settings.spec("tiny", notebook, plan, tmp_path)
+        return settings.spec("tiny", notebook, plan, tmp_path, UNSEEN)
 
     return spec
 
@@ -33,7 +37,7 @@ def test_without_settings_the_budgets_are_the_usual_ones(spec_with, tmp_path):
     assert (spec.budgets, spec.sandbox, spec.assignment) == (Budgets(), True, "tiny")
     assert spec.wanted == {"double", "square"}
     assert spec.files == {"words.txt": b"here"}
-    assert spec.hidden == [tmp_path, tmp_path / "solutions"]
+    assert spec.unseen == UNSEEN
     assert spec.secret == (tmp_path / ".course_secret").read_bytes().strip()
 
 

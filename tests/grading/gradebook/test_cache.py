@@ -10,6 +10,7 @@ from lmcourse.grading.assignment.notebooks import Cell
 from lmcourse.grading.gradebook import environment
 from lmcourse.grading.gradebook.cache import Cache
 from lmcourse.grading.sandbox.budgets import Budgets
+from lmcourse.grading.sandbox.inventory import Inventory, Place
 
 
 def key(spec=SPEC, student="ada", cells=CELLS):
@@ -37,7 +38,9 @@ def test_whatever_decides_a_grade_decides_the_key(other):
 @pytest.mark.parametrize(
     "other",
     [
-        {"spec": changed(hidden=[Path("/somewhere/else")])},  # the course was moved
+        {
+            "spec": changed(unseen=Inventory(places=(Place(path=Path("/somewhere/else")),)))
+        },  # the course was moved
         {"cells": [dataclasses.replace(CELLS[0], claims={"grade_id": "f", "points": 99})]},
     ],
 )
