@@ -75,6 +75,11 @@ def _notebook_is_a_link(folder: Path, notebook: Path, course: Path) -> None:
     notebook.symlink_to(course / "in/000-good/aim/aim.ipynb")
 
 
+def _notebook_is_the_solution(folder: Path, notebook: Path, course: Path) -> None:
+    notebook.unlink()
+    os.link(course / f"solutions/{notebook.stem}/{notebook.name}", notebook)
+
+
 def _folder_is_a_link(folder: Path, notebook: Path, course: Path) -> None:
     shutil.rmtree(folder)
     folder.symlink_to(course / "in/000-good/aim")
@@ -118,6 +123,7 @@ FOLDERS: dict[str, Attack] = {
 REFUSED: dict[str, Attack] = {
     "the notebook is a pipe": _notebook_is_a_pipe,
     "the notebook is a link to a good one": _notebook_is_a_link,
+    "the notebook is the solution by a second name": _notebook_is_the_solution,
     "the folder is a link to a good one": _folder_is_a_link,
     "the learner is a link to a good one": _learner_is_a_link,
     "a notebook of a terabyte, all holes": _notebook_is_full_of_holes,

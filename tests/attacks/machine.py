@@ -11,6 +11,28 @@ MACHINE = {
                     try: print(open(os.path.join(folder, name), errors='replace').read()[:20000])
                     except OSError as error: print(error)
     """,
+    "the course looked for below the system's folders": """
+        FALSE
+        import os, sys
+        places = [COURSE, '/usr/src', '/usr/local', '/usr/share', '/opt', '/srv', '/home']
+        for place in [*places, sys.prefix, sys.base_prefix]:
+            for folder, below, names in os.walk(place):
+                below[:] = [name for name in below if not name.startswith(('python3', 'site-pack'))]
+                for name in names:
+                    if name.endswith(('.ipynb', '.db', '.csv', 'key', '_secret')):
+                        try: print(open(os.path.join(folder, name), errors='replace').read(20000))
+                        except OSError as error: print(error)
+    """,
+    "a note for the next one in every folder": """
+        FALSE
+        import os
+        for place in ('/', '/home', '/dev', '/run', '/usr', '/usr/lib', '/opt', '/opt/course'):
+            try:
+                for name in os.listdir(place):
+                    if name == 'note': print('mark of a neighbor, 91cc')
+                open(os.path.join(place, 'note'), 'w').write('x')
+            except OSError as error: print(error)
+    """,
     "other processes looked at": """
         FALSE
         import glob

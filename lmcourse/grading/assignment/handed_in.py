@@ -78,7 +78,8 @@ class Entry:
     def read(self) -> Submission:
         """The submission as it is now."""
         try:
-            return Submission(student=self.student, cells=read_cells(self.notebook()))
+            cells = read_cells(self.notebook(), handed_in=True)
+            return Submission(student=self.student, cells=cells)
         except NotebookError as error:
             return Submission(student=self.student, problem=str(error))
         except OSError as error:

@@ -72,14 +72,17 @@ class Cell:
         )
 
 
-def read_cells(path: Path) -> list[Cell]:
+def read_cells(path: Path, *, handed_in: bool = False) -> list[Cell]:
     """The cells of the notebook at `path`.
+
+    Args:
+        handed_in: by a learner, so that it must not be another's file under a second name.
 
     Raises:
         NotebookError: it is missing, no plain file, too large, or no notebook.
     """
     try:
-        data = read_plain_file(path, NOTEBOOK_FILE_BYTES)
+        data = read_plain_file(path, NOTEBOOK_FILE_BYTES, one_name=handed_in)
     except TooLargeError as error:
         raise NotebookError(f"{error}; {_CLEAR}") from None
     if len(data) > NOTEBOOK_BYTES:
@@ -115,8 +118,13 @@ def without_outputs(data: bytes) -> bytes:
     return b"".join([*kept, data[copied:]])
 
 
-def read_plain_file(path: Path, limit: int = NOTEBOOK_BYTES) -> bytes:
-    """The bytes of a plain file; links, pipes and files above `limit` bytes are refused."""
+def read_plain_file(path: Path, limit: int = NOTEBOOK_BYTES, *, one_name: bool = False) -> bytes:
+    """The bytes of a plain file; links, pipes and files above `limit` bytes are refused.
+
+    Args:
+        one_name: refuse also a file that has a second name (a hard link), which may stand in
+            another learner's folder, or in the author's.
+    """
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         if path.is_symlink():
@@ -130,6 +138,11 @@ def read_plain_file(path: Path, limit: int = NOTEBOOK_BYTES) -> bytes:
         facts = os.fstat(handle)
         if not stat.S_ISREG(facts.st_mode):
             raise NotebookError("it is a folder or a device, not a file")
+        if one_name and facts.st_nlink > 1:
+            raise NotebookError(
+                f"its file has {facts.st_nlink} names (hard links), so that it may be somebody"
+                " else's: if it is not, grade a copy of the folder, made with `cp -r`"
+            )
         if facts.st_size > limit:
             raise TooLargeError(
                 f"it is too large: {facts.st_size:,} bytes, at most {limit:,} are read"

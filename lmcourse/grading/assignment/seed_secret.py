@@ -65,7 +65,7 @@ def _make(path: Path) -> None:
 
 
 def _unfinished(data: bytes) -> bool:
-    """Whether this is what a run leaves that is stopped while it writes: nothing, or a beginning."""
+    """Whether a run that was stopped while it wrote has left this: nothing, or a beginning."""
     data = data.rstrip(b"\0")  # for which a machine without power puts zeros
     return (
         not data.strip() or re.fullmatch(rb"[0-9a-f]{1,%d}" % (_CHARACTERS - 1), data) is not None

@@ -48,7 +48,8 @@ class StrictNotebook(NotebookExporter):
         path = Path(filename)
         resources = resources if resources is not None else {}
         resources["metadata"] = {"name": path.stem, "path": str(path.parent)}
-        nb = new_notebook(cells=[_claimed(cell) for cell in notebooks.read_cells(path)])
+        cells = notebooks.read_cells(path, handed_in=True)
+        nb = new_notebook(cells=[_claimed(cell) for cell in cells])
         return self.from_notebook_node(nb, resources, **kw)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmcourse.grading.assignment.handed_in import collect, entries, ignored, shown
+from lmcourse.grading.assignment.notebooks import read_cells
 from lmcourse.grading.errors import MisuseError
 
 NOTEBOOK = json.dumps({"cells": [{"cell_type": "code", "source": "x"}], "nbformat": 4})
@@ -191,3 +193,24 @@ def test_a_folder_without_submissions_is_misuse(tmp_path, make, words):
     make(tmp_path / "in")
     with pytest.raises(MisuseError, match=words):
         collect(tmp_path / "in", "tiny")
+
+
+def test_a_file_of_a_second_name_may_be_somebody_else_s(tmp_path):
+    """Whose it is nobody can tell, so that a person must look; the author's own may have two."""
+    solution = tmp_path / "solutions/tiny/tiny.ipynb"
+    folder = tmp_path / "in"
+    for path in (solution, folder / "ada/tiny.ipynb", folder / "cleo/tiny.ipynb"):
+        put(path)
+    (folder / "eve").mkdir()
+    os.link(folder / "ada/tiny.ipynb", folder / "eve/tiny.ipynb")
+    os.link(solution, folder / "finn.ipynb")
+    said = problems(folder)
+    assert (said.pop("cleo"), sorted(said)) == ("", ["ada", "eve", "finn"])
+    for problem in said.values():
+        assert problem == (
+            "its file has 2 names (hard links), so that it may be somebody else's: if it is not,"
+            " grade a copy of the folder, made with `cp -r`"
+        )
+    assert len(read_cells(solution)) == 1
+    shutil.copytree(folder, tmp_path / "copy")
+    assert set(problems(tmp_path / "copy").values()) == {""}
