@@ -234,6 +234,32 @@ def _withhold_operators(pattern: re.Pattern, say: str) -> None:
             for name in chosen:
                 library.impl(name, key, _refusal(f"torch's {name.partition('.')[0]}", say), False)
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(library))  # out of Python's reach for good
+    _withhold_python_forms(pattern, {name.partition(".")[0].strip("_") for name in chosen}, say)
+
+
+def _withhold_python_forms(pattern: re.Pattern, words: Iterable[str], say: str) -> None:
+    """PyTorch's own versions of operators in Python, which it traces and compiles."""
+    import torch
+
+    refused: dict[Any, Any] = {}
+    for kind, table in torch._decomp.global_decomposition_table.items():
+        for operator, function in table.items() if kind != "meta" else ():  # those tell shapes
+            name = getattr(getattr(operator, "_schema", None), "name", "").partition("::")[2]
+            if pattern.fullmatch(name):
+                table[operator] = refused.setdefault(function, _refusal(f"torch's {name}", say))
+    names = [name for name in sys.modules if name.startswith(("torch._decomp", "torch._refs"))]
+    for name in names:
+        for key, function in vars(sys.modules[name]).items():
+            ours = pattern.fullmatch(key) or any(word in key for word in words)
+            if ours and isinstance(function, types.FunctionType):
+                refused.setdefault(function, _refusal(f"{name}.{key}", say))
+    for name in names:
+        scope = vars(sys.modules[name])
+        scope |= {
+            key: refused[function]
+            for key, function in scope.items()
+            if isinstance(function, types.FunctionType) and function in refused
+        }
 
 
 def _withhold_attribute(full: str, say: str) -> None:

@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import forks
@@ -100,6 +102,9 @@ CALLS = {
     "the operator": "torch.ops.aten.scaled_dot_product_attention(q, q, q)",
     "what lies below": "torch.ops.aten._scaled_dot_product_attention_math(q, q, q)",
     "the C function": "torch._C._nn.scaled_dot_product_attention(q, q, q)",
+    "the version that is compiled": (
+        "torch._decomp.decompositions.scaled_dot_product_flash_attention_for_cpu(q, q, q)"
+    ),
     "under vmap": "torch.vmap(F.scaled_dot_product_attention)(q, q, q)",
     "without autograd": "with torch.inference_mode(): F.scaled_dot_product_attention(q, q, q)",
     "the layer": "torch.nn.MultiheadAttention(4, 2)",
@@ -179,6 +184,40 @@ def test_the_private_forms_of_what_is_withheld_go_with_it():
     # A public name of a private function is that function: both go at once.
     assert withheld_functions.other_forms(torch.nn.utils.clip_grads_with_norm_) == {}
     assert withheld_functions.other_forms(torch.nn.LSTM) == {}
+
+
+# What else PyTorch has in Python of an operator, to trace and to compile it.
+PYTHON_FORMS = """
+import torch
+from torch._decomp import decomposition_table, decompositions
+from torch._refs.nn import functional as refs
+from lmcourse.grading.sandbox.withheld_functions import apply
+before = decompositions.nll_loss_forward
+apply({"operators": ["nll_loss.*", "lstm", "binary_cross_entropy.*"], "say": "write it"})
+for function in (
+    decompositions.nll_loss_forward, refs.nll_loss, decompositions.lstm_impl,
+    decompositions.one_layer_lstm, decompositions.binary_cross_entropy,
+    decomposition_table[torch.ops.aten.nll_loss_forward.default],
+    decomposition_table[torch.ops.aten.lstm.input],
+):
+    try: print("it ran", function())
+    except RuntimeError as error: print(error)
+tables = vars(decompositions), decomposition_table
+print(any(before is one for table in tables for one in table.values()))
+one, zero = torch.ones(1), torch.zeros(1)
+print(refs.softplus(zero).item() > 0, torch.nn.functional.l1_loss(one, zero).item())
+"""
+
+
+def test_what_pytorch_compiles_of_an_operator_goes_with_it():
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", PYTHON_FORMS], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    *refused, left, rest = done.stdout.splitlines()
+    assert len(refused) == 7
+    assert [line for line in refused if not line.endswith("in this assignment: write it")] == []
+    assert (left, rest) == ("False", "True 1.0")
 
 
 def test_the_source_of_the_answer_is_not_there(withheld_run):
