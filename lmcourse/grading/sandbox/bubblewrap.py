@@ -208,7 +208,6 @@ def _known_users() -> int:
     return max(first + count for first, _, count in rows)
 
 
-@functools.cache
 def problems() -> tuple[str, ...]:
     """What keeps the sandbox from working here, each with what to do; empty if it works."""
     if sys.platform != "linux":
@@ -290,6 +289,7 @@ def _advice() -> str:
     )
 
 
+@functools.cache  # what it raises is not kept: a machine that stalled once may work the next time
 def require() -> None:
     """Return only where strangers' code can be held.
 

@@ -149,20 +149,78 @@ def test_the_old_half_of_the_system_calls_is_closed(submission_run):
     assert ran.status == "died"
 
 
-def test_without_bubblewrap_it_refuses_and_says_what_to_install(monkeypatch):
+@pytest.fixture
+def forgotten():
+    """Nothing is known yet of whether the sandbox works here, and nothing is afterwards."""
+    bubblewrap.require.cache_clear()
+    yield
+    bubblewrap.require.cache_clear()
+
+
+def test_without_bubblewrap_it_refuses_and_says_what_to_install(monkeypatch, forgotten):
     monkeypatch.setenv("PATH", "/nowhere")
-    bubblewrap.problems.cache_clear()
     with pytest.raises(SandboxError, match="install the package bubblewrap"):
         bubblewrap.require()
-    bubblewrap.problems.cache_clear()
 
 
-def test_a_sandbox_that_does_not_close_is_refused(monkeypatch):
+def test_a_sandbox_that_does_not_close_is_refused(monkeypatch, forgotten):
     monkeypatch.setattr(bubblewrap, "_ISOLATED", ("--unshare-nonsense",))
-    bubblewrap.problems.cache_clear()
     with pytest.raises(SandboxError, match="does not work on this machine"):
         bubblewrap.require()
-    bubblewrap.problems.cache_clear()
+
+
+def test_that_it_did_not_start_once_is_not_remembered_and_that_it_did_is(monkeypatch, forgotten):
+    answers = [(None, "it did not start within 60 seconds"), ([], "")]
+    monkeypatch.setattr(bubblewrap, "_look_around", lambda unseen: answers.pop(0))
+    with pytest.raises(SandboxError, match=r"\(it did not start within 60 seconds\)"):
+        bubblewrap.require()
+    for _ in range(2):
+        assert bubblewrap.require() is None
+
+
+def test_root_that_has_too_few_users_to_give_is_told_so(monkeypatch, forgotten):
+    """In a container to which one user is mapped, say."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(bubblewrap, "_known_users", lambda: 1)
+    with pytest.raises(
+        SandboxError, match=r"too few here \(1, at least 258 are needed\): run as an"
+    ):
+        bubblewrap.require()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("user", ["0", "1234"])
+def test_without_user_namespaces_it_refuses_and_says_how_to_allow_them(readable_by_all, user):
+    """Root has its users here, but neither it nor another may make a namespace of users."""
+    closed = 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"'
+    script = "from lmcourse.grading.sandbox import bubblewrap; print(*bubblewrap.problems())"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-I", "-S", bubblewrap.namespaces.__file__, "1", "70000"),
+            *("sh", "-c", closed, "sh", "setpriv", f"--reuid={user}", f"--regid={user}"),
+            *("--clear-groups", *readable_by_all["python"], script),
+        ],
+        capture_output=True,
+        text=True,
+        env=readable_by_all["environment"],
+    )
+    assert done.stdout.startswith("the sandbox does not work on this machine ("), done.stderr
+    advice = "User namespaces are switched off: run `sysctl -w user.max_user_namespaces=10000`"
+    assert advice in done.stdout
+
+
+@pytest.fixture
+def readable_by_all(tmp_path):
+    """A Python and a copy of this package for whoever is not root."""
+    subprocess.run(["cp", "-r", str(REPOSITORY / "lmcourse"), tmp_path], check=True)
+    subprocess.run(["chmod", "-R", "a+rX", str(tmp_path)], check=True)
+    for folder in (tmp_path.parent, tmp_path.parent.parent):  # others' tests come and go in them
+        folder.chmod(0o711)
+    python = shutil.which("python3", path=os.defpath)
+    return {
+        "python": [python, "-B", "-c"],
+        "environment": {"PYTHONPATH": str(tmp_path), "PATH": os.environ["PATH"]},
+    }
 
 
 # As a submission's process, but nothing is withheld from what it says.
@@ -193,20 +251,14 @@ print(subprocess.run(line, capture_output=True, text=True).stdout)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_it_works_for_somebody_who_is_not_root(tmp_path):
+def test_it_works_for_somebody_who_is_not_root(readable_by_all):
     """And what this one writes, the next submission, of the same user, does not find."""
-    package = tmp_path / "lmcourse"
-    subprocess.run(["cp", "-r", str(REPOSITORY / "lmcourse"), package], check=True)
-    subprocess.run(["chmod", "-R", "a+rX", str(tmp_path.parent.parent)], check=True)
     covered = next(path for path in sorted(Path("/usr/lib").iterdir()) if path.is_dir())
+    user = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
     done = subprocess.run(
-        [
-            *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
-            # readable by all
-            *(shutil.which("python3", path=os.defpath), "-B", "-c", LOOK, str(covered)),
-        ],
+        [*user, *readable_by_all["python"], LOOK, str(covered)],
         capture_output=True,
         text=True,
-        env={"PYTHONPATH": str(tmp_path), "PATH": os.environ["PATH"]},
+        env=readable_by_all["environment"],
     )
     assert done.stdout == "() True\nwrote in /learner\n\n", done.stderr
