@@ -68,7 +68,7 @@ class Grader:
         Interrupted, it leaves what is graded in the gradebook and in `so_far`.
         """
         cache = Cache(self.grading_run.own_folder / self.grading_run.assignment, self.spec)
-        with Recorder(self.grading_run) as recorder:
+        with Recorder(self.grading_run, self.require_lock) as recorder:
             waiting = []
             for entry in self.entries:
                 result = self._known(entry, cache, recorder)
@@ -81,6 +81,7 @@ class Grader:
             for submission, answer in team.grade(self.spec, waiting) if waiting else ():
                 result = self._answered(submission, answer, cache, recorder)
                 self._finish(by_student[submission.student], result, on_done)
+        self.require_lock()  # for the reports
         return self.so_far()
 
     def so_far(self) -> Class:
@@ -129,6 +130,8 @@ class Grader:
         self.require_lock()
         try:
             return recorder.record(submission, notebook)
+        except FailureError:  # it is no longer ours: nobody's row
+            raise
         except Exception as error:
             return self._unwritten(submission.student, "the grade", error)
 

@@ -44,11 +44,15 @@ def class_from_gradebook(course: Course, assignment: str, output: Path | None) -
     if grading_run.gradebook_file is not None and not grading_run.gradebook_file.is_file():
         raise MisuseError(f"{output} holds no gradebook: run lmcourse grade again")
     found = tasks(stated_plan(read_cells(solution)))
-    with locked(grading_run):
+    with locked(grading_run) as require_lock:
         require_usable(grading_run.db_url, grading_run.gradebook_file)
         rows, left_over = _rows(before)
         with Recorder(grading_run) as recorder:
-            results = [_row(row, grading_run, found, recorder) for row in rows]
+            results = []
+            for row in rows:
+                require_lock()  # a page of feedback is written
+                results.append(_row(row, grading_run, found, recorder))
+        require_lock()  # the reports are
         yield Class(
             assignment=assignment, output=output, tasks=found, results=results, ignored=left_over
         )

@@ -16,6 +16,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -38,40 +39,57 @@ def hold(
     db_url: str = "",
     *,
     wait: bool = False,
-    on_wait: Callable[[str], None] = lambda text: None,
+    on_wait: Callable[[str], None] | None = None,
 ) -> Iterator[Callable[[], None]]:
     """Hold the lock of a folder of results and, with a PostgreSQL `db_url`, of that database.
 
     The `with` gives a function that returns only while the lock is ours: a database's lock ends
-    with its connection, and nobody is told.
+    with its connection, a file's means nothing once the file has another name, and nobody is told.
 
     Args:
         wait: until it is free, instead of refusing.
-        on_wait: is told once for whom we wait.
+        on_wait: is told once for whom we wait. Only a command that can wait has one.
 
     Raises:
         FailureError: somebody else holds it; the message says who.
     """
     with contextlib.ExitStack() as held:
-        connections: list[Connection] = []
-        for attempt in (_file(path), _database(db_url, connections)):
+        looks: list[Callable[[], None]] = []  # each raises if its lock is no longer ours
+        for attempt in (_file(path, looks), _database(db_url, looks)):
             held.enter_context(_taken(attempt, wait, on_wait))
-        yield lambda: _require_held(connections)
+        yield lambda: _look(looks)
 
 
-def _require_held(connections: list[Connection]) -> None:
-    """Return only if the connections that hold locks are still there, and hold them."""
-    for connection in connections:
-        try:
-            ours = connection.execute(text(_OURS)).scalar()
-        except SQLAlchemyError as error:
-            raise FailureError(_LOST) from error
-        if not ours:  # a new connection in the place of the one that is gone
-            raise FailureError(_LOST)
+def _look(looks: list[Callable[[], None]]) -> None:
+    for look in looks:
+        look()
+
+
+def _require_connection(connection: Connection) -> None:
+    """Return only if the connection that holds the lock is still there, and holds it."""
+    try:
+        ours = connection.execute(text(_OURS)).scalar()
+    except SQLAlchemyError as error:
+        raise FailureError(_LOST) from error
+    if not ours:  # a new connection in the place of the one that is gone
+        raise FailureError(_LOST)
+
+
+def _require_name(path: Path, file: TextIO) -> None:
+    """Return only if the locked file is still the one that others find."""
+    if not _is_at(path, file):
+        raise FailureError(_REMOVED.format(path=path))
+
+
+def _is_at(path: Path, file: TextIO) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager
-def _taken(attempt: Callable, wait: bool, on_wait: Callable[[str], None]) -> Iterator[None]:
+def _taken(attempt: Callable, wait: bool, on_wait: Callable[[str], None] | None) -> Iterator[None]:
     told = False
     while True:
         with attempt() as holder:
@@ -79,31 +97,32 @@ def _taken(attempt: Callable, wait: bool, on_wait: Callable[[str], None]) -> Ite
                 yield
                 return
         if not wait:
+            or_wait = ", or now with --wait" if on_wait else ""
             raise FailureError(
-                f"the gradebook is in use by {holder}: give the command again when that is done,"
-                " or now with --wait"
+                f"the gradebook is in use by {holder}: give the command again when that is done"
+                + or_wait
             )
-        if not told:
+        if on_wait and not told:
             on_wait(f"waiting for {holder}, who has the gradebook")
             told = True
         time.sleep(_POLL_SECONDS)
 
 
-def _file(path: Path) -> Callable:
-    """An attempt at the lock on a file: gives None if it is ours, or who has it."""
+def _file(path: Path, looks: list[Callable[[], None]]) -> Callable:
+    """An attempt at the lock on a file: gives None if it is ours, or who has it.
+
+    Args:
+        looks: gets the look at the lock, once it is ours.
+    """
 
     @contextlib.contextmanager
     def attempt() -> Iterator[str | None]:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            opened = path.open("a+", encoding="utf-8")
-        except OSError as error:
-            raise FailureError(f"{path} cannot be opened: {reason(error)}") from error
-        with opened as file:
+        with _opened(path) as file:
             try:
                 if fcntl is not None:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                holder = None
+                # Removed since it was opened, it locks nobody out; the next attempt makes another.
+                holder = None if _is_at(path, file) else "a run that is just ending"
             except BlockingIOError:
                 holder = _named(path)
             except OSError as error:
@@ -112,16 +131,25 @@ def _file(path: Path) -> Callable:
                 file.truncate(0)
                 file.write(json.dumps(_myself()))
                 file.flush()
+                looks.append(lambda: _require_name(path, file))
             yield holder
 
     return attempt
 
 
-def _database(db_url: str, connections: list[Connection]) -> Callable:
+def _opened(path: Path) -> TextIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise FailureError(f"{path} cannot be opened: {reason(error)}") from error
+
+
+def _database(db_url: str, looks: list[Callable[[], None]]) -> Callable:
     """An attempt at the advisory lock of a PostgreSQL database; other databases have none.
 
     Args:
-        connections: gets the one that holds the lock.
+        looks: gets the look at the lock, once it is ours.
     """
 
     @contextlib.contextmanager
@@ -133,7 +161,7 @@ def _database(db_url: str, connections: list[Connection]) -> Callable:
         with contextlib.closing(_connected(db_url, name[:63])) as connection:
             got = connection.execute(text(f"select pg_try_advisory_lock({_NUMBER})")).scalar()
             if got:
-                connections.append(connection)
+                looks.append(lambda: _require_connection(connection))
             yield None if got else _holder(connection)
 
     return attempt
@@ -162,6 +190,10 @@ _OURS = (
 _LOST = (
     "the connection that held the lock of the gradebook's database is gone, so another run may be"
     " at work: stopped. Give the command again: it goes on where this one stopped"
+)
+_REMOVED = (
+    "the lock {path} was removed or replaced, so another run may be at work: stopped. Give the"
+    " command again: it goes on where this one stopped"
 )
 _HOLDER = (
     "select application_name from pg_stat_activity join pg_locks using (pid)"

@@ -6,6 +6,10 @@ What `nbgrader autograde` would have written is written, by the same rules, but 
 and one transaction for each submission. An interrupted run leaves a row as it was or as it is to
 be; and as the gradebook comes before the folder, points that a person gave to an older text never
 pass for points of the newer.
+
+The formgrader may be open meanwhile. A transaction begins by keeping other writers out, so what it
+reads is so until it ends; and with another text the rows that hold points get other ids, so that a
+page on which somebody still sees the older text can save nothing.
 """
 
 import contextlib
@@ -14,13 +18,15 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import nbformat
 from nbformat import NotebookNode
-from nbgrader.api import Gradebook, InvalidEntry, MissingEntry
+from nbgrader.api import Comment, Gradebook, InvalidEntry, new_uuid
+from nbgrader.api import Grade as GradeRow
 from nbgrader.preprocessors import AssignLatePenalties
 from nbgrader.utils import compute_checksum, determine_grade
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from traitlets.config import Config
 from traitlets.utils.importstring import import_item
@@ -33,14 +39,22 @@ from lmcourse.grading.gradebook.database import nbgraders_words_in
 from lmcourse.grading.gradebook.results import Grade, GradingRun, Result
 from lmcourse.grading.outcomes import PASSED, UNGRADED, TestOutcome
 
+_T = TypeVar("_T")
 _TRIES = 3  # SQLite: the formgrader may just be writing
 _DONE_HERE = ("Execute", "SaveOutcomes", "AssignLatePenalties", "CheckCellMetadata")
+# How a transaction begins that no other may write beside; they may read. SQLite locks the whole
+# file for whatever could write a row, also for none.
+_ALONE = {
+    "sqlite": f"UPDATE {Comment.__tablename__} SET id = id WHERE 1 = 0",
+    "postgresql": f"LOCK TABLE {GradeRow.__tablename__}, {Comment.__tablename__}"
+    " IN SHARE ROW EXCLUSIVE MODE",
+}
 
 
 def locked(
-    grading_run: GradingRun, on_wait: Callable[[str], None] = lambda text: None
-) -> AbstractContextManager[None]:
-    """The lock of a run's folder and, if it has one, of its database; for a `with`."""
+    grading_run: GradingRun, on_wait: Callable[[str], None] | None = None
+) -> AbstractContextManager[Callable[[], None]]:
+    """The lock of a run's folder and, if it has one, of its database; see `lock.hold`."""
     db_url = "" if grading_run.gradebook_file else grading_run.db_url
     return lock.hold(
         grading_run.own_folder / "lock", db_url, wait=grading_run.options.wait, on_wait=on_wait
@@ -48,10 +62,15 @@ def locked(
 
 
 class Recorder:
-    """An open gradebook; use it in a `with`."""
+    """An open gradebook; use it in a `with`.
 
-    def __init__(self, grading_run: GradingRun):
+    Args:
+        require_lock: raises if the gradebook is no longer ours; nothing is written then.
+    """
+
+    def __init__(self, grading_run: GradingRun, require_lock: Callable[[], None] = lambda: None):
         self._run, self._assignment = grading_run, grading_run.assignment
+        self._require_lock = require_lock
         course = grading_run.course.config.CourseDirectory.get("course_id") or "default_course"
         self._steps = _steps(grading_run.course.config)
         self._quiet = contextlib.ExitStack()
@@ -86,10 +105,9 @@ class Recorder:
         }
         for step in self._steps:
             nb, resources = step(nb, resources)
-        decided = self._decided(submission.student, nb.metadata.lmcourse.digest)
-        self._save(submission.student, nb, decided, resources)
+        self._write(lambda: self._fill(submission.student, nb))
         self._place(submission, nb)
-        return self._result(submission.student, nb)
+        return self._tried(lambda: self._result(submission.student, nb))
 
     def read_back(self, student: str, folder: Path | None = None) -> Result:
         """What the gradebook and the graded notebook say of a learner.
@@ -110,43 +128,53 @@ class Recorder:
         """The learner's notebook in the gradebook."""
         return self._gradebook.find_submission_notebook(self._assignment, self._assignment, student)
 
-    def _decided(self, student: str, digest: str) -> set[str]:
-        """The cells that a person has graded in exactly this notebook, and that wait for nobody."""
+    def _same_text(self, student: str, digest: str) -> bool:
+        """Whether the notebook that was graded last is the one with this digest."""
         folder = self._run.folder("autograded", student)
         path = folder / f"{self._assignment}.ipynb"
         try:
             restore_folder(folder)
             before = json.loads(path.read_text("utf-8"))["metadata"]["lmcourse"]["digest"]
-            grades = self._row(student).grades if before == digest else []
-        except (OSError, ValueError, KeyError, TypeError, MissingEntry):
-            return set()
-        return {
-            grade.name
-            for grade in grades
-            if grade.manual_score is not None and not grade.needs_manual_grade
-        }
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        return before == digest
 
-    def _save(self, student: str, nb: NotebookNode, decided: set[str], resources) -> None:
-        """All rows of a submission, or none."""
-        for attempt in range(_TRIES):
+    def _tried(self, work: Callable[[], _T]) -> _T:
+        """What `work` returns, after some tries if the database refuses for now."""
+        for left in reversed(range(_TRIES)):
             try:
-                with warnings.catch_warnings(), self._whole():
+                with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # SQLAlchemy's, of nbgrader
-                    late = self._fill(student, nb, decided)
-                break
+                    return work()
             except (OperationalError, InvalidEntry) as error:  # nbgrader makes the other of one
-                if attempt == _TRIES - 1 or not _is_operational(error):
+                self._gradebook.db.rollback()
+                if not left or not _is_operational(error):
                     raise
-        if late:  # by nbgrader's own step, with the policy that the course has set for it
-            AssignLatePenalties(config=self._run.course.config)(nb, resources)
+        raise AssertionError("the last try returns or raises")
+
+    def _write(self, change: Callable[[], None]) -> None:
+        """All that `change` does to the gradebook, or nothing; tried again where it is locked."""
+
+        def write() -> None:
+            with self._whole():
+                change()
+                self._require_lock()
+
+        self._tried(write)
 
     @contextlib.contextmanager
     def _whole(self) -> Iterator[None]:
-        """One transaction: what nbgrader's functions commit on the way waits for its end."""
+        """One transaction, beside which nobody writes.
+
+        What nbgrader's functions commit on the way waits for its end.
+        """
         session = self._gradebook.db
+        session.rollback()  # what was read before may have changed
         commit = session.commit
         session.commit = session.flush
         try:
+            if begin := _ALONE.get(session.get_bind().dialect.name):
+                session.execute(text(begin))
             yield
             commit()
         except BaseException:
@@ -155,8 +183,12 @@ class Recorder:
         finally:
             del session.commit  # the one of the class comes back
 
-    def _fill(self, student: str, nb: NotebookNode, decided: set[str]) -> bool:
-        """Set points and comments as `nbgrader autograde` does; whether it was handed in late."""
+    def _fill(self, student: str, nb: NotebookNode) -> None:
+        """Set points, comments and the late penalty as `nbgrader autograde` does.
+
+        What a person decided of the same text holds.
+        """
+        same = self._same_text(student, nb.metadata.lmcourse.digest)
         self._gradebook.update_or_create_student(student)
         submission = self._gradebook.update_or_create_submission(self._assignment, student)
         row = self._row(student)
@@ -170,6 +202,7 @@ class Recorder:
             cell = cells.get(grade.name)
             if cell is None or not cell.metadata.nbgrader.grade:
                 continue
+            decided = same and grade.manual_score is not None and not grade.needs_manual_grade
             if is_test(cell):
                 save_outcome(grade, TestOutcome(**outcomes.get(grade.name, {})))
             else:
@@ -177,15 +210,30 @@ class Recorder:
                 grade.needs_manual_grade = (
                     grade.auto_score is None or grade.manual_score is not None
                 )
-            if grade.name in decided:
+            if decided:
                 grade.needs_manual_grade = False
         for comment in row.comments:
             if (cell := cells.get(comment.name)) is not None:
                 own = cell.metadata.nbgrader
-                same = own.checksum == compute_checksum(cell) and not own.task
-                comment.auto_comment = "No response." if same else None
-        row.late_submission_penalty = None
-        return submission.total_seconds_late > 0
+                blank = own.checksum == compute_checksum(cell) and not own.task
+                comment.auto_comment = "No response." if blank else None
+        row.late_submission_penalty = self._late_penalty(student, submission, row)
+        if not same:
+            self._gradebook.db.flush()  # under the old ids
+            for grade in row.grades:
+                grade.id = new_uuid()
+
+    def _late_penalty(self, student: str, submission: Any, row: Any) -> float | None:
+        """What nbgrader takes off, by the policy that the course has set for its own step."""
+        seconds = submission.total_seconds_late
+        if seconds <= 0:
+            return None
+        self._gradebook.db.flush()
+        self._gradebook.db.refresh(row)  # its score is the sum of what was just written
+        step = AssignLatePenalties(config=self._run.course.config)
+        step.init_plugin()
+        penalty = step.plugin_inst.late_submission_penalty(student, row.score, seconds)
+        return None if penalty is None else min(max(0.0, penalty), row.score)
 
     def _place(self, submission: Submission, nb: NotebookNode) -> None:
         """The notebook as it ran, and the one that was handed in, where nbgrader looks for them.

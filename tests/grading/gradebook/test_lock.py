@@ -49,8 +49,13 @@ def other(tmp_path):
 
 def test_who_holds_the_lock_is_named(tmp_path, other):
     holder = other()
-    said = rf"in use by process {holder.pid} on {socket.gethostname()[:24]} since 20\d\d-.*--wait"
-    with pytest.raises(FailureError, match=said), lock.hold(tmp_path / "lock"):
+    said = rf"in use by process {holder.pid} on {socket.gethostname()[:24]} since 20\d\d-.* is done"
+    with pytest.raises(FailureError, match=f"{said}$"), lock.hold(tmp_path / "lock"):
+        raise AssertionError("two hold it")
+    with (
+        pytest.raises(FailureError, match=f"{said}, or now with --wait$"),
+        lock.hold(tmp_path / "lock", on_wait=print),
+    ):
         raise AssertionError("two hold it")
 
 
@@ -91,6 +96,36 @@ def test_a_lock_that_went_with_its_connection_is_noticed(tmp_path, monkeypatch, 
             require_lock()
     with lock.hold(tmp_path / "lock") as require_lock:
         require_lock()  # a file's lock ends with its process
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+def test_a_lock_whose_file_has_gone_is_noticed(tmp_path, how):
+    """Who clears the folder away, say, and grades again there: the second finds another file."""
+    path = tmp_path / "own" / "lock"
+    with lock.hold(path) as require_lock:
+        require_lock()
+        path.unlink()
+        if how == "replaced":
+            path.touch()
+        with pytest.raises(FailureError, match=f"the lock {path} was removed or replaced, so an"):
+            require_lock()
+
+
+def test_a_lock_that_is_removed_while_it_is_taken_is_none(tmp_path, monkeypatch):
+    path, opened = tmp_path / "lock", lock._opened
+
+    def removed(path):
+        file = opened(path)
+        path.unlink()
+        monkeypatch.setattr(lock, "_opened", opened)
+        return file
+
+    monkeypatch.setattr(lock, "_opened", removed)
+    told = []
+    with lock.hold(path, wait=True, on_wait=told.append) as require_lock:
+        require_lock()
+        assert json.loads(path.read_text())["pid"] == os.getpid()
+    assert told == ["waiting for a run that is just ending, who has the gradebook"]
 
 
 def test_one_process_cannot_hold_it_twice(tmp_path):

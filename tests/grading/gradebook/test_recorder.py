@@ -17,11 +17,14 @@ from tiny_course import answered, make_course, solution
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # nbgrader's own, while it is imported
+    from nbgrader.plugins import LateSubmissionPlugin
+
     from lmcourse.grading.assignment.author import recorded_plan, released_order
     from lmcourse.grading.assignment.course import find_course, quiet_log
     from lmcourse.grading.assignment.handed_in import Submission
     from lmcourse.grading.assignment.notebooks import parse_cells
     from lmcourse.grading.assignment.release import convert
+    from lmcourse.grading.errors import FailureError
     from lmcourse.grading.execution.submission import repaired_notebook
     from lmcourse.grading.gradebook.recorder import Recorder
     from lmcourse.grading.gradebook.results import GradingRun, Options
@@ -141,6 +144,86 @@ def test_another_notebook_asks_the_person_again(run):
     assert [grade.name for grade in result.grades if grade.waiting] == ["why"]
 
 
+def rows_of(run: GradingRun, columns: str) -> list[tuple]:
+    """Columns of the graded cells in the order of their names."""
+    query = f"select {columns} from grade join base_cell on base_cell.id = cell_id order by name"
+    with contextlib.closing(sqlite3.connect(run.output / "gradebook.db")) as db:
+        return db.execute(query).fetchall()
+
+
+def test_nobody_writes_between_what_is_read_and_what_is_written(run, monkeypatch):
+    """A person's entry in the formgrader comes before a submission is recorded, or after."""
+    record(run)
+    fill, entries = Recorder._fill, []
+
+    def filled(self, *args):
+        fill(self, *args)  # what it needs is read
+        with contextlib.closing(sqlite3.connect(run.output / "gradebook.db", timeout=0)) as db:
+            with pytest.raises(sqlite3.OperationalError, match="database is locked"):
+                db.execute("update grade set manual_score = 1, needs_manual_grade = 0")
+            entries.append(db.execute("select count(*) from grade").fetchall())  # who reads may
+
+    monkeypatch.setattr(Recorder, "_fill", filled)
+    with Recorder(run) as recorder:
+        assert recorder.record(*graded(run)).score == 5.0
+    assert entries == [[(3,)]]
+
+
+def test_a_page_with_the_older_text_can_save_no_points(run):
+    """The formgrader saves by the id of a row, from a page that may have been open for hours."""
+    record(run)
+    ids = rows_of(run, "grade.id")
+    record(run)
+    assert rows_of(run, "grade.id") == ids  # the same text: whoever reads it may go on
+    record(run, "ada", "I changed my mind.")
+    with contextlib.closing(sqlite3.connect(run.output / "gradebook.db")) as db:
+        for row in ids:
+            assert db.execute("update grade set manual_score = 1 where id = ?", row).rowcount == 0
+    assert rows_of(run, "manual_score") == [(None,)] * 3
+
+
+def late(run: GradingRun) -> None:
+    """From now on ada has handed in after the date, and the course takes all points for it."""
+    with contextlib.closing(sqlite3.connect(run.output / "gradebook.db")) as db:
+        db.execute("update assignment set duedate = '2026-01-01 00:00:00.000000'")
+        db.execute("update submitted_assignment set timestamp = '2026-01-02 00:00:00.000000'")
+        db.commit()
+    run.course.config.LateSubmissionPlugin.penalty_method = "zero"
+
+
+def penalty(run: GradingRun) -> float | None:
+    with contextlib.closing(sqlite3.connect(run.output / "gradebook.db")) as db:
+        return db.execute("select late_submission_penalty from submitted_notebook").fetchone()[0]
+
+
+def test_the_late_penalty_is_of_the_points_that_are_written_with_it(run, monkeypatch):
+    record(run)
+    late(run)
+    by_hand(run, 1.0)
+    record(run)
+    assert penalty(run) == pytest.approx(6.0)
+
+    def fails(*_):
+        raise ArithmeticError("the course's own policy")
+
+    monkeypatch.setattr(LateSubmissionPlugin, "late_submission_penalty", fails)
+    before = rows_of(run, "auto_score, manual_score, needs_manual_grade")
+    with pytest.raises(ArithmeticError):
+        record(run, "ada", "I changed my mind.")
+    assert penalty(run) == pytest.approx(6.0)
+    assert rows_of(run, "auto_score, manual_score, needs_manual_grade") == before
+
+
+def test_nothing_is_written_once_the_lock_is_lost(run):
+    def lost():
+        raise FailureError("the lock is gone")
+
+    with Recorder(run, lost) as recorder, pytest.raises(FailureError, match="the lock is gone"):
+        recorder.record(*graded(run))
+    assert students(run) == []
+    assert not run.folder("autograded", "ada").exists()
+
+
 def locked_at(recorder: Recorder, statement: str, times: int) -> list:
     """Let the database refuse a statement, as if another program were writing."""
     refused = []
@@ -164,6 +247,19 @@ def test_a_database_that_is_locked_for_a_moment_is_tried_again(run, statement):
         assert recorder.record(*graded(run)).score == 5.0
     assert len(refused) == 2
     assert students(run) == ["ada"]
+
+
+def test_a_database_that_is_locked_while_the_row_is_read_back_is_tried_again(run, monkeypatch):
+    with Recorder(run) as recorder:
+        place, refused = recorder._place, []
+
+        def placed(*args):
+            place(*args)
+            refused.append(locked_at(recorder, "SELECT", times=2))
+
+        monkeypatch.setattr(recorder, "_place", placed)
+        assert recorder.record(*graded(run)).score == 5.0
+    assert [len(texts) for texts in refused] == [2]
 
 
 @pytest.mark.parametrize(

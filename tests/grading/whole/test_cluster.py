@@ -2,13 +2,25 @@
 
 import os
 import shutil
+import warnings
 
 import pytest
 from class_small import CLASS, grade, gradebook, graded_by, report
 from dask_and_postgres import DASK, DRIVER, POSTGRES, dask_cluster, postgres
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import NullPool
+from tiny_course import make_course
+from waiting import wait_until
 
-from lmcourse.grading.errors import FailureError
-from lmcourse.grading.gradebook import lock
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # nbgrader's own, while it is imported
+    from lmcourse.grading.assignment.course import find_course, quiet_log
+    from lmcourse.grading.errors import FailureError
+    from lmcourse.grading.gradebook import lock
+    from lmcourse.grading.gradebook.database import fill_database
+    from lmcourse.grading.gradebook.recorder import Recorder
+    from lmcourse.grading.gradebook.results import GradingRun, Options
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +85,43 @@ def test_the_lock_of_a_database_names_who_holds_it(database, tmp_path):
         raise AssertionError("two hold it")
     with lock.hold(tmp_path / "two", database):
         pass
+
+
+def asked(db_url, *statements):
+    """The rows of the last of some statements, by a connection of its own."""
+    engine = create_engine(db_url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in statements:
+            found = connection.execute(text(statement))
+        return found.fetchall() if found.returns_rows else []
+
+
+@needs_postgres
+def test_a_lock_whose_connection_the_server_has_ended_is_noticed(database, tmp_path):
+    with lock.hold(tmp_path / "one", database) as require_lock:
+        require_lock()
+        whose = "from pg_locks where locktype = 'advisory'"
+        assert asked(database, f"select pg_terminate_backend(pid) {whose}") == [(True,)]
+        wait_until(lambda: not asked(database, f"select pid {whose}"))
+        with lock.hold(tmp_path / "two", database) as theirs:  # nothing keeps another run out now
+            for _ in range(2):  # and no new connection passes for the old one
+                with pytest.raises(FailureError, match="is gone, so another run may be at work"):
+                    require_lock()
+            theirs()
+
+
+@needs_postgres
+def test_a_postgresql_gradebook_keeps_other_writers_out_while_it_is_written(database, tmp_path):
+    course = find_course(make_course(tmp_path / "course"))
+    course.config.CourseDirectory.db_url = database
+    run = GradingRun(
+        course=course, assignment="tiny", output=tmp_path, options=Options(), log=quiet_log()
+    )
+    fill_database(database)
+    write = ("set lock_timeout = 50", "update grade set manual_score = 1 where id = 'none'")
+    with Recorder(run) as recorder:
+        with recorder._whole():
+            with pytest.raises(OperationalError, match="lock timeout"):
+                asked(database, *write)
+            assert asked(database, "select count(*) from grade where id = 'none'") == [(0,)]
+        asked(database, *write)
