@@ -6,8 +6,12 @@ Threat: nbgrader copies all that a submission's folder holds and reads its `time
 any step of ours. A link there brings in a file of the machine, a pipe stops the batch for ever, a
 file of holes fills the disk, a time that is none ends the command. So each folder is looked at
 first, and nbgrader gets to see another one, which holds nothing but what counts.
+
+Threat: nbgrader writes to the gradebook and its folders while a run of `lmcourse` does. So it holds
+the same lock.
 """
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -15,19 +19,44 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from nbgrader.converters.base import NbGraderException
 from nbgrader.utils import parse_utc
 
 from lmcourse.grading.assignment.notebooks import NotebookError, read_plain_file
+from lmcourse.grading.errors import FailureError
+from lmcourse.grading.gradebook import lock
 
 TIME = "timestamp.txt"
 _TIME_BYTES = 200
 
 
 def guard(converter: Any) -> None:
-    """Let nbgrader's `Autograde` look at each submission's folder first, and copy nothing of it."""
+    """Let nbgrader's `Autograde` look at each submission's folder first, and copy nothing of it.
+
+    And let it work only while the gradebook is its own: no run of `lmcourse` goes on beside it.
+    """
     prepare, register = converter.init_destination, converter.init_assignment
+    convert, looks = converter.convert_notebooks, []
+
+    def convert_notebooks() -> None:
+        course = converter.coursedir
+        own = Path(course.root) / ".grading" / "lock"
+        with contextlib.ExitStack() as held:
+            try:
+                looks.append(held.enter_context(lock.hold(own, course.db_url)))
+            except FailureError as error:
+                converter.log.error("%s", error)
+                raise NbGraderException(str(error)) from None
+            convert()
 
     def init_destination(assignment_id: str, student_id: str) -> bool:
+        try:
+            for look in looks:
+                look()
+        except FailureError as error:
+            converter.log.error("%s", error)
+            # For any other exception nbgrader removes the folder, which may be another run's now.
+            raise SystemExit(1) from None
         refuse_oddities(_source(converter, assignment_id, student_id), _handed_in(converter))
         return prepare(assignment_id, student_id)
 
@@ -36,6 +65,7 @@ def guard(converter: Any) -> None:
         with _in_place_of(converter, source, assignment_id, student_id):
             register(assignment_id, student_id)
 
+    converter.convert_notebooks = convert_notebooks
     converter.init_destination = init_destination
     converter.init_assignment = init_assignment
 

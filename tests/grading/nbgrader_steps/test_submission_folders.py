@@ -1,5 +1,6 @@
 """Under plain nbgrader, a submission's folder is looked at before anything in it is touched."""
 
+import logging
 import os
 import warnings
 from types import SimpleNamespace
@@ -8,9 +9,13 @@ import pytest
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # nbgrader's own, while it is imported
+    from nbgrader.converters.base import NbGraderException
+
     from lmcourse.grading.nbgrader_steps.submission_folders import guard, refuse_oddities
 
 from lmcourse.grading.assignment.notebooks import NotebookError
+from lmcourse.grading.errors import FailureError
+from lmcourse.grading.gradebook import lock
 
 
 @pytest.fixture
@@ -74,14 +79,23 @@ class Converter:
 
     def __init__(self, submitted):
         self.coursedir = SimpleNamespace(
+            root=str(submitted.parent),
+            db_url=f"sqlite:///{submitted.parent}/gradebook.db",
             submitted_directory=str(submitted),
             format_path=lambda step, student, assignment: f"{step}/{student}/{assignment}",
         )
         self.notebooks = [f"{submitted}/ada/tiny/tiny.ipynb"]
+        self.log = logging.getLogger("converter")
         self.saw = None
+        self.done = []
 
     def _format_source(self, assignment, student):
         return f"{self.coursedir.submitted_directory}/{student}/{assignment}"
+
+    def convert_notebooks(self):
+        for student in ("ada", "ben"):
+            if self.init_destination("tiny", student):
+                self.done.append(student)
 
     def init_destination(self, assignment, student):
         return True
@@ -113,3 +127,53 @@ def test_the_folder_is_put_back_when_nbgrader_fails(handed_in):
     with pytest.raises(OSError, match="no space left"):
         converter.init_assignment("tiny", "fails")
     assert converter.coursedir.submitted_directory == str(handed_in)
+
+
+def test_nothing_is_graded_while_a_run_has_the_gradebook(handed_in, caplog):
+    converter = Converter(handed_in)
+    guard(converter)
+    own = handed_in.parent / ".grading/lock"
+    with lock.hold(own), pytest.raises(NbGraderException):
+        converter.convert_notebooks()
+    assert converter.done == []
+    assert "in use by process" in caplog.text
+    assert "--wait" not in caplog.text
+    converter.convert_notebooks()
+    assert converter.done == ["ada", "ben"]
+    with lock.hold(own):  # and it is free again
+        pass
+
+
+def test_nobody_else_holds_the_lock_while_nbgrader_grades(handed_in):
+    own, refused = handed_in.parent / ".grading/lock", []
+
+    class Looking(Converter):
+        def init_destination(self, assignment, student):
+            try:
+                lock.hold(own).__enter__()
+            except FailureError as error:
+                refused.append(str(error))
+            return True
+
+    converter = Looking(handed_in)
+    guard(converter)
+    converter.convert_notebooks()
+    assert len(refused) == 2
+    assert f"in use by process {os.getpid()}" in refused[0]
+
+
+def test_the_next_submission_is_not_begun_once_the_lock_is_lost(handed_in, caplog):
+    """By what nbgrader takes for no failure of the submission: it would remove the folder."""
+    own = handed_in.parent / ".grading/lock"
+
+    class Losing(Converter):
+        def init_destination(self, assignment, student):
+            own.unlink()
+            return True
+
+    converter = Losing(handed_in)
+    guard(converter)
+    with pytest.raises(SystemExit):
+        converter.convert_notebooks()
+    assert converter.done == ["ada"]
+    assert "was removed or replaced" in caplog.text
