@@ -48,6 +48,7 @@ def late(
     from lmcourse.files import write_file
     from lmcourse.grading.assignment import handed_in
     from lmcourse.grading.assignment.course import find_course
+    from lmcourse.grading.gradebook import lock
     from lmcourse.grading.lateness import days_late, hand_in_times, policy
     from lmcourse.grading.reports import tables
     from lmcourse.grading.safe_text import plain
@@ -55,21 +56,22 @@ def late(
     here = find_course(course)
     here.solution(assignment)
     rule = policy.policy_for(dict(here.config.get("Lateness", {})), assignment)
-    left_over = handed_in.ignored(folder)
-    if times:
-        found = hand_in_times.with_notebooks(
-            hand_in_times.times_from_csv(times, rule.zone), folder, assignment
-        )
-    else:
-        exchange = policy.zone_of_exchange(here.config)
-        found = hand_in_times.times_from_files(folder, assignment, rule.zone, exchange)
-    judged = days_late.count_days(rule, found)
     out = (output or here.root).resolve()
-    path = days_late.save(days_late.file_of(out, assignment), rule, judged)
-    report = _graded(out, assignment, required=False)
-    graded = {row["student"]: (row["score"], row.get("notebook", "")) for row in report}
-    table = tables.as_csv(days_late.HEADER, days_late.rows(rule, judged, graded))
-    written = write_file(path.with_suffix(".csv"), tables.for_people(table))
+    with lock.hold(out / ".grading" / "lock"):  # a run reads the days for each page that it writes
+        left_over = handed_in.ignored(folder)
+        if times:
+            found = hand_in_times.with_notebooks(
+                hand_in_times.times_from_csv(times, rule.zone), folder, assignment
+            )
+        else:
+            exchange = policy.zone_of_exchange(here.config)
+            found = hand_in_times.times_from_files(folder, assignment, rule.zone, exchange)
+        judged = days_late.count_days(rule, found)
+        path = days_late.save(days_late.file_of(out, assignment), rule, judged)
+        report = _graded(out, assignment, required=False)
+        graded = {row["student"]: (row["score"], row.get("notebook", "")) for row in report}
+        table = tables.as_csv(days_late.HEADER, days_late.rows(rule, judged, graded))
+        written = write_file(path.with_suffix(".csv"), tables.for_people(table))
     for student, one in judged.items():
         if one.problem:
             tell(plain(f"{student}: {one.doubt('')}", 400))

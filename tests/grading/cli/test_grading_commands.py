@@ -12,6 +12,8 @@ from notebook_edits import answer
 from plain_nbgrader import nbgrader
 from tiny_course import answered, make_course
 
+from lmcourse.grading.gradebook import lock
+
 LATE = """
 c.Lateness.due = {"tiny": "2026-03-01 23:59Z"}
 c.Lateness.per_day = "10%"
@@ -81,6 +83,22 @@ def test_who_was_late_is_told_without_any_grades_and_whose_time_is_unknown(tmp_p
     table = {row["student"]: row for row in rows(root / "grades/tiny.late.csv")}
     assert (table["ada"]["days late"], table["cleo"]["days late"]) == ("0", "")
     assert table["cleo"]["time from"].startswith("time unknown: ")
+
+
+def test_the_days_change_only_while_no_run_reads_them(tmp_path):
+    """A run looks them up for each page that it writes: half of a class would have the old ones."""
+    root = make_course(tmp_path)
+    with (root / "nbgrader_config.py").open("a") as file:
+        file.write(LATE)
+    (root / "in/ada").mkdir(parents=True)
+    (root / "in/ada/tiny.ipynb").write_text('{"cells": []}')
+    with lock.hold(root / ".grading/lock"):
+        done = lmcourse("late", "in", "-a", "tiny", cwd=root)
+    assert done.returncode == 1
+    assert f"in use by process {os.getpid()} on " in done.stderr
+    assert "--wait" not in done.stderr  # the command has no such option
+    assert not (root / "grades").exists()
+    assert lmcourse("late", "in", "-a", "tiny", cwd=root).returncode == 0
 
 
 BYTES = (b"L\x94sung", b"\xff\xfe", b"a\x1b[31mb", b"a\nb", "语\u202e言".encode(), b"=1+1", b"[b]x")
