@@ -41,6 +41,16 @@ def pytest_configure(config):
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
+@pytest.fixture(autouse=True)
+def _signals():
+    """A command that is interrupted hears no second Ctrl-C; the next test does."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        if signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread():
     import torch

@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.text import Text
 
 from lmcourse.grading.batch.grade import Grader
-from lmcourse.grading.cli.terminal import console
+from lmcourse.grading.cli.terminal import console, stop_once
 from lmcourse.grading.gradebook.results import Class, Result
 from lmcourse.grading.reports.class_report import (
     BY_HAND,
@@ -99,6 +99,7 @@ def grade_with_progress(grader: Grader) -> tuple[Class, str]:
         try:
             return grader.grade(on_done), ""
         except KeyboardInterrupt:
+            stop_once()
             return grader.so_far(), (
                 f"stopped: {pace.done} of {pace.total} are graded and in the gradebook; the others"
                 " are as they were. Give the same command again: it goes on where this one stopped"

@@ -5,7 +5,9 @@ Chapter: book/setup.md
 
 import codecs
 import contextlib
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -70,7 +72,8 @@ def _stand_in(error: UnicodeError) -> tuple[str, int]:
 def plain_errors() -> Iterator[None]:
     """One line instead of a traceback: exit code 2 for a wrong call, 1 for work that failed."""
     try:
-        yield
+        with _clearing_up():
+            yield
     except (MisuseError, FailureError) as error:
         say(str(error))
         raise typer.Exit(2 if isinstance(error, MisuseError) else 1) from None
@@ -93,8 +96,37 @@ def plain_errors() -> Iterator[None]:
         say(f"no room to write{where} ({error.strerror}): free some, then give the command again")
         raise typer.Exit(1) from None
     except KeyboardInterrupt as stopped:
+        stop_once()
         say(str(stopped) or "stopped")
         raise typer.Exit(130) from None
+
+
+@contextlib.contextmanager
+def _clearing_up() -> Iterator[None]:
+    """SIGTERM (`kill`, a machine that shuts down) ends the work as an error does.
+
+    So what it has begun is ended, and its temporary folders go. By itself the signal would end this
+    process where it is.
+    """
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _exit)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _exit(number: int, _: object) -> None:
+    raise SystemExit(128 + number)
+
+
+def stop_once() -> None:
+    """After the first Ctrl-C little is left to do: the next ones change nothing of how it ends."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def say(text: str) -> None:

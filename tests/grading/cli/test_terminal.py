@@ -4,6 +4,7 @@ import ast
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import warnings
@@ -228,3 +229,51 @@ def test_all_tables_are_shown_by_one_console():
     }
     assert {name for name, _ in made} <= {"terminal.py", "breaks.py"}
     assert ("breaks.py", "Console()") not in made
+
+
+IMPATIENT = """
+import os, signal, sys
+import typer
+from lmcourse.grading.cli.terminal import plain_errors
+
+class Impatient:
+    def __del__(self, kill=os.kill, pid=os.getpid(), number=signal.SIGINT):
+        kill(pid, number)
+
+kept = Impatient()  # until Python takes itself apart, after it has put its own handlers away
+try:
+    with plain_errors():
+        os.kill(os.getpid(), signal.SIGINT)
+except typer.Exit as end:
+    sys.exit(end.exit_code)
+"""
+
+
+def test_a_second_ctrl_c_while_the_command_ends_changes_nothing():
+    done = subprocess.run([sys.executable, "-c", IMPATIENT], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "lmcourse: stopped\n")
+
+
+TOLD_TO_END = """
+import os, signal, sys, tempfile
+from lmcourse.grading.cli.terminal import plain_errors
+
+with plain_errors():
+    with tempfile.TemporaryDirectory(dir=sys.argv[1]):
+        os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_a_command_that_is_told_to_end_leaves_no_folder(tmp_path):
+    command = [sys.executable, "-c", TOLD_TO_END, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGTERM, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_outside_a_command_both_signals_are_as_they_were():
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with terminal.plain_errors():
+        assert signal.getsignal(signal.SIGTERM) is terminal._exit
+        assert signal.getsignal(signal.SIGINT) is before[0]
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
