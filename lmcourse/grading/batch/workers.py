@@ -5,6 +5,9 @@ Chapter: book/instructors/scale.md
 Threat: a worker that dies – the machine ran out of memory, say – with a submission in its pool.
 joblib then gives up all that runs. Whatever was not finished is tried once more, one at a time, so
 that the one that ends its worker is known: it could not be graded, and the others lose nothing.
+
+Threat: the workers of a cluster serve several runs. What a run keeps warm there ends with that run,
+and nothing else does (`warm_servers.claim`).
 """
 
 import contextlib
@@ -13,8 +16,10 @@ import os
 import signal
 import sys
 import tempfile
+import threading
+import uuid
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -28,6 +33,7 @@ from lmcourse.grading.execution.submission import GradedNotebook, grade
 from lmcourse.grading.gradebook import environment
 from lmcourse.grading.sandbox import bubblewrap
 
+_MASKS = hasattr(signal, "pthread_sigmask")  # not on Windows
 _DIE_WITH_PARENT = 1
 _LOST = 5  # so many workers lost in a row, each with one submission: it is not the submissions
 _CONNECT_SECONDS = 20
@@ -76,17 +82,23 @@ class Workers:
                 try:
                     yield _Pool(number=self.workers, options={"max_nbytes": None, **hello})
                 finally:
-                    _dismiss()
+                    with _ctrl_c_waits():  # a second one: the first has been heard
+                        _dismiss()
         finally:
             warm_servers.close()
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Pool:
-    """What joblib is told of the workers."""
+    """What joblib is told of the workers.
+
+    Args:
+        run: whose processes those are that the workers keep warm, where others use them, too.
+    """
 
     number: int
     options: dict
+    run: str = ""
 
     def work(self, spec: AssignmentSpec, entries: Iterable[Entry], number: int | None = None):
         """(submission, answer) for each entry; ends by raising if a worker does."""
@@ -96,7 +108,7 @@ class _Pool:
             for index, entry in enumerate(entries):
                 submission = entry.read()
                 flying[index] = submission
-                yield delayed(_task)(spec, index, submission)
+                yield delayed(_task)(spec, index, submission, self.run)
 
         number = number or self.number
         # Read ahead by one for each worker: more would be lost with a worker that dies.
@@ -107,15 +119,12 @@ class _Pool:
             return_as="generator_unordered",
             **self.options,
         )
-        with _deaf():  # a worker inherits it: Ctrl-C is for this process to handle
-            answers = parallel(tasks())
-        try:
+        with contextlib.ExitStack() as ended:
+            with _ctrl_c_waits():
+                answers = parallel(tasks())
+                ended.callback(_close, answers)
             for index, answer in answers:
                 yield flying.pop(index), answer
-        finally:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                answers.close()
 
 
 @runtime_checkable
@@ -180,9 +189,18 @@ class _Taken:
             yield entry
 
 
-def _task(spec: AssignmentSpec, index: int, submission: Submission) -> tuple[int, GradedNotebook]:
+def _close(answers: Generator) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        answers.close()
+
+
+def _task(
+    spec: AssignmentSpec, index: int, submission: Submission, run: str
+) -> tuple[int, GradedNotebook]:
     if submission.problem:  # since the run began
         return index, GradedNotebook(problem=submission.problem)
+    warm_servers.claim(run)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return index, grade(spec, submission.student, submission.cells)
@@ -191,6 +209,8 @@ def _task(spec: AssignmentSpec, index: int, submission: Submission) -> tuple[int
 def _begin(parent: int, scratch: str) -> None:
     """What a worker does first: leave Ctrl-C to its parent, end with it, and keep no files."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if _MASKS:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # a cell, say, is stopped by it
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
         if os.getppid() != parent:
@@ -199,12 +219,25 @@ def _begin(parent: int, scratch: str) -> None:
 
 
 @contextlib.contextmanager
-def _deaf() -> Iterator[None]:
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _ctrl_c_waits() -> Iterator[None]:
+    """Until the block ends nothing is stopped half-way; then Ctrl-C does what it does.
+
+    Workers that start meanwhile inherit that it is blocked, until `_begin` has them ignore it.
+    """
+    if threading.current_thread() is not threading.main_thread():  # which alone hears signals
+        yield
+        return
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    masked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if _MASKS else set()
     try:
         yield
     finally:
+        if _MASKS:
+            signal.pthread_sigmask(signal.SIG_SETMASK, masked)
         signal.signal(signal.SIGINT, before)
+        if heard:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _dismiss() -> None:
@@ -232,13 +265,14 @@ def _cluster(address: str) -> Iterator[_Pool]:
             f"there is no Dask scheduler at {address} ({type(error).__name__}):"
             " start one with `dask scheduler`, and workers with `dask worker ADDRESS`"
         ) from error
+    run = uuid.uuid4().hex
     try:
         _inspect(client, address)
         with parallel_config(backend="dask", client=client):
-            yield _Pool(number=sum(client.ncores().values()), options={})
+            yield _Pool(number=sum(client.ncores().values()), options={}, run=run)
     finally:
         with contextlib.suppress(Exception):
-            client.run(warm_servers.close)
+            client.run(warm_servers.close, run)
         client.close()
 
 

@@ -161,25 +161,36 @@ def prove(
 # At most one for each thread, of the assignment that it grades: a sandbox ends with the thread
 # that started it, and a worker of a cluster may have several.
 _kept: dict[int, tuple[AssignmentSpec, WarmServers]] = {}
+_runs: dict[int, str] = {}  # for which run a thread grades, where a worker serves several
+_lock = threading.Lock()  # of both: a run that ends closes its own from another thread
+
+
+def claim(run: str) -> None:
+    """From now on this thread grades for this run; what it keeps does not end with another's."""
+    with _lock:
+        _runs[threading.get_ident()] = run
 
 
 def kept_for(spec: AssignmentSpec) -> WarmServers:
     """Those of this thread and assignment, started once and kept until another one is graded."""
     thread = threading.get_ident()
-    if thread not in _kept or _kept[thread][0] != spec:
-        _close(thread)
-        atexit.unregister(close)
-        atexit.register(close)
-        _kept[thread] = spec, WarmServers(spec)
-    return _kept[thread][1]
+    with _lock:
+        known, servers = _kept.get(thread, (None, None))
+        if servers is not None and known == spec:
+            return servers
+        fresh = WarmServers(spec)
+        _kept[thread] = spec, fresh
+    if servers is not None:
+        servers.close()
+    atexit.unregister(close)
+    atexit.register(close)
+    return fresh
 
 
-def close() -> None:
-    """End all that are kept."""
-    for thread in list(_kept):
-        _close(thread)
-
-
-def _close(thread: int) -> None:
-    if thread in _kept:
-        _kept.pop(thread)[1].close()
+def close(run: str | None = None) -> None:
+    """End all that are kept; with a run, those of threads that graded for it last."""
+    with _lock:
+        ended = [thread for thread in _kept if run is None or _runs.get(thread) == run]
+        closing = [_kept.pop(thread)[1] for thread in ended]
+    for servers in closing:
+        servers.close()

@@ -1,6 +1,9 @@
 """Workers that grade, die and are replaced: every submission gets its row, and nobody else's."""
 
+import os
+import signal
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ with warnings.catch_warnings():
     from lmcourse.grading.batch import workers
     from lmcourse.grading.batch.workers import WORKER_ENDED, Workers
     from lmcourse.grading.errors import FailureError
+    from lmcourse.grading.execution import warm_servers
     from lmcourse.grading.execution.submission import GradedNotebook
 
 from small_assignment import SPEC
@@ -77,6 +81,111 @@ def test_workers_that_always_end_stop_the_run():
         FailureError, match=r"before they have graded anything \(RuntimeError: a wor"
     ):
         answers(FakePool(always=True))
+
+
+class Refused(FakeEntry):
+    """Nothing of it runs: there is no sandbox in these tests."""
+
+    def read(self):
+        return Submission(student=self.student, problem="JSON is broken")
+
+
+def refused():
+    return [Refused(student=name, path=Path(name), assignment="tiny") for name in NAMES]
+
+
+@pytest.mark.parametrize("when", ["as the first worker starts", "as the workers are ended"])
+def test_ctrl_c_is_heard_while_workers_start_and_end(monkeypatch, when):
+    """It stops the run, as soon as nothing is left half-way; and it is not heard for ever."""
+    from joblib.externals.loky.backend.popen_loky_posix import Popen
+
+    begin, end, order = Popen._launch, workers._dismiss, []
+
+    def launch(self, process):
+        if when == "as the first worker starts" and "start" not in order:
+            os.kill(os.getpid(), signal.SIGINT)
+        order.append("start")
+        return begin(self, process)
+
+    def dismiss():
+        if when == "as the workers are ended":
+            os.kill(os.getpid(), signal.SIGINT)
+        end()
+        order.append("ended")
+
+    monkeypatch.setattr(Popen, "_launch", launch)
+    monkeypatch.setattr(workers, "_dismiss", dismiss)
+    before = signal.getsignal(signal.SIGINT)
+    answers = Workers(workers=2).grade(SPEC, refused())
+    graded = []
+    with pytest.raises(KeyboardInterrupt):
+        graded += answers
+    assert len(graded) == (0 if when == "as the first worker starts" else len(NAMES))
+    assert order == ["start", "start", "ended"]
+    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_workers_leave_ctrl_c_to_their_parent_and_what_they_start_can_be_stopped():
+    from joblib import Parallel, delayed
+
+    with Workers(workers=2)._pool() as pool, workers._ctrl_c_waits():
+        ask = [
+            delayed(signal.getsignal)(signal.SIGINT),
+            delayed(signal.pthread_sigmask)(signal.SIG_BLOCK, []),
+        ]
+        handler, blocked = Parallel(n_jobs=2, **pool.options)(ask)
+    assert handler == signal.SIG_IGN
+    assert signal.SIGINT not in blocked
+
+
+def test_what_a_run_ends_on_a_cluster_is_its_own(monkeypatch):
+    """The other's run has begun there and has not ended: its servers are in use."""
+    distributed = pytest.importorskip("distributed")
+    ended = []
+
+    class Servers(warm_servers.WarmServers):
+        def __init__(self, spec):
+            self.spec = spec
+
+        def close(self):
+            ended.append(self)
+
+    class Client:
+        """One worker, which is this process: a thread of it grades, another ends what is kept."""
+
+        def __init__(self, *_, **__):
+            pass
+
+        def ncores(self):
+            return {"tcp://one": 1}
+
+        def run(self, function, *args):
+            if function is warm_servers.close:
+                function(*args)
+            return {"tcp://one": []}
+
+        def close(self):
+            pass
+
+    def job(pool):
+        workers._task(SPEC, 0, Submission(student="ada"), pool.run)
+        return warm_servers.kept_for(SPEC)
+
+    monkeypatch.setattr(distributed, "Client", Client)
+    monkeypatch.setattr(workers, "_inspect", lambda *_: None)
+    monkeypatch.setattr(workers, "grade", lambda *_: GradedNotebook(notebook="{}"))
+    monkeypatch.setattr(workers, "parallel_config", lambda **_: warnings.catch_warnings())
+    monkeypatch.setattr(warm_servers, "WarmServers", Servers)
+    monkeypatch.setattr(warm_servers, "_kept", {})
+    monkeypatch.setattr(warm_servers, "_runs", {}, raising=False)
+    with ThreadPoolExecutor(1) as first, ThreadPoolExecutor(1) as second:
+        with workers._cluster("tcp://one") as one:
+            with workers._cluster("tcp://one") as other:
+                mine, theirs = first.submit(job, one).result(), second.submit(job, other).result()
+                assert mine is not theirs
+            assert ended == [theirs]
+        assert ended == [theirs, mine]
 
 
 def test_there_is_at_least_one_core():
