@@ -154,6 +154,7 @@ def proofs(monkeypatch):
 
     monkeypatch.setattr(warm_servers_module, "ForkServer", Server)
     monkeypatch.setattr(warm_servers_module, "prove", proved)
+    monkeypatch.setattr(warm_servers_module.bubblewrap, "require_unseen", lambda unseen: None)
     proofs.servers = servers
     return proofs
 
