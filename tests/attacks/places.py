@@ -39,6 +39,6 @@ for place in PLACES:
 @contextmanager
 def folder(places: tuple[str, ...], prefix: str = ODD) -> Iterator[Path]:
     """A folder with an odd name in the first of the places that may be written to."""
-    place = next(place for place in places if os.access(place, os.W_OK))
+    place = next((place for place in places if os.access(place, os.W_OK)), None)  # else temporary
     with tempfile.TemporaryDirectory(prefix=prefix, dir=place) as name:
         yield Path(name)

@@ -83,7 +83,7 @@ class Judge:
             self._author.open_test()
         assertions.take_award()
         signal.signal(signal.SIGALRM, self._out_of_time)
-        signal.setitimer(signal.ITIMER_REAL, seconds + _GRACE_SECONDS)
+        signal.setitimer(signal.ITIMER_REAL, self.link.deadline.look() + _GRACE_SECONDS)
         try:
             tree = ast.parse(source, _FILE)
             self._mentioned |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
@@ -103,9 +103,9 @@ class Judge:
 
     def _out_of_time(self, *_: Any) -> None:
         """The alarm; it may come at any moment, while an answer is awaited as well."""
-        next_look = self.link.deadline.next_look
-        if next_look > 0:  # the clock was faster than the processor
-            signal.setitimer(signal.ITIMER_REAL, next_look + _GRACE_SECONDS)
+        wait = self.link.deadline.look()
+        if wait > 0:  # the clock was faster than the processor
+            signal.setitimer(signal.ITIMER_REAL, wait + _GRACE_SECONDS)
             return
         raise self.link.out_of_time()
 
@@ -203,7 +203,7 @@ def serve(channel: socket.socket, request: dict) -> None:
                 judge = Judge(link, head["wanted"])
             judge.connect(link)
         elif head["op"] == "author":
-            frames.send(channel, _allowed(judge, head))
+            frames.send(channel, {**_allowed(judge, head), "number": head["number"]})
             continue
         else:
             reseed(head["seed"])
@@ -211,7 +211,7 @@ def serve(channel: socket.socket, request: dict) -> None:
             run = judge.test if head["op"] == "test" else judge.setup
             outcome = run(head["source"], *([head["seconds"]] if head["op"] == "test" else []))
         called = judge.called if judge else []
-        frames.send(channel, {**asdict(outcome), "called": called})
+        frames.send(channel, {**asdict(outcome), "called": called, "number": head["number"]})
 
 
 def _allowed(judge: Judge, head: dict) -> dict:

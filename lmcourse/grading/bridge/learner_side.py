@@ -9,6 +9,7 @@ may change all of it. What the judge learns is data that it compares itself.
 import builtins
 import os
 import select
+import signal
 import socket
 import traceback
 from collections.abc import Callable
@@ -48,9 +49,14 @@ class Service:
     """
 
     def __init__(self, link: socket.socket, names: dict[str, Any], defaults: Defaults):
-        self._link, self._names, self._defaults = link, names, defaults
+        self._names, self._defaults, self._process = names, defaults, os.getpid()
+        self._link, self._inbox = link, frames.Inbox(link)
         self._things: dict[int, Any] = {}
         self._current = 0
+
+    def answer_next(self) -> None:
+        """Answer the judge's next request."""
+        self.answer(*self._inbox.receive())
 
     def answer(self, head: dict, block: bytes) -> None:
         """Do what one request asks and send the result, data or handle; or the error."""
@@ -60,11 +66,13 @@ class Service:
         try:
             with self._defaults.around():
                 result = self._do(head, Unpacker(block, self._thing))
+                _end_of_a_child(self._process)
                 reply = {"seq": number, "value": packer.pack(result)}
             frames.send(self._link, reply, packer.blocks)
         except frames.ClosedError:
             raise
         except BaseException as error:  # SystemExit and KeyboardInterrupt are answers as well
+            _end_of_a_child(self._process)
             frames.send(self._link, {"seq": number, "error": _described(error)})
         finally:
             self._current = before
@@ -83,11 +91,13 @@ class Service:
         return self._ask({}, {"author": request})
 
     def _ask(self, head: dict, packed: dict[str, Any]) -> Any:
+        if os.getpid() != self._process:  # it and its parent would take each other's answers
+            raise RuntimeError("only the process of the notebook can ask the test, no child of it")
         packer = Packer(self._handle)
         parts = {name: packer.pack(value) for name, value in packed.items()}
         frames.send(self._link, {"seq": self._current, **head, **parts}, packer.blocks)
         while True:
-            head, block = frames.receive(self._link)
+            head, block = self._inbox.receive()
             if "op" not in head:
                 break
             self.answer(head, block)
@@ -189,25 +199,31 @@ def serve(
     channel: socket.socket, link: socket.socket, ready: shell.Shell, defaults: Defaults
 ) -> None:
     """Answer the grader (cells) and the judge (calls), until either has gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is meant for cells: `_run`
     service = Service(link, ready.user_ns, defaults)
     substitutes.connect(service)
-    this = os.getpid()
+    this, inbox = os.getpid(), frames.Inbox(channel)
     shell.take_streams(ready)
     while True:
         for sock in select.select([channel, link], [], [])[0]:
             try:
-                head, block = frames.receive(sock)
                 if sock is link:
-                    service.answer(head, block)
-                else:
-                    frames.send(channel, _for_grader(ready, defaults, head, block))
-            except KeyboardInterrupt:  # came a moment too late for the cell that it was meant for
-                continue
+                    service.answer_next()
+                    continue
+                head, block = inbox.receive()
+                said = _for_grader(ready, defaults, head, block)
+                _end_of_a_child(this)
+                frames.send(channel, {**said, "number": head["number"]})
             except (frames.ClosedError, WireError):
                 return
             finally:
-                if os.getpid() != this:  # a cell forked, and its child came out here
-                    os._exit(0)
+                _end_of_a_child(this)
+
+
+def _end_of_a_child(process: int) -> None:
+    """A cell or a call forked, and its child came out as well: only `process` may answer."""
+    if os.getpid() != process:
+        os._exit(0)
 
 
 def _for_grader(ready: shell.Shell, defaults: Defaults, head: dict, block: bytes) -> dict:
@@ -216,7 +232,23 @@ def _for_grader(ready: shell.Shell, defaults: Defaults, head: dict, block: bytes
         with open(head["name"], "wb") as file:
             file.write(block)
         return {"status": "ok"}
-    ran = shell.run_cell(ready, head["source"], head["limit"], store=head["store"])
+    ran = _run(ready, head)
     if head["locked"]:
         defaults.adopt()
     return ran | {"changed": defaults.changed()}
+
+
+def _run(ready: shell.Shell, head: dict) -> dict:
+    """Run a cell. Only meanwhile does the process hear of an interrupt.
+
+    One that comes when the cell has just ended would end the process, or cut its answer in two.
+    """
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return shell.run_cell(ready, head["source"], head["limit"], store=head["store"])
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except KeyboardInterrupt:  # at the last moment
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        return {"status": "error", "name": "KeyboardInterrupt", "outputs": ready.outputs.kept}

@@ -23,7 +23,7 @@ from lmcourse.grading.bridge.wire import Packer, Unpacker
 from lmcourse.grading.safe_text import scrub
 from lmcourse.grading.sandbox import frames
 from lmcourse.grading.sandbox.budgets import OUT_OF_TIME, Deadline, SharedDeadline
-from lmcourse.grading.sandbox.frames import ClosedError, WireError
+from lmcourse.grading.sandbox.frames import ClosedError, Inbox, WireError
 
 _Seconds = tuple[float, float]  # the processor's, and the clock's
 _ITEMS = 1_000_000
@@ -67,7 +67,8 @@ class Link:
         self.dead = ""
         self.author: Callable[..., Any] | None = None  # answers substitutes (`authors_answers`)
         self._learners = learners
-        self._sock, self._call_seconds, self._frames = sock, call_seconds, frames
+        self._sock, self._inbox = sock, Inbox(sock)
+        self._call_seconds, self._frames = call_seconds, frames
         self._number = 0
         self._functions: dict[int, Callable[..., Any]] = {}
         self.open_test(0.0)
@@ -106,16 +107,19 @@ class Link:
         total, since = self._waits  # read at once: an alarm may ask in the middle of a wait
         if since is None:
             return total
-        worked, clock = _now()
+        worked, clock = self._now()
         return total[0] + worked - since[0], total[1] + clock - since[1]
 
     def _waiting(self, exchange: Callable[..., Any], *args: Any) -> Any:
         """What `exchange` returns; until then we wait for the learner's code."""
-        self._waits = self._waits[0], _now()
+        self._waits = self._waits[0], self._now()
         try:
             return exchange(*args)
         finally:
             self._waits = self._waited(), None
+
+    def _now(self) -> _Seconds:
+        return time.process_time(), self.deadline.clock  # which is the clock without pauses
 
     def ask(
         self, op: str, packed: dict[str, Any] | None = None, data_only: bool = False, **plain: Any
@@ -168,7 +172,7 @@ class Link:
         """The answer to `number`; until it comes, the learner's code may call our functions."""
         while True:
             try:
-                head, block = self._waiting(frames.receive, self._sock, deadline)
+                head, block = self._waiting(self._inbox.receive, deadline)
             except WireError as error:
                 self.dead = "your code disturbed the connection"
                 raise Gone(f"{self.dead}: {error}") from None
@@ -176,15 +180,16 @@ class Link:
             if self._left < 0:
                 self.dead = "your code sent too many messages"
                 raise Gone(self.dead)
-            if head.get("seq") != number:  # invented, or of a call that is over
-                continue
-            if "author" in head and self.author is not None:
-                answer = self.author(head["author"], block, self._meaning)
-                self._send({"seq": number}, {"value": answer}, deadline)
-            elif "callback" in head:
-                self._call_back(head, block, number, deadline)
-            else:
-                return head, block
+            if head.get("seq") == number:  # otherwise invented, or of a call that is over
+                if "author" in head and self.author is not None:
+                    answer = self.author(head["author"], block, self._meaning)
+                    self._send({"seq": number}, {"value": answer}, deadline)
+                elif "callback" in head:
+                    self._call_back(head, block, number, deadline)
+                else:
+                    return head, block
+            if deadline.passed:  # only the answer itself may come at the last moment
+                raise TimeoutError
 
     def _read(self, form: Any, block: bytes, data_only: bool = False) -> Any:
         try:
@@ -261,10 +266,6 @@ class Link:
             kind = scrub(form.get("n"), 60)
             raise WireError(f"an object of type {kind}, where plain data must stand")
         return self._meaning(form)
-
-
-def _now() -> _Seconds:
-    return time.process_time(), time.monotonic()
 
 
 def answered(error: Exception, text: str) -> dict:

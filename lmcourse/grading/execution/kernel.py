@@ -8,8 +8,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from queue import Empty
 
@@ -19,13 +17,14 @@ from jupyter_client.manager import KernelManager
 
 from lmcourse.grading.execution.cell_results import CellResult, changed_settings
 from lmcourse.grading.safe_text import plain
-from lmcourse.grading.sandbox.budgets import spent
+from lmcourse.grading.sandbox.budgets import Deadline
 
 _KEPT = ("text/plain", "image/png", "image/jpeg")
 _SOCKET_NAME = 100  # characters; systems allow 103 to 107
 _CUT = "[more output was cut]\n"
 _OUTPUT_CHARS = 100_000  # kept of one cell's output
 SETUP_SECONDS = 120.0  # for Python to start, and for a locked cell that imports
+_POLL_SECONDS = 0.25  # from look to look
 _GRACE_SECONDS = 10.0  # between asking an endless loop to stop and ending its process
 # What the last test awarded; read after each cell, so that no award outlasts its cell.
 _AWARD = (
@@ -111,11 +110,19 @@ class Session:
         """Whether its process runs."""
         return self._manager.is_alive()
 
-    def run(self, source: str, seconds: float, *, remember: bool = True) -> CellResult:
+    def run(
+        self,
+        source: str,
+        seconds: float,
+        *,
+        remember: bool = True,
+        within: Deadline | None = None,
+    ) -> CellResult:
         """Run one cell.
 
         Args:
             seconds: of the processor's time.
+            within: a longer limit, of which this is a part.
             remember: keep the source in the history (`In`) that later cells can read.
         """
         outputs = _Outputs(_OUTPUT_CHARS)
@@ -128,10 +135,8 @@ class Session:
             user_expressions=_AFTER,
         )
         self._answer = None
-        finished = self._wait(
-            request, outputs, lambda: spent(seconds, clock.processor(), clock.passed())
-        )
-        if finished:
+        deadline = Deadline(seconds, within=within, processor=clock.processor)
+        if self._wait(request, outputs, deadline):
             ran = self._reply(request)
         elif self.alive:
             ran = self._stop(request, outputs)
@@ -144,21 +149,21 @@ class Session:
             ran.changed = after.changed
         return ran
 
-    def _wait(self, request: str, outputs: "_Outputs", spent: Callable[[], bool]) -> bool:
+    def _wait(self, request: str, outputs: "_Outputs", deadline: Deadline) -> bool:
         """Collect outputs until the cell is done; False if its time or its process is gone.
 
         Done is a cell when its outputs have ended, or, where the word of that was lost (the first
         ones of a process can be), some time after it has answered.
         """
-        lost = float("inf")  # when, by the clock, to wait for outputs no more
-        while time.monotonic() < lost and (self._answer is not None or not spent()):
+        limit = deadline  # then, of the outputs that come after the answer
+        while (wait := limit.look(_POLL_SECONDS)) > 0:
             try:
-                message = self._client.get_iopub_msg(timeout=0.25)
+                message = self._client.get_iopub_msg(timeout=wait)
             except Empty:
                 if not self.alive:
                     return False
-                if self._answer is None and self._answered(request, 0.0):
-                    lost = time.monotonic() + _GRACE_SECONDS
+                if limit is deadline and self._answered(request, 0.0):
+                    limit = Deadline(_GRACE_SECONDS)
                 continue
             if message["parent_header"].get("msg_id") != request:
                 continue
@@ -166,14 +171,13 @@ class Session:
             if message["msg_type"] == "status" and content.get("execution_state") == "idle":
                 return True
             outputs.add(message["msg_type"], content)
-        return self._answer is not None
+        return self._answered(request, 0.0)  # it may have come in the last wait
 
     def _stop(self, request: str, outputs: "_Outputs") -> CellResult:
         """Interrupt the cell, and end the process if it does not listen."""
         self._manager.interrupt_kernel()
-        end = time.monotonic() + _GRACE_SECONDS
         ran = CellResult(status="timeout")
-        if self._wait(request, outputs, lambda: time.monotonic() > end):
+        if self._wait(request, outputs, Deadline(_GRACE_SECONDS)):
             ran.trace = self._reply(request).trace
         elif self.alive:
             self._manager.shutdown_kernel(now=True)
@@ -186,13 +190,15 @@ class Session:
 
     def _answered(self, request: str, seconds: float) -> bool:
         """Whether the cell's answer has come, or comes within so many seconds."""
-        deadline = time.monotonic() + seconds
+        deadline = Deadline(seconds)
         while self._answer is None:
+            wait = deadline.look(_POLL_SECONDS)
             try:
-                left = max(0.0, deadline - time.monotonic())
-                message = self._client.get_shell_msg(timeout=left)
+                message = self._client.get_shell_msg(timeout=max(0.0, wait))
             except Empty:
-                return False
+                if wait <= 0:
+                    return False
+                continue
             if message["parent_header"].get("msg_id") == request:
                 self._answer = message["content"]
         return True
@@ -245,19 +251,15 @@ def _expression(said: object, name: str) -> str:
 
 
 class _Clock:
-    """The time since it was made: that of the clock, and that of a process's processor."""
+    """How long the processor has worked for a process since it was made."""
 
     def __init__(self, pid: int):
-        self._started = time.monotonic()
         try:
             self._process = psutil.Process(pid)
         except psutil.Error:
             self._process = None
         self._before = 0.0
         self._before = self.processor()
-
-    def passed(self) -> float:
-        return time.monotonic() - self._started
 
     def processor(self) -> float:
         try:

@@ -73,6 +73,7 @@ class SubmissionRun:
         self._locked: set[int] = set()  # which of them are the author's
         self._setups: list[str] = []
         self._instead: dict[int, str] = {}  # of cells that ended the process, what may run again
+        self._tried_again: set[int] = set()  # cells in which a process ended for the first time
 
     def __enter__(self) -> "SubmissionRun":
         return self
@@ -108,12 +109,27 @@ class SubmissionRun:
         """Run a cell of the learner's."""
         place = len(self._cells)
         try:
-            ran = self._execute(source, place) if self._ready() else _unrun(self._used_up())
+            ran = self._run_here(source, place)
+            if self._second_chance(place, ran):
+                ran = self._run_here(source, place)
         except SandboxError as error:
             ran = _unrun(str(error))
         self._cells.append(source)
         self._spare(place, ran)
         return ran
+
+    def _run_here(self, source: str, place: int) -> CellResult:
+        return self._execute(source, place) if self._ready() else _unrun(self._used_up())
+
+    def _second_chance(self, index: int, ran: CellResult) -> bool:
+        """Whether to run a cell again before it is blamed that the process ended in it.
+
+        It may have been an earlier cell that left something behind, or the judge that ended.
+        """
+        if ran.status != "died" or ran.message or index in self._tried_again:
+            return False
+        self._tried_again.add(index)
+        return True
 
     def run_setup(self, source: str) -> CellResult:
         """Run a locked cell that is no test, on both sides."""
@@ -210,7 +226,10 @@ class SubmissionRun:
             self._start_learner()
             for index, source in enumerate(self._cells):
                 source = self._instead.get(index, source)
-                if source and self._spare(index, self._execute(source, index, again=True)):
+                if not source:
+                    continue
+                ran = self._execute(source, index, again=True)
+                if self._second_chance(index, ran) or self._spare(index, ran):
                     self._end_learner()
                     break
         return False
@@ -236,6 +255,7 @@ class SubmissionRun:
                 deadline = Deadline(_ANSWER_SECONDS)
                 self._learner.ask({"op": "file", "name": name}, deadline, contents)
         except LOST as error:
+            self._end_learner()  # half of what the cells expect is no place to run them
             raise SandboxError(f"the files could not be placed: {type(error).__name__}") from None
 
     def _link_up(self) -> None:

@@ -5,7 +5,6 @@ Chapter: book/instructors/index.md
 
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from lmcourse.grading.execution import explanations, shared_process
 from lmcourse.grading.execution.cell_results import CellResult
 from lmcourse.grading.execution.kernel import SETUP_SECONDS, Session, SessionError
 from lmcourse.grading.outcomes import FAILED, PASSED, UNGRADED, TestOutcome
-from lmcourse.grading.sandbox.budgets import Budgets
+from lmcourse.grading.sandbox.budgets import Budgets, Deadline
 from lmcourse.grading.sandbox.withheld_functions import Withheld
 
 _CLOCK = 5  # times the seconds for the whole notebook, by the clock, restarts included
@@ -79,7 +78,7 @@ class _Run:
         self._total = _CLOCK * budgets.total_seconds
         self._session: Session | None = None
         self._instead: dict[int, str] = {}  # of cells that ended the process, what may run again
-        self._started = time.monotonic()
+        self._deadline = Deadline(self._total)
 
     def close(self) -> None:
         if self._session is not None:
@@ -89,7 +88,7 @@ class _Run:
     def cell(self, index: int) -> CellResult:
         try:
             ran = self._attempt(index)
-            if ran.status == "died" and self._cells[index].kind == "test":
+            if ran.status == "died":
                 # An earlier cell may have left something behind that ended the process just now.
                 ran = self._attempt(index)
         except SessionError as error:
@@ -99,22 +98,22 @@ class _Run:
         return ran
 
     def _attempt(self, index: int) -> CellResult:
-        if self._left() <= 0 or not self._ready(index):
+        if self._deadline.passed or not self._ready(index):
             return CellResult(status="unrun", message=self._used_up())
         return self._run(index)
 
     def _ready(self, index: int) -> bool:
         """A process in which the cells before `index` have run; False if no time was left."""
-        while self._session is None and self._left() > 0:
+        while self._session is None and self._deadline.look(SETUP_SECONDS) > 0:
             self._session = Session(self._folder)
             self._session.run(self._first, SETUP_SECONDS, remember=False)
             for earlier in range(index):
-                if self._session is None or self._left() <= 0:
+                if self._session is None or self._deadline.passed:
                     break
                 source = self._instead.get(earlier, self._cells[earlier].source)
                 if source and self._cells[earlier].kind != "test":
                     self._spare(earlier, self._run(earlier, source))
-        return self._session is not None and self._left() > 0
+        return self._session is not None and not self._deadline.passed
 
     def _spare(self, index: int, ran: CellResult) -> None:
         """Of a cell that ended its process, or would have, only a part runs again."""
@@ -125,12 +124,14 @@ class _Run:
 
     def _run(self, index: int, source: str | None = None) -> CellResult:
         """Run a cell, or what stands for it."""
-        cell, left = self._cells[index], self._left()
-        source = cell.source if source is None else source
-        own = self._seconds(cell.kind)
-        # A test's source stays out of the history.
-        ran = self._session.run(source, min(own, left), remember=cell.kind != "test")
-        if ran.status == "timeout" and left < own:  # not its own limit: nobody's failure
+        cell = self._cells[index]
+        ran = self._session.run(
+            cell.source if source is None else source,
+            self._seconds(cell.kind),
+            remember=cell.kind != "test",  # a test's source stays out of the history
+            within=self._deadline,
+        )
+        if ran.status == "timeout" and self._deadline.passed:  # not its own: nobody's failure
             ran = CellResult(status="unrun", message=self._used_up())
         if ran.status == "died" or not self._session.alive:
             self.close()
@@ -144,6 +145,3 @@ class _Run:
 
     def _used_up(self) -> str:
         return explanations.used_up(self._total)
-
-    def _left(self) -> float:
-        return self._started + self._total - time.monotonic()

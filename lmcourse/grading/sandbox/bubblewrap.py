@@ -75,10 +75,12 @@ def command(
     """
     options = ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/home"]
     options += [*_folder(namespaces.HOME), *_folder(namespaces.PROC), *_folder("/run/tmp")]
+    for folder in below_tmp():  # a mount of its own, to be closed by itself, and to be moved
+        options += [*_parents(folder), "--tmpfs", folder]
     options += [*_folder("/etc"), *_mounts(package, unseen)]
     options += [*_folder(_COURSE), "--ro-bind", str(package), f"{_COURSE}/lmcourse"]
     # Submissions of an ordinary user are that user: what one could write here, the next could read.
-    for folder in ("/dev", "/home", "/"):
+    for folder in ("/dev", "/home", *below_tmp(), "/"):
         options += ["--remount-ro", folder]
     options.append("--clearenv")
     for name, value in {**_ENVIRONMENT, **(environment or {})}.items():

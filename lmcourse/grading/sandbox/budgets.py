@@ -79,6 +79,11 @@ class Deadline:
     A shorter limit is never computed from what a longer one has left: it is given the longer one as
     `within`, and afterwards `used_up` of each says which of them it was.
 
+    Its clock runs only while somebody waits, and counts of each wait no more than was asked for
+    (`look`). So a pause – Ctrl-Z, a laptop that sleeps, a machine that is stopped – is nobody's
+    time. Of a wait whose end was slept through, half counts: there is always another look, for the
+    other side may have been stopped with us and go on only now.
+
     Args:
         seconds: by the clock, or, with `processor`, by the rule of `spent`.
         processor: tells how long the processor has worked for what is limited.
@@ -91,26 +96,47 @@ class Deadline:
         processor: Callable[[], float] | None = None,
     ):
         self._seconds, self._within, self._processor = seconds, within, processor
-        self._started = time.monotonic()
         self._before = processor() if processor else 0.0
+        self._clock, self._counted_at = 0.0, time.monotonic()
+        self._asked = 0.0  # what is left of the wait that goes on
 
-    @property
-    def next_look(self) -> float:
-        """When to look again, in seconds by the clock; zero or less when it has passed."""
-        own = self._next_look()
-        return own if self._within is None else min(own, self._within.next_look)
+    def look(self, at_most: float = math.inf) -> float:
+        """How long to wait until the next look, by the clock; zero or less when it has passed.
+
+        Who asks waits from now on, for so long at most. Short waits make a pause cheap.
+        """
+        limits = [self]
+        while limits[-1]._within is not None:
+            limits.append(limits[-1]._within)
+        wait = min(at_most, *(limit._left() for limit in limits))
+        for limit in limits:
+            limit._asked = max(0.0, wait)
+        return wait
 
     @property
     def passed(self) -> bool:
         """Whether this or one that it is within is used up."""
-        return self.next_look <= 0
+        return self.used_up or (self._within is not None and self._within.passed)
 
     @property
     def used_up(self) -> bool:
         """Which of the limits it was."""
-        return self._next_look() <= 0
+        return self._left() <= 0
 
-    def _next_look(self) -> float:
+    @property
+    def clock(self) -> float:
+        """The seconds of all waits so far."""
+        now = time.monotonic()
+        passed, self._counted_at = now - self._counted_at, now
+        counted = min(passed, self._asked)
+        if passed > self._asked + _LATE:
+            counted /= 2
+        self._asked = max(0.0, self._asked - passed)
+        self._clock += counted
+        return self._clock
+
+    def _left(self) -> float:
+        """How long to wait, as far as this limit alone is concerned."""
         used, clock = self._used()
         if self._processor is None:
             return self._seconds - clock
@@ -121,8 +147,7 @@ class Deadline:
 
     def _used(self) -> tuple[float, float]:
         """The seconds used so far: the processor's, and the clock's."""
-        clock = time.monotonic() - self._started
-        return (self._processor() - self._before if self._processor else 0.0), clock
+        return (self._processor() - self._before if self._processor else 0.0), self.clock
 
 
 class SharedDeadline(Deadline):
@@ -157,6 +182,7 @@ class SharedDeadline(Deadline):
 _THEIRS = 0.1  # the share of the time that the learner's code must have had to be at fault
 _TICK = 0.05  # seconds: so often at most
 _LOOK = 0.5  # where every moment could be the last
+_LATE = 1.0  # so late that the end of a wait was slept through
 
 
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100

@@ -10,7 +10,7 @@ nothing runs if one is there.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,12 +72,13 @@ class Inventory:
         Args:
             trees: of the sandbox, each with the folder of the machine that is shown there.
         """
-        return {
+        found = {
             os.path.join(inside, os.path.relpath(place.real, outside)): place.real
             for place in self.places
             for inside, outside in trees.items()
             if place.real != outside and Path(place.real).is_relative_to(outside)
         }
+        return {path: real for path, real in found.items() if not _is_covered(path, found, trees)}
 
     def facts(self) -> list[tuple[int, str, int, int]]:
         """Each place that is there: its number, its path, and by what it can be told from others.
@@ -93,6 +94,13 @@ class Inventory:
                     continue  # nothing is there, or nobody may look
                 found.append((number, path, facts.st_dev, facts.st_ino))
         return found
+
+
+def _is_covered(path: str, covers: Iterable[str], trees: Iterable[str]) -> bool:
+    """Whether a cover above lies over it, and no tree comes after that, which would show it."""
+    tree = max((one for one in trees if Path(path).is_relative_to(one)), key=len)
+    above = (one for one in covers if one != path and Path(path).is_relative_to(one))
+    return any(one != tree and Path(one).is_relative_to(tree) for one in above)
 
 
 NOTHING = Inventory()

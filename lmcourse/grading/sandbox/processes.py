@@ -42,6 +42,7 @@ class Process:
 
     def __init__(self, pidfd: int, account: int, channel: socket.socket):
         self._pidfd, self.channel = pidfd, channel
+        self._inbox, self._number = frames.Inbox(channel), 0
         self._meter = Meter.of(pidfd, account)
         self._started = time.monotonic()
 
@@ -62,12 +63,21 @@ class Process:
             ClosedError: it has ended.
             WireError: the answer cannot be read.
         """
-        frames.send(self.channel, head, [block], deadline)
+        self._send(head, deadline, block)
         return self.answer(deadline)
 
     def answer(self, deadline: Deadline) -> dict:
-        """Its next message; raises as `ask` does."""
-        return frames.receive(self.channel, deadline)[0]
+        """Its answer to the last message; raises as `ask` does.
+
+        Others are passed over: they come from a child that answers beside its parent, or too late.
+        What its keeper says of its memory has no number.
+        """
+        while True:
+            reply, _ = self._inbox.receive(deadline)
+            if reply.get("number") == self._number or reply.get("status") == "memory":
+                return reply
+            if deadline.passed:
+                raise TimeoutError
 
     def hand_over(
         self, head: dict, sock: socket.socket, other: "Process", deadline: Deadline
@@ -76,13 +86,17 @@ class Process:
 
         Raises as `ask` does.
         """
-        frames.send(self.channel, head, deadline=deadline)
+        self._send(head, deadline)
         meters = other._meter.descriptors if other._meter else []
         try:
             socket.send_fds(self.channel, [b"."], [sock.fileno(), *meters])
         except OSError:
             raise ClosedError from None
         return self.answer(deadline)
+
+    def _send(self, head: dict, deadline: Deadline, block: bytes = b"") -> None:
+        self._number += 1
+        frames.send(self.channel, {**head, "number": self._number}, [block], deadline)
 
     def interrupt(self) -> None:
         """Ask it to stop what it does, as Ctrl-C would."""

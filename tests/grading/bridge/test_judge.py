@@ -125,6 +125,35 @@ def test_a_call_that_does_not_end_fails_its_test(judged, times, spent):
     assert ended(judged("ask()", lambda question: times.pass_by(**spent))) == OUT_OF_TIME
 
 
+def test_a_pause_of_the_machine_in_a_call_costs_nothing(judged, times):
+    """Each answer comes only after it: the learner's process was stopped as well."""
+    paused = []
+
+    def stopped(question):
+        if paused and paused[-1] == question["seq"]:
+            return {"value": 1}
+        paused.append(question["seq"])
+        times.pass_by(clock=1000 * TEST_SECONDS)
+        return None
+
+    outcome = judged("for _ in range(10): ask()", stopped)
+    assert ended(outcome) == ("passed", ""), outcome
+    assert len(paused) == 10
+
+
+def test_a_pause_in_a_call_does_not_make_a_test_that_sleeps_the_learners(judged, times):
+    def stopped(question):
+        times.pass_by(clock=1000 * TEST_SECONDS)
+        return {"value": 1}
+
+    def alarm():
+        times.pass_by(clock=TEST_SECONDS)
+        signal.raise_signal(signal.SIGALRM)
+
+    outcome = judged("ask()\nwhile True: alarm()", stopped, alarm=alarm)
+    assert ended(outcome) == NOT_THEIRS, outcome
+
+
 def test_a_slow_test_that_now_and_then_calls_the_learner_blames_the_test(judged, times):
     """Its time is over in the middle of a call, in which no alarm has come."""
 

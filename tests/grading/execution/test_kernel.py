@@ -4,6 +4,8 @@ import os
 import signal
 import socket
 import tempfile
+import threading
+import time
 
 import pytest
 from sandbox_processes import meanwhile
@@ -89,6 +91,30 @@ def test_a_cell_whose_end_is_not_told_is_no_endless_loop(monkeypatch):
     rans = run("print('x')", "1 / 0", "y = 1")
     assert [ran.status for ran in rans] == ["ok", "error", "ok"]
     assert rans[0].outputs[0]["text"] == "x\n"
+
+
+def test_a_pause_costs_a_cell_nothing(monkeypatch, tmp_path):
+    """Of all that runs, for longer than a cell or even the notebook may take by the clock."""
+    begun, go_on = tmp_path / "begun", tmp_path / "go_on"
+    now, ahead, reads = time.monotonic, [0.0], []
+
+    def shifted():
+        if threading.current_thread() is threading.main_thread():
+            reads.append(ahead[0])
+        return now() + ahead[0]
+
+    monkeypatch.setattr(time, "monotonic", shifted)
+    with meanwhile(
+        lambda: wait_until(begun.exists),
+        lambda: ahead.append(ahead.pop() + 290.0),
+        lambda: wait_until(lambda: reads.count(290.0) > 10, 600.0),  # it has looked several times
+        go_on.touch,
+    ):
+        cell = f"import os, time\nopen({str(begun)!r}, 'w').close()\n"
+        cell += f"while not os.path.exists({str(go_on)!r}): time.sleep(0.01)"
+        budgets = Budgets(cell_seconds=20.0, total_seconds=50.0)
+        rans = run(cell, checked("1"), budgets=budgets)
+    assert [ran.status for ran in rans] == ["ok", "ok"]
 
 
 def test_no_process_is_left_behind(tmp_path):

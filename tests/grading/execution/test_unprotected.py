@@ -3,6 +3,7 @@
 import pytest
 from unprotected_runs import checked, run
 
+from lmcourse.grading.assignment.plan import CodeCell
 from lmcourse.grading.execution.cell_results import CellResult
 from lmcourse.grading.execution.kernel import SessionError
 from lmcourse.grading.execution.unprotected import outcome_of
@@ -73,7 +74,8 @@ def test_a_test_that_ends_the_process_does_not_end_the_next():
     assert [ran.status for ran in rans] == ["ok", "died", "ok"]
 
 
-def test_a_test_is_not_blamed_for_what_ended_the_process_from_before():
+@pytest.mark.parametrize("kind", ["test", "learner"])
+def test_no_cell_is_blamed_for_what_ended_the_process_from_before(kind):
     """A thread of an earlier cell ends the process once, in the middle of the test."""
     earlier = """
 import os, pathlib, threading, time
@@ -86,8 +88,8 @@ def end_once():
 if not ended.exists():
     threading.Thread(target=end_once).start()
 """
-    test = "first = not ended.exists()\nbegun.touch()\nwhile first: time.sleep(0.01)"
-    rans = run(earlier, checked(test), budgets=Budgets())
+    source = "first = not ended.exists()\nbegun.touch()\nwhile first: time.sleep(0.01)"
+    rans = run(earlier, CodeCell(kind=kind, source=source), budgets=Budgets())
     assert [ran.status for ran in rans] == ["ok", "ok"]
 
 

@@ -1,13 +1,17 @@
 """One worker's warm servers: proof first, then submission after submission, whatever dies."""
 
+import errno
+
 import pytest
 from sandbox_processes import SETUP, SMALL
 
 from lmcourse.grading.assignment.plan import CodeCell
+from lmcourse.grading.execution import warm_servers as warm_servers_module
 from lmcourse.grading.execution.assignment_spec import AssignmentSpec
 from lmcourse.grading.execution.sandboxed import SubmissionRun
 from lmcourse.grading.execution.warm_servers import WarmServers, prove
 from lmcourse.grading.outcomes import TestOutcome
+from lmcourse.grading.sandbox.processes import ForkServer
 from lmcourse.grading.sandbox.withheld_functions import Withheld
 
 TEST = "close(f(torch.ones(2, 3)), torch.ones(2, 3).softmax(-1))"
@@ -112,3 +116,85 @@ def test_what_the_reference_does_not_pass_nobody_fails(learners, judges):
     with SubmissionRun(learners, judges, SMALL, wanted=wanted, proven=proven) as submission_run:
         got = [submission_run.run(cell) for cell in cells(odd)]
     assert [outcome.verdict for outcome in got[2:]] == ["failed", "ungraded"]
+
+
+class Server(ForkServer):
+    """What a fork server is to those who keep it warm; nothing is started."""
+
+    alive = True
+
+    def __init__(self, *_, **__):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.alive = False
+
+
+class Proofs(list):
+    """With the servers on which they were tried."""
+
+
+@pytest.fixture
+def proofs(monkeypatch):
+    """What each proof comes to, first of all; one that is an error is raised."""
+    proofs, servers = Proofs(), []
+
+    def proved(*given, **_):
+        servers.append(given[:2])
+        proof = proofs.pop(0)
+        if isinstance(proof, Exception):
+            raise proof
+        return {name: TestOutcome(verdict=verdict) for name, verdict in proof.items()}
+
+    monkeypatch.setattr(warm_servers_module, "ForkServer", Server)
+    monkeypatch.setattr(warm_servers_module, "prove", proved)
+    monkeypatch.setattr(warm_servers_module.bubblewrap, "require_unseen", lambda unseen: None)
+    proofs.servers = servers
+    return proofs
+
+
+@pytest.fixture
+def kept():
+    spec = AssignmentSpec(reference=[], wanted=frozenset(), secret=b"a secret", budgets=SMALL)
+    with WarmServers(spec) as kept:
+        yield kept
+
+
+def test_servers_without_a_proof_are_not_kept(kept, proofs):
+    """Or a test that the author's own answers fail would fail everybody."""
+    proofs += [OSError(errno.EMFILE, "Too many open files"), *2 * [{"t": "failed", "u": "passed"}]]
+    with pytest.raises(OSError, match="Too many"):
+        kept._ready()
+    assert not any(server.alive for server in proofs.servers[0])
+    servers = kept._ready()
+    assert all(server.alive for server in servers)
+    assert (kept._proven, {*kept.proof}) == ({"u"}, {"t", "u"})
+    assert kept._ready() is servers  # and it was not proved once more
+    assert not proofs
+
+
+def test_what_the_machine_spoils_once_is_no_broken_test(kept, proofs):
+    proofs += [{"t": "ungraded", "u": "passed"}, {"t": "passed", "u": "ungraded"}]
+    kept._ready()
+    assert kept._proven == {"t", "u"}
+
+
+def test_a_server_that_cannot_be_started_leaves_no_other_behind(kept, proofs, monkeypatch):
+    started = []
+
+    class Full(Server):
+        def __init__(self, *_, **__):
+            if started:
+                raise OSError(errno.ENOMEM, "Cannot allocate memory")
+            started.append(self)
+
+    monkeypatch.setattr(warm_servers_module, "ForkServer", Full)
+    with pytest.raises(OSError, match="memory"):
+        kept._ready()
+    assert not started[0].alive

@@ -232,7 +232,7 @@ inside = (
     "import os, sys; sys.path.insert(0, '/opt/course/lmcourse/grading/sandbox')\\n"
     "import namespaces; namespaces.mount_proc(); namespaces.separate(0)\\n"
     "if os.fork() == 0:\\n"
-    "    namespaces.enclose(1 << 20, [])\\n"
+    f"    namespaces.enclose(1 << 20, {bubblewrap.below_tmp()})\\n"
     "    for place in sys.argv[1:]:\\n"
     "        try: open(place + '/mine', 'w'); print('wrote in', place)\\n"
     "        except OSError: pass\\n"
@@ -240,7 +240,7 @@ inside = (
     "os.wait()"
 )
 covered = sys.argv[1]
-places = [covered, "/home", "/dev", "/", "/run", "/usr", "/usr/lib", "/opt", "/learner"]
+places = [covered, sys.prefix, "/home", "/dev", "/", "/run", "/usr", "/usr/lib", "/opt", "/learner"]
 line = bubblewrap.command(
     [sys.executable, "-S", "-c", inside, *places],
     unseen=Inventory(places=(Place(path=bubblewrap.Path(covered)),)),
@@ -251,12 +251,19 @@ print(subprocess.run(line, capture_output=True, text=True).stdout)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_it_works_for_somebody_who_is_not_root(readable_by_all):
+@pytest.mark.parametrize("below_tmp", [False, True])
+def test_it_works_for_somebody_who_is_not_root(readable_by_all, tmp_path, below_tmp):
     """And what this one writes, the next submission, of the same user, does not find."""
     covered = next(path for path in sorted(Path("/usr/lib").iterdir()) if path.is_dir())
-    user = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    python, *options = readable_by_all["python"]
+    if below_tmp:
+        subprocess.run([python, "-m", "venv", "--without-pip", tmp_path / "env"], check=True)
+        (tmp_path / "env").chmod(0o777)
+        python = tmp_path / "env/bin/python"
+        assert str(python).startswith("/tmp/")
     done = subprocess.run(
-        [*user, *readable_by_all["python"], LOOK, str(covered)],
+        [*user, python, *options, LOOK, str(covered)],
         capture_output=True,
         text=True,
         env=readable_by_all["environment"],

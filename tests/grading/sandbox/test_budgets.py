@@ -37,29 +37,72 @@ def clock(monkeypatch):
 
 def test_a_deadline_by_the_processor_waits_for_a_busy_machine(clock):
     deadline = Deadline(2.0, processor=lambda: clock.worked)
-    assert deadline.next_look == 2.0
-    clock.now, clock.worked = 3.0, 0.5
-    assert deadline.next_look == 1.0  # then it would have slept for twice its seconds
-    clock.now = 9.0
-    assert deadline.next_look == 0.5
+    assert deadline.look() == 2.0
+    clock.now, clock.worked = 2.0, 0.5
+    assert deadline.look() == 1.5
+    clock.now = 3.5
+    assert deadline.look() == 0.5  # then it would have slept for twice its seconds
+    clock.now = 4.0
+    assert deadline.look() == 0.5
     clock.worked = 2.0
     assert deadline.passed
 
 
 def test_a_deadline_by_the_processor_ends_what_sleeps(clock):
     deadline = Deadline(2.0, processor=lambda: clock.worked)
-    clock.now = 3.99
-    assert 0 < deadline.next_look <= 0.1
-    clock.now = 4.0
+    for clock.now in (0.0, 2.0, 3.99):
+        assert not deadline.passed
+        assert deadline.look() > 0
+    assert deadline.look() <= 0.1
+    clock.now = 4.04
     assert deadline.passed
 
 
 def test_a_deadline_within_another_never_outlives_it(clock):
     outer = Deadline(1.0)
     inner = Deadline(5.0, within=outer, processor=lambda: clock.worked)
-    assert inner.next_look == 1.0
+    assert inner.look() == 1.0
     clock.now = 1.0
     assert inner.passed
+    assert (inner.used_up, outer.used_up) == (False, True)
+
+
+PAUSE = 10_000.0
+
+
+@pytest.mark.parametrize("at_work", [True, False])
+def test_a_pause_in_a_wait_is_nobodys_time(clock, at_work):
+    """Ten of them, as long as one likes; afterwards it has its time as before."""
+    outer = Deadline(40.0, processor=lambda: clock.worked)
+    deadline = Deadline(20.0, within=outer, processor=lambda: clock.worked)
+    for _ in range(10):
+        clock.now += deadline.look(1.0) + PAUSE
+        clock.worked += 0.5 if at_work else 0.0
+        assert not deadline.passed
+    assert deadline.clock <= 10.0
+    assert deadline.look() >= 15.0
+
+
+def test_what_is_no_wait_is_nobodys_time(clock):
+    """To start a process, say: it may take as long as it takes."""
+    deadline = Deadline(1.0)
+    clock.now += PAUSE
+    assert not deadline.passed
+    clock.now += deadline.look()
+    clock.now += PAUSE
+    assert deadline.clock <= 1.0
+
+
+def test_after_a_wait_that_was_slept_through_there_is_another_look(clock):
+    """The other side may have been stopped too, a moment before it would have answered."""
+    deadline = Deadline(2.0, processor=lambda: clock.worked)
+    clock.now += deadline.look()
+    assert deadline.clock == 2.0
+    clock.now += deadline.look() + PAUSE  # the last of its seconds
+    assert deadline.look() > 0.5
+    for _ in range(20):  # it ends nevertheless
+        clock.now += deadline.look() + PAUSE
+    assert deadline.passed
 
 
 def test_a_meter_counts_work_and_not_sleep():

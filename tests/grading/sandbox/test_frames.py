@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lmcourse.grading.safe_text import scrub
 from lmcourse.grading.sandbox import frames
 from lmcourse.grading.sandbox.budgets import Budgets, Deadline
-from lmcourse.grading.sandbox.frames import ClosedError, WireError, receive, send
+from lmcourse.grading.sandbox.frames import ClosedError, Inbox, WireError, receive, send
 
 
 @pytest.fixture
@@ -87,6 +87,43 @@ def test_a_byte_at_a_time_does_not_stretch_the_deadline(pair):
         thread.join()
 
 
+def test_what_has_come_when_the_deadline_passes_has_come(pair):
+    ours, theirs = pair
+    send(theirs, {"op": "x"}, [b"ab"])
+    assert receive(ours, Deadline(0.0)) == ({"op": "x"}, b"ab")
+
+
+def test_a_message_that_came_in_part_when_the_wait_ended_is_kept(pair):
+    """Wherever it was cut: the next wait has the rest, and the message after it."""
+    ours, theirs = pair
+    text = b'{"op":"x"}'
+    message = struct.pack(">II", len(text), 3) + text + b"abc"
+    inbox = Inbox(ours)
+    for cut in range(1, len(message)):
+        theirs.sendall(message[:cut])
+        with pytest.raises(TimeoutError):
+            inbox.receive(Deadline(0.0))
+        theirs.sendall(message[cut:])
+        assert inbox.receive(Deadline(0.0)) == ({"op": "x"}, b"abc")
+
+
+def test_a_byte_at_a_time_without_a_pause_does_not_stretch_the_deadline():
+    class Drip(socket.socket):
+        """There is always one more byte."""
+
+        def settimeout(self, seconds):
+            pass
+
+        def recv(self, size):
+            return b"\0" if self.left.pop() else b"\1"
+
+    with Drip() as drip:
+        drip.left = [0] * 10_000 + [0, 1, 1, 1]  # it begins with a length of 65,536
+        with pytest.raises(TimeoutError):
+            receive(drip, Deadline(0.0))
+        assert len(drip.left) > 9_000
+
+
 def test_a_side_that_does_not_read_does_not_stop_the_other(pair):
     with pytest.raises(TimeoutError):
         send(pair[0], {}, [b"x" * (8 << 20)], Deadline(0.2))
@@ -108,8 +145,8 @@ def test_a_message_that_is_too_large_is_not_sent(pair):
 
 def test_a_deadline_within_another_never_adds_to_it():
     outer = Deadline(1.0)
-    assert Deadline(5.0, within=outer).next_look <= 1
-    assert Deadline(0.1, within=outer).next_look <= 0.1
+    assert Deadline(5.0, within=outer).look() <= 1
+    assert Deadline(0.1, within=outer).look() <= 0.1
     assert Deadline(0.0).passed
 
 

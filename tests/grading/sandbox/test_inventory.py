@@ -104,6 +104,19 @@ def test_what_python_needs_is_shown_even_in_a_folder_that_is_covered(folders, mo
     assert bubblewrap.require_unseen(inventory(course)) is None
 
 
+def test_what_is_covered_with_its_folder_leaves_no_name(folders):
+    """A course's own folders and its gradebook, say: the course is covered, and that is all."""
+    course = next(folder for folder in folders if folder.parent == Path(PREFIX, "lib"))
+    (course / "solutions").mkdir()
+    unseen = inventory(course / "solutions", course, course / "a secret", course / "gradebook.db")
+    assert list(unseen.covered({f"{PREFIX}/lib": f"{PREFIX}/lib"})) == [str(course)]
+    assert run(f"import os; print(os.listdir({str(course)!r}))", unseen) == "[]\n"
+    # But what a folder shows again that Python needs is covered by itself.
+    shown = {"/usr/lib": "/usr/lib", "/usr/lib/me/env": "/usr/lib/me/env"}
+    wanted = ["/usr/lib/me", "/usr/lib/me/env/key"]
+    assert sorted(inventory(*wanted, "/usr/lib/me/key").covered(shown)) == wanted
+
+
 def test_a_folder_that_is_shown_under_two_names_is_covered_under_both(tmp_path):
     (tmp_path / "real/lib/course").mkdir(parents=True)
     (tmp_path / "alias").symlink_to("real")

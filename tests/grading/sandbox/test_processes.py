@@ -12,8 +12,10 @@ import pytest
 from sandbox_processes import SETUP, SMALL, descendants, shown
 from waiting import wait_until
 
-from lmcourse.grading.sandbox import bubblewrap
+from lmcourse.grading.sandbox import bubblewrap, frames
 from lmcourse.grading.sandbox.bubblewrap import SandboxError
+from lmcourse.grading.sandbox.budgets import Deadline
+from lmcourse.grading.sandbox.processes import Process
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -63,6 +65,22 @@ def test_a_limit_that_fails_stops_the_process_before_it_starts(learners, monkeyp
     monkeypatch.setattr(bubblewrap, "below_tmp", lambda: ["/tmp/nowhere"])
     with socket.socket() as other, pytest.raises(SandboxError, match="could not be enclosed"):
         learners.process(SMALL, 1, [other])
+
+
+def test_only_the_answer_to_the_last_message_is_taken():
+    ours, theirs = socket.socketpair()
+    pidfd, account = os.pidfd_open(os.getpid()), os.memfd_create("worked")
+    process = Process(pidfd, account, ours)
+    with theirs, ours:
+        for number in (0, 1, 1, 2):  # late, or twice: of a child that answers beside its parent
+            frames.send(theirs, {"number": number, "said": number})
+        assert process.ask({"op": "a"}, Deadline(5.0))["said"] == 1
+        assert process.ask({"op": "b"}, Deadline(5.0))["said"] == 2
+        assert [frames.receive(theirs)[0]["number"] for _ in range(2)] == [1, 2]
+        frames.send(theirs, {"status": "memory"})  # its keeper's
+        assert process.ask({"op": "c"}, Deadline(5.0)) == {"status": "memory"}
+    os.close(pidfd)
+    process._meter.close()
 
 
 def test_threads_may_ask_for_processes_one_after_the_other(submission_run, make_run):

@@ -5,14 +5,21 @@ All thirty notebooks are graded by `pytest -m large`; otherwise one of each kind
 
 import csv
 import json
+import os
+import random
 import re
+import signal
+import subprocess
+import time
 from html import escape
 from pathlib import Path
 
 import pytest
 from class_attention import ASSIGNMENT, BY_HAND, NOT, POINTS, TESTED, Classroom
+from class_small import command
 from forks import lmcourse
 from notebook_edits import source_of
+from waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 SOLUTION = ROOT / "solutions" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
@@ -52,9 +59,12 @@ def graded(learners, tmp_path_factory):
     done = lmcourse("grade", folder / "in", "-a", ASSIGNMENT, *options, cwd=ROOT)
     print(done.stdout)
     assert "Traceback" not in done.stdout + done.stderr, done.stderr
-    with (folder / "out" / "grades" / f"{ASSIGNMENT}.csv").open(encoding="utf-8-sig") as file:
-        rows = {row["student"]: row for row in csv.DictReader(file)}
-    return folder / "out", done, rows
+    return folder / "out", done, rows_of(folder / "out")
+
+
+def rows_of(out):
+    with (out / "grades" / f"{ASSIGNMENT}.csv").open(encoding="utf-8-sig") as file:
+        return {row["student"]: row for row in csv.DictReader(file)}
 
 
 def test_the_points_stated_here_are_those_of_the_headings(classroom):
@@ -77,15 +87,51 @@ def test_what_is_handed_out_is_what_the_solutions_give():
 
 def test_everyone_gets_what_is_deserved(learners, graded):
     _, _, rows = graded
-    got = {name: (row["total"], row["status"]) for name, row in rows.items()}
-    want = {
+    assert totals(rows) == deserved(learners)
+
+
+def totals(rows):
+    return {name: (row["total"], row["status"]) for name, row in rows.items()}
+
+
+def deserved(learners):
+    return {
         learner.student: (
             "" if learner.deserved is None else f"{learner.deserved:g}",
             learner.status,
         )
         for learner in learners
     }
-    assert got == want
+
+
+@pytest.mark.large
+def test_the_class_gets_the_same_from_a_grader_that_is_stopped_ten_times(classroom, tmp_path):
+    """Each time for longer than any of its cells may wait, wherever it happens to be."""
+    learners, out, seconds, draw = classroom.learners(), tmp_path / "out", 5, random.Random(0)
+    (tmp_path / "in").mkdir()
+    for learner in learners:
+        learner.hand_in(tmp_path / "in")
+    options = ("--output", out, "--seconds", seconds, "-n", 2)
+    call = command("grade", tmp_path / "in", "-a", ASSIGNMENT, *options)
+    with (tmp_path / "said").open("w") as said:
+        running = subprocess.Popen(call, cwd=ROOT, stdout=said, stderr=said, start_new_session=True)
+        stops, pages = 0, sum(learner.status != NOT for learner in learners)
+        for graded in sorted(draw.sample(range(pages - 2), 10)):
+            wait_until(
+                lambda graded=graded: (
+                    running.poll() is not None or len(list((out / "feedback").glob("*"))) >= graded
+                ),
+                1800.0,
+            )
+            time.sleep(draw.uniform(0.0, 2.0))
+            if running.poll() is None:
+                os.killpg(running.pid, signal.SIGSTOP)
+                time.sleep(2.5 * seconds)
+                os.killpg(running.pid, signal.SIGCONT)
+                stops += 1
+        running.wait()
+    assert stops == 10
+    assert totals(rows_of(out)) == deserved(learners)
 
 
 def test_each_lost_task_is_the_one_that_was_broken(learners, graded):

@@ -4,12 +4,14 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 
 import psutil
 import pytest
 from class_small import (
     CLASS,
     PATIENT,
+    command,
     grade,
     gradebook,
     graded_by,
@@ -108,6 +110,30 @@ def test_ctrl_c_shows_what_is_graded_and_the_next_run_goes_on(small_class, whole
     assert grade(root, out, *PATIENT).returncode == 1
     assert not {*first} & {*graded_by(out)}
     assert gradebook(out) == gradebook(whole[0])
+
+
+@pytest.mark.slow
+def test_a_pause_costs_nobody_a_point_and_is_nobodys_result(small_class, whole, tmp_path):
+    """Ctrl-Z in the middle of a cell, for longer than it may wait; its answer comes meanwhile."""
+    few, out, seconds = ("s00", "s01"), tmp_path / "out", 10
+    root, log = held_class(small_class, tmp_path, "s00", only=few), tmp_path / "said"
+    given = ("-a", "tiny", "--output", out, "--secret", root / "secret", "-n", 1)
+    call = command("grade", root / "in", *given, "--seconds", seconds)
+    with log.open("w") as said:
+        running = subprocess.Popen(
+            call, cwd=root, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True
+        )
+        wait_until(lambda: held(running) or running.poll() is not None)
+        os.killpg(running.pid, signal.SIGSTOP)
+        let_go(running)
+        time.sleep(2.5 * seconds)
+        os.killpg(running.pid, signal.SIGCONT)
+        running.wait()
+    assert "Traceback" not in log.read_text()
+    deserved = [row for row in gradebook(whole[0]) if row[0] in few]
+    assert gradebook(out) == deserved
+    grade(root, out, "--seconds", seconds)
+    assert (graded_by(out), gradebook(out)) == ([], deserved)  # that is what was kept
 
 
 def test_a_second_run_at_once_says_who_is_at_work(small_class, tmp_path):
