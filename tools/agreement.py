@@ -27,8 +27,7 @@ from tqdm import tqdm
 from traitlets.config import Config
 
 from lmcourse.grading.assignment.notebooks import read_cells, withheld_from
-from lmcourse.grading.assignment.plan import CodeCell, names_to_define, stated_plan
-from lmcourse.grading.assignment.repair import visible
+from lmcourse.grading.assignment.plan import CodeCell, names_to_define, stated_plan, visible
 from lmcourse.grading.bridge import assertions
 from lmcourse.grading.execution import shared_process
 from lmcourse.grading.execution.assignment_spec import AssignmentSpec

@@ -172,8 +172,13 @@ def names_to_define(plan: Sequence[Planned]) -> frozenset[str]:
                 f"a released cell must parse, got {error.msg} in line {error.lineno} of:\n"
                 f"{cell.source}"
             ) from None
-        found.update(*map(_defined, body))
+        found |= names_defined(body)
     return frozenset(found)
+
+
+def names_defined(body: Sequence[ast.stmt]) -> set[str]:
+    """The names that these statements define, without looking into functions and classes."""
+    return set().union(*map(_defined, body))
 
 
 def _defined(statement: ast.stmt) -> set[str]:
@@ -191,3 +196,21 @@ def hidden_from(source: str) -> int | None:
         if HIDDEN in line:
             return number
     return None
+
+
+def visible(source: str) -> str:
+    """A test cell's text without its hidden tests, as the learner has it."""
+    kept, hidden = [], False
+    for line in source.split("\n"):
+        if HIDDEN in line:
+            hidden = True
+        elif HIDDEN_END in line:
+            hidden = False
+        elif not hidden:
+            kept.append(line)
+    return "\n".join(kept)
+
+
+def as_released(planned: Planned) -> str:
+    """The text of a cell as it was handed out."""
+    return planned.source if hidden_from(planned.source) is None else visible(planned.source)

@@ -6,8 +6,9 @@ Chapter: book/instructors/index.md
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from lmcourse.grading.assignment import lost_labels
 from lmcourse.grading.assignment.notebooks import Cell, essential
-from lmcourse.grading.assignment.plan import HIDDEN, HIDDEN_END, Planned, hidden_from
+from lmcourse.grading.assignment.plan import Planned, as_released
 
 MISSING = "This cell was missing from the notebook that was handed in."
 
@@ -37,6 +38,9 @@ def repair(cells: Sequence[Cell], plan: Sequence[Planned]) -> Repaired:
         plan: in the order of the release.
     """
     repaired = Repaired(cells=[])
+    if (found := lost_labels.with_labels(cells, plan)) is not None:
+        cells = found
+        repaired.notes.append(lost_labels.FOUND)
     chosen = {p.name: _choose(p, cells, repaired) for p in plan}
     place_of = {index: name for name, index in chosen.items() if index is not None}
     planned = {p.name: p for p in plan}
@@ -55,22 +59,8 @@ def repair(cells: Sequence[Cell], plan: Sequence[Planned]) -> Repaired:
     return repaired
 
 
-def visible(source: str) -> str:
-    """A test cell's text without its hidden tests, as the learner has it."""
-    kept, hidden = [], False
-    for line in source.split("\n"):
-        if HIDDEN in line:
-            hidden = True
-        elif HIDDEN_END in line:
-            hidden = False
-        elif not hidden:
-            kept.append(line)
-    return "\n".join(kept)
-
-
 def _verbatim(cell: Cell, planned: Planned) -> bool:
-    released = planned.source if hidden_from(planned.source) is None else visible(planned.source)
-    return essential(cell.source) == essential(released)
+    return essential(cell.source) == essential(as_released(planned))
 
 
 def _choose(planned: Planned, cells: Sequence[Cell], repaired: Repaired) -> int | None:

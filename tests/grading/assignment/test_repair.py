@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from tiny_course import answered, solution
 
 from lmcourse.grading.assignment.notebooks import Cell, parse_cells
-from lmcourse.grading.assignment.plan import Planned, stated_plan
-from lmcourse.grading.assignment.repair import MISSING, repair, visible
+from lmcourse.grading.assignment.plan import Planned, stated_plan, visible
+from lmcourse.grading.assignment.repair import MISSING, repair
 
 
 def author_plan() -> list[Planned]:
@@ -164,6 +164,60 @@ def test_points_and_roles_are_the_plans_whatever_is_claimed():
     assert (own.points, own.is_test, own.locked) == (2.0, True, True)
 
 
+def unnamed(cells: list[Cell]) -> list[Cell]:
+    """As Colab and jupytext give a notebook back: each cell has its text, and none its name."""
+    return [replace(cell, claims={}, source=f"{cell.source}\n") for cell in cells]
+
+
+def test_a_notebook_that_lost_its_names_keeps_its_words_and_its_answers():
+    repaired = repair(unnamed(learners()), PLAN)
+    assert names(repaired) == [planned.name for planned in PLAN]
+    assert placed(repaired, "why").source == "Because it is so.\n"
+    assert "return 2 * x" in placed(repaired, "double").source
+    assert len(repaired.notes) == 1
+    assert "the names of the cells were lost" in repaired.notes[0]
+
+
+def test_without_names_cells_of_the_learner_s_own_stay_and_words_are_joined():
+    cells = learners()
+    cells.insert(at(cells, "double"), code("helper = 1"))
+    cells.insert(at(cells, "double") + 1, code("double(3)"))
+    cells.insert(0, Cell(kind="markdown", source="My name is Ada."))
+    cells.append(Cell(kind="markdown", source="And because of that."))
+    repaired = repair(unnamed(cells), PLAN)
+    order = names(repaired)
+    assert [name for name in order if name] == [planned.name for planned in PLAN]
+    i = order.index("double")
+    assert [repaired.cells[j].source for j in (i - 1, i + 1)] == ["helper = 1\n", "double(3)\n"]
+    words = "Because it is so. And because of that."
+    assert " ".join(placed(repaired, "why").source.split()) == words
+    assert repaired.cells[0].source == "My name is Ada.\n"
+
+
+def test_without_names_an_edited_test_a_moved_one_and_a_deleted_answer_are_made_good():
+    cells = learners()
+    cells[at(cells, "test_double")] = code("print('passed')", "test_double")
+    cells.insert(0, cells.pop(at(cells, "test_square")))
+    del cells[at(cells, "square")]
+    repaired = repair(unnamed(cells), PLAN)
+    order = [name for name in names(repaired) if name]
+    assert sorted(order) == sorted(BY_NAME)
+    assert order.index("square") < order.index("test_square")
+    assert "return 2 * x" in placed(repaired, "double").source
+    assert placed(repaired, "square").source == f"# {MISSING}"
+    assert "print('passed')\n" in [p.source for p in repaired.cells if not p.planned]
+    assert [note for note in repaired.notes if "missing" in note] == [
+        *("the cell test_double was missing", "the cell square was missing")
+    ]
+
+
+def test_where_one_name_is_left_the_others_are_missing():
+    """Somebody who renames a cell says something; who lost all names does not."""
+    cells = unnamed(learners())
+    cells[1] = replace(cells[1], claims={"grade_id": "setup"})
+    assert "the cell double was missing" in repair(cells, PLAN).notes
+
+
 DAMAGE = st.lists(
     st.tuples(
         st.sampled_from(["delete", "double", "move", "relabel", "edit", "extra"]),
@@ -175,8 +229,8 @@ DAMAGE = st.lists(
 
 
 @settings(max_examples=300, deadline=None)
-@given(DAMAGE)
-def test_after_any_damage_the_plan_holds(damage):
+@given(DAMAGE, st.booleans())
+def test_after_any_damage_the_plan_holds(damage, names_lost):
     """Every planned cell once, locked texts the author's, tests behind the answers above them."""
     cells = learners()
     for kind, i, j in damage:
@@ -195,6 +249,8 @@ def test_after_any_damage_the_plan_holds(damage):
             cells[i] = Cell(kind="code", source=f"edited = {j}", claims=cells[i].claims)
         else:
             cells.insert(i, code(f"extra = {j}"))
+    if names_lost:
+        cells = unnamed(cells)
     repaired = repair(cells, PLAN)
     order = names(repaired)
     for planned in PLAN:
@@ -208,7 +264,7 @@ def test_after_any_damage_the_plan_holds(damage):
     assert order.index("setup") < min(order.index("double"), order.index("square"))
     for cell in cells:  # no line of the learner's own is lost
         if cell.source.startswith(("extra", "edited")) and cell.label not in BY_NAME:
-            assert cell.source in [p.source for p in repaired.cells]
+            assert any(cell.source in p.source for p in repaired.cells)
 
 
 @pytest.mark.parametrize("name", [planned.name for planned in PLAN if planned.solution])

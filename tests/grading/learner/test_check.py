@@ -10,8 +10,8 @@ from notebook_edits import answer, cell_of, claims, delete, double, insert
 from tiny_course import answered, solution, split_solution
 
 from lmcourse.grading.assignment.notebooks import parse_cells
-from lmcourse.grading.assignment.plan import stated_plan
-from lmcourse.grading.assignment.repair import repair, visible
+from lmcourse.grading.assignment.plan import stated_plan, visible
+from lmcourse.grading.assignment.repair import repair
 from lmcourse.grading.errors import MisuseError
 from lmcourse.grading.learner.check import BY_HAND, FAILS, HOLDS, OPEN, WAITS, check, checksum
 from lmcourse.grading.learner.report_lines import report_lines
