@@ -85,6 +85,9 @@ class Entry:
         except OSError as error:
             problem = f"it cannot be read ({error.strerror})"
             return Submission(student=self.student, problem=problem)
+        except Exception as error:  # of a kind that nobody thought of; the class goes on
+            problem = f"it cannot be read ({type(error).__name__})"
+            return Submission(student=self.student, problem=problem)
 
 
 def collect(folder: Path, assignment: str) -> list[Submission]:
@@ -147,7 +150,15 @@ def _sorted_out(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def _is_entry(path: Path) -> bool:
-    return path.is_symlink() or path.is_dir() or path.suffix == ".ipynb"
+    return path.is_symlink() or _is_folder(path) or path.suffix == ".ipynb"
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether it is one; what cannot be looked at, on a disk that fails say, is none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _student(path: Path) -> str:
@@ -155,7 +166,7 @@ def _student(path: Path) -> str:
 
 
 def _raw_student(path: Path) -> str:
-    if path.is_dir() and not path.is_symlink():
+    if _is_folder(path) and not path.is_symlink():
         return path.name
     return path.stem if path.suffix == ".ipynb" else _ENDINGS.sub("", path.name) or path.name
 

@@ -159,7 +159,9 @@ def parse_cells(data: bytes) -> list[Cell]:
     cells = notebook.get("cells")
     if cells is None and isinstance(notebook.get("worksheets"), list):  # nbformat 3
         sheets = [sheet for sheet in notebook["worksheets"] if isinstance(sheet, dict)]
-        cells = [cell for sheet in sheets for cell in sheet.get("cells") or []]
+        on_each = [sheet.get("cells") or [] for sheet in sheets]
+        whole = all(isinstance(some, list) for some in on_each)
+        cells = [cell for some in on_each for cell in some] if whole else None
     if not isinstance(cells, list):
         raise NotebookError("it is JSON, but not a notebook: it has no list of cells")
     if len(cells) > NOTEBOOK_CELLS:

@@ -3,7 +3,6 @@
 Chapter: book/instructors/collecting.md
 """
 
-import contextlib
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from lmcourse.grading.assignment.handed_in import Entry, entries
-from lmcourse.grading.assignment.notebooks import NotebookError, digest, read_cells
+from lmcourse.grading.assignment.notebooks import NotebookError, digest
 from lmcourse.grading.errors import MisuseError
 from lmcourse.grading.lateness import time_formats
 from lmcourse.grading.reports import tables
@@ -87,24 +86,21 @@ def _time_of(
     else:
         source, read = "the file's own time", lambda: time_formats.file_time(notebook, zone)
     try:
-        return HandInTime(source=source, at=read(), digest=_digest(notebook))
-    except (ValueError, OSError) as error:
-        return HandInTime(source=source, problem=f"{source} {error}", digest=_digest(notebook))
+        return HandInTime(source=source, at=read(), digest=_digest(entry))
+    except Exception as error:  # of whatever kind: it is this learner's time alone
+        known = isinstance(error, ValueError | OSError)
+        why = str(error) if known else f"cannot be read ({type(error).__name__})"
+        return HandInTime(source=source, problem=f"{source} {why}", digest=_digest(entry))
 
 
-def _digest(notebook: Path) -> str:
-    try:
-        return digest(read_cells(notebook))
-    except (NotebookError, OSError):
-        return ""
+def _digest(entry: Entry) -> str:
+    submission = entry.read()
+    return "" if submission.problem else digest(submission.cells)
 
 
 def with_notebooks(
     found: Mapping[str, HandInTime], folder: Path, assignment: str
 ) -> dict[str, HandInTime]:
     """The times of a table, each with the notebook that lies in the folder now."""
-    digests = {}
-    for entry in entries(folder, assignment):
-        with contextlib.suppress(NotebookError, OSError):
-            digests[entry.student] = _digest(entry.notebook())
+    digests = {entry.student: _digest(entry) for entry in entries(folder, assignment)}
     return {name: replace(one, digest=digests.get(name, "")) for name, one in found.items()}

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lmcourse.grading.assignment import handed_in
 from lmcourse.grading.assignment.handed_in import collect, entries, ignored, shown
 from lmcourse.grading.assignment.notebooks import read_cells
 from lmcourse.grading.errors import MisuseError
@@ -131,6 +132,27 @@ def test_whatever_a_file_is_called_its_name_becomes_plain_text(tmp_path_factory,
     for line in [*said, *ignored(folder)]:
         assert line.isprintable(), line
         assert line.encode("utf-8").decode() == line
+
+
+def test_what_nobody_thought_of_is_one_learner_s_row(tmp_path, monkeypatch):
+    put(tmp_path / "ada.ipynb")
+    put(tmp_path / "ben.ipynb")
+    monkeypatch.setattr(handed_in, "read_cells", lambda path: {"ada.ipynb": []}[path.name])
+    assert problems(tmp_path) == {"ada": "", "ben": "it cannot be read (KeyError)"}
+
+
+def test_an_entry_that_cannot_be_looked_at_is_not_the_end(tmp_path, monkeypatch):
+    put(tmp_path / "ada.ipynb")
+    put(tmp_path / "stale.zip")
+    is_dir = Path.is_dir
+
+    def failing(path):
+        if path.name == "stale.zip":
+            raise OSError(116, "Stale file handle")
+        return is_dir(path)
+
+    monkeypatch.setattr(Path, "is_dir", failing)
+    assert [*problems(tmp_path)] == ["ada", "stale"]
 
 
 def test_two_names_never_become_one_learner(tmp_path):

@@ -207,6 +207,32 @@ def test_what_is_made_to_be_slow_to_read_is_read_in_one_pass(hostile):
     assert without_outputs(hostile) == hostile  # none of the lists ends
 
 
+KEYS = st.sampled_from(
+    ["cells", "worksheets", "cell_type", "source", "input", "code", "metadata", "nbgrader", "x"]
+)
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(KEYS, ANY_JSON, max_size=4))
+def test_any_json_is_cells_or_a_reason(notebook):
+    cells, said = [], ""
+    try:
+        cells = parse_cells(json.dumps(notebook).encode())
+    except NotebookError as error:
+        said = str(error)
+    assert not said or "not a notebook" in said or "nbformat 1" in said
+    assert all(isinstance(cell.source, str) and cell.kind in notebooks.KINDS for cell in cells)
+
+
+def test_worksheets_without_lists_of_cells_are_no_notebook():
+    with pytest.raises(NotebookError, match="it has no list of cells"):
+        parse_cells(b'{"worksheets": [{"cells": 5}]}')
+
+
 def test_the_digest_sees_what_counts():
     def of(source, **metadata):
         one = {"cell_type": "code", "source": source, "metadata": metadata}

@@ -74,6 +74,21 @@ def test_times_come_from_files_or_from_what_nbgrader_noted(tmp_path):
     ]
 
 
+def test_a_time_that_fails_in_a_way_of_its_own_is_one_learner_s(tmp_path, monkeypatch):
+    for name in ("ada", "ben"):
+        hand_in(tmp_path / f"{name}/tiny.ipynb", '{"cells": []}')
+    (tmp_path / "ben/timestamp.txt").write_text("2026-03-01 10:00 UTC")
+
+    def fails(*_):
+        raise KeyError("x")
+
+    monkeypatch.setattr(hand_in_times.time_formats, "stated_in", fails)
+    found = hand_in_times.times_from_files(tmp_path, "tiny")
+    assert (found["ada"].at, found["ben"].at) == (DUE, None)
+    assert found["ben"].problem == "nbgrader's timestamp.txt cannot be read (KeyError)"
+    assert found["ben"].digest == found["ada"].digest != ""
+
+
 def test_times_are_of_exactly_what_is_graded(tmp_path):
     """Where the intake refuses a learner, two notebooks say, there is no time either."""
     from lmcourse.grading.assignment.handed_in import collect
