@@ -19,6 +19,7 @@ def configure(c: Config) -> None:
         theirs + "AssignLatePenalties",
         theirs + "CheckCellMetadata",
     ]
+    c.ExportApp.plugin_class = "lmcourse.grading.nbgrader_steps.grade_export.MarkedExport"
     # nbgrader's own feedback would show hidden tests to learners, and run what they wrote.
     c.GenerateFeedback.exporter_class = (
         "lmcourse.grading.nbgrader_steps.feedback_exporter.FeedbackExporter"

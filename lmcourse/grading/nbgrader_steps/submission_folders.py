@@ -4,24 +4,28 @@ Chapter: book/instructors/sandbox.md
 
 Threat: nbgrader copies all that a submission's folder holds and reads its `timestamp.txt` before
 any step of ours. A link there brings in a file of the machine, a pipe stops the batch for ever, a
-file of holes fills the disk, a time that is none ends the command. So each folder is looked at
-first, and nbgrader gets to see another one, which holds nothing but what counts.
+file of holes fills the disk, a time that is none ends the command; so does a student id with the
+end of a line in it. So each folder is looked at first, by its name too, and nbgrader gets to see
+another one, which holds nothing but what counts.
 
 Threat: nbgrader writes to the gradebook and its folders while a run of `lmcourse` does. So it holds
 the same lock.
 """
 
 import contextlib
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from glob import glob
 from pathlib import Path
 from typing import Any
 
 from nbgrader.converters.base import NbGraderException
 from nbgrader.utils import parse_utc
 
+from lmcourse.grading.assignment.handed_in import STUDENT_ID, shown
 from lmcourse.grading.assignment.notebooks import NotebookError, read_plain_file
 from lmcourse.grading.errors import FailureError
 from lmcourse.grading.gradebook import lock
@@ -33,7 +37,9 @@ _TIME_BYTES = 200
 def guard(converter: Any) -> None:
     """Let nbgrader's `Autograde` look at each submission's folder first, and copy nothing of it.
 
-    And let it work only while the gradebook is its own: no run of `lmcourse` goes on beside it.
+    Who has a name that is no student id is left out and named; the others are graded, and then the
+    command fails, as it does after any submission that it could not grade. And it works only while
+    the gradebook is its own: no run of `lmcourse` goes on beside it.
     """
     prepare, register = converter.init_destination, converter.init_assignment
     convert, looks = converter.convert_notebooks, []
@@ -47,7 +53,7 @@ def guard(converter: Any) -> None:
             except FailureError as error:
                 converter.log.error("%s", error)
                 raise NbGraderException(str(error)) from None
-            convert()
+            _convert_the_named(converter, convert)
 
     def init_destination(assignment_id: str, student_id: str) -> bool:
         try:
@@ -68,6 +74,47 @@ def guard(converter: Any) -> None:
     converter.convert_notebooks = convert_notebooks
     converter.init_destination = init_destination
     converter.init_assignment = init_assignment
+
+
+def _convert_the_named(converter: Any, convert: Callable[[], None]) -> None:
+    odd = _leave_out(converter)
+    try:
+        convert()
+    finally:
+        for line in odd:
+            converter.log.error("%s", line)
+    if odd:
+        raise NbGraderException("; ".join(odd))
+
+
+def _leave_out(converter: Any) -> list[str]:
+    """Take out of nbgrader's list what it would stumble over; a line for each learner without."""
+    kept, odd = {}, []
+    course = converter.coursedir
+    # Names with brackets are patterns to nbgrader: it finds their folder, and no notebook in it.
+    there = glob(converter._format_source(course.assignment_id, course.student_id))
+    for source in {*converter.assignments, *there}:
+        notebooks = converter.assignments.get(source, [])
+        student = _student(converter, source)
+        if not STUDENT_ID.fullmatch(student):
+            odd.append(
+                f"{shown(student)} was not graded: the name is no student id (letters, digits,"
+                " . _ -, at most 64): rename it"
+            )
+        # A notebook beside the one that counts may be called anything.
+        elif plain := [path for path in notebooks if Path(path).name == shown(Path(path).name)]:
+            kept[source] = plain
+        elif notebooks:
+            odd.append(f"{student} was not graded: no notebook there has a name that can be read")
+    converter.assignments = kept
+    return sorted(odd)
+
+
+def _student(converter: Any, source: str) -> str:
+    """Whose folder it is, by the course's own structure; here a name may have several lines."""
+    pattern = converter._format_source("(?P<assignment_id>.*)", "(?P<student_id>.*)", escape=True)
+    found = re.fullmatch(pattern, source, re.DOTALL)
+    return found["student_id"] if found else source
 
 
 def refuse_oddities(folder: Path, handed_in: Path) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import warnings
 from types import SimpleNamespace
 
@@ -82,17 +83,22 @@ class Converter:
             root=str(submitted.parent),
             db_url=f"sqlite:///{submitted.parent}/gradebook.db",
             submitted_directory=str(submitted),
+            assignment_id="tiny",
+            student_id="*",
             format_path=lambda step, student, assignment: f"{step}/{student}/{assignment}",
         )
         self.notebooks = [f"{submitted}/ada/tiny/tiny.ipynb"]
+        self.assignments = {f"{submitted}/ada/tiny": self.notebooks}
         self.log = logging.getLogger("converter")
         self.saw = None
         self.done = []
 
-    def _format_source(self, assignment, student):
-        return f"{self.coursedir.submitted_directory}/{student}/{assignment}"
+    def _format_source(self, assignment, student, escape=False):
+        folder = self.coursedir.submitted_directory
+        return f"{re.escape(folder) if escape else folder}/{student}/{assignment}"
 
     def convert_notebooks(self):
+        self.saw = {**self.assignments}
         for student in ("ada", "ben"):
             if self.init_destination("tiny", student):
                 self.done.append(student)
@@ -177,3 +183,33 @@ def test_the_next_submission_is_not_begun_once_the_lock_is_lost(handed_in, caplo
         converter.convert_notebooks()
     assert converter.done == ["ada"]
     assert "was removed or replaced" in caplog.text
+
+
+ODD = ["a\nb", "c\x1b[31m", "d e", "-rf", "Lo\udc94sung", "<b>f</b>", "x" * 65]
+
+
+def test_a_name_that_is_no_student_id_is_left_out_and_the_others_are_graded(handed_in, caplog):
+    converter = Converter(handed_in)
+    ada = dict(converter.assignments)
+    converter.assignments |= {f"{handed_in}/{name}/tiny": ["x/tiny.ipynb"] for name in ODD}
+    (handed_in / "[b]x/tiny").mkdir(parents=True)  # in nbgrader's list it never was
+    guard(converter)
+    with pytest.raises(NbGraderException) as raised:
+        converter.convert_notebooks()
+    assert converter.saw == ada
+    lines = caplog.text.splitlines()
+    assert len(lines) == len(ODD) + 1
+    for line in [*lines, *str(raised.value).split("; ")]:
+        assert "was not graded: the name is no student id" in line
+        assert line.isprintable()
+
+
+def test_a_notebook_beside_the_one_that_counts_may_be_called_anything(handed_in):
+    converter = Converter(handed_in)
+    (source,) = converter.assignments
+    converter.assignments[source] = [
+        f"{source}/{name}.ipynb" for name in ("a\nb", "Lo\udc94sung", "tiny", "tiny copy")
+    ]
+    guard(converter)
+    converter.convert_notebooks()
+    assert converter.saw == {source: [f"{source}/tiny.ipynb", f"{source}/tiny copy.ipynb"]}
