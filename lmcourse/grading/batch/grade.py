@@ -46,6 +46,7 @@ from lmcourse.grading.reports.feedback import drop_feedback, write_feedback
 from lmcourse.grading.sandbox import bubblewrap
 from lmcourse.grading.sandbox.inventory import Inventory, of_course
 
+GONE = "there is nothing of this learner in the folder now"
 NOT_YET = "not graded yet: the run was stopped, and the same command goes on"
 
 
@@ -61,6 +62,7 @@ class Grader:
     ignored: list[str] = field(default_factory=list)
     require_lock: Callable[[], None] = lambda: None  # raises if the gradebook is no longer ours
     done: dict[Entry, Result] = field(default_factory=dict)
+    gone: list[Result] = field(default_factory=list)  # whom only the gradebook knows
 
     def grade(self, on_done: Callable[[Result], None] = lambda result: None) -> Class:
         """Grade all; `on_done` hears of each result as it comes.
@@ -81,6 +83,7 @@ class Grader:
             for submission, answer in team.grade(self.spec, waiting) if waiting else ():
                 result = self._answered(submission, answer, cache, recorder)
                 self._finish(by_student[submission.student], result, on_done)
+            self._mark_outdated(recorder)
         self.require_lock()  # for the reports
         return self.so_far()
 
@@ -94,7 +97,7 @@ class Grader:
             assignment=self.grading_run.assignment,
             output=self.grading_run.output,
             tasks=self.tasks,
-            results=results,
+            results=sorted([*results, *self.gone], key=lambda result: result.student),
             ignored=self.ignored,
         )
 
@@ -144,6 +147,37 @@ class Grader:
             why += f" ({where})" if not isinstance(error, OSError) else ""
         return Result(student=student, problem=why, ours=True)
 
+    def _mark_outdated(self, recorder: Recorder) -> None:
+        """Points of a notebook that is not in the folder now: the row says so, the gradebook too.
+
+        Nobody's points are taken away; but no list may pass them for those of the last hand-in.
+        """
+        rows: dict[str, list[Entry]] = {}
+        for entry in self.entries:
+            rows.setdefault(entry.student, []).append(entry)
+        for student, points in recorder.students().items():
+            own = rows.get(student, [])
+            refused = [entry for entry in own if self.done[entry].problem]
+            if own and not refused:
+                continue
+            says = f"the {points:g} points in the gradebook are of an earlier notebook, and wait"
+            says += f" for a person there{self._marked(student, recorder)}"
+            for entry in refused:
+                result = self.done[entry]
+                self.done[entry] = replace(result, problem=f"{result.problem}; {says}")
+            if not own:
+                self.gone.append(Result(student=student, problem=f"{GONE}; {says}", gone=True))
+
+    def _marked(self, student: str, recorder: Recorder) -> str:
+        """Nothing, or why the gradebook could not be told."""
+        try:
+            recorder.mark_outdated(student)
+        except FailureError:  # the gradebook is no longer ours: nobody's row
+            raise
+        except Exception as error:
+            return f" ({self._unwritten(student, 'that mark', error).problem})"
+        return ""
+
     def _finish(self, entry: Entry, result: Result, on_done: Callable[[Result], None]) -> None:
         result = days_late.noted(result, self.grading_run.output, self.grading_run.assignment)
         if not result.problem:
@@ -151,7 +185,7 @@ class Grader:
                 write_feedback(
                     self.grading_run.folder("feedback", result.student), result, self.tasks
                 )
-            except OSError as error:
+            except Exception as error:  # of whatever kind: it is this learner's page alone
                 result = self._unwritten(result.student, "the feedback", error)
         if result.problem and not result.ours and STUDENT_ID.fullmatch(result.student):
             # A page of an earlier hand-in would pass for this one's.

@@ -10,12 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from nbgrader.api import MissingEntry
+from sqlalchemy.exc import SQLAlchemyError
 
+from lmcourse import files
 from lmcourse.grading.assignment.course import Course, quiet_log, writable_folder
 from lmcourse.grading.assignment.notebooks import read_cells
 from lmcourse.grading.assignment.plan import Task, stated_plan, tasks
-from lmcourse.grading.errors import MisuseError
-from lmcourse.grading.gradebook.database import require_usable
+from lmcourse.grading.errors import FailureError, MisuseError
+from lmcourse.grading.gradebook.database import reason, require_usable
 from lmcourse.grading.gradebook.recorder import Recorder, locked
 from lmcourse.grading.gradebook.results import Class, GradingRun, Options, Result
 from lmcourse.grading.lateness import days_late
@@ -61,16 +63,25 @@ def class_from_gradebook(course: Course, assignment: str, output: Path | None) -
 def _row(row: dict, grading_run: GradingRun, found: list[Task], recorder: Recorder) -> Result:
     student, problem = row["student"], row["problem"]
     if problem:
-        return Result(student=student, problem=problem, pending=row.get("pending", False))
+        pending, gone = row.get("pending", False), row.get("gone", False)
+        return Result(student=student, problem=problem, pending=pending, gone=gone)
     try:
-        result = days_late.noted(
-            recorder.read_back(student), grading_run.output, grading_run.assignment
-        )
+        result = recorder.read_back(student)
     except (FileNotFoundError, MissingEntry):
-        raise MisuseError(
-            f"the graded notebook of {student} is missing in {grading_run.output}: grade again"
-        ) from None
-    write_feedback(grading_run.folder("feedback", student), result, found)
+        where = grading_run.folder("autograded", student)
+        return Result(student=student, problem=f"{where} is missing: grade again")
+    except SQLAlchemyError as error:  # not this learner's affair
+        raise FailureError(f"the gradebook cannot be read: {reason(error)}") from error
+    except Exception as error:
+        where = grading_run.folder("autograded", student)
+        why = f"{where} cannot be read ({type(error).__name__}): grade again"
+        return Result(student=student, problem=why)
+    result = days_late.noted(result, grading_run.output, grading_run.assignment)
+    try:
+        write_feedback(grading_run.folder("feedback", student), result, found)
+    except Exception as error:  # of whatever kind: it is this learner's page alone
+        why = f"the feedback could not be written ({files.reason(error)})"
+        return Result(student=student, problem=why)
     return replace(result, cells=[])
 
 
@@ -78,6 +89,10 @@ def _rows(before: Path) -> tuple[list[dict], list[str]]:
     """The learners of the report before this one, and what it ignored."""
     try:
         report = json.loads(before.read_text("utf-8"))
-        return report["students"], [str(line) for line in report.get("ignored", [])]
+        rows = [
+            {**row, "student": row["student"], "problem": row["problem"]}
+            for row in report["students"]
+        ]
+        return rows, [str(line) for line in report.get("ignored", [])]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise MisuseError(f"{before} is damaged: run lmcourse grade again") from None

@@ -112,7 +112,7 @@ def similar(
     """Which answers share text that was not handed out: pairs to look at, no proof of anything."""
     from lmcourse.files import write_file
     from lmcourse.grading.assignment.course import find_course
-    from lmcourse.grading.assignment.handed_in import collect
+    from lmcourse.grading.assignment.handed_in import collect, ignored
     from lmcourse.grading.assignment.notebooks import NotebookError, read_cells
     from lmcourse.grading.reports import similarity
     from lmcourse.grading.safe_text import plain
@@ -123,7 +123,8 @@ def similar(
         handed_out = read_cells(here.exercises / assignment / f"{assignment}.ipynb")
     except NotebookError as error:
         raise MisuseError(f"the release of {assignment}: {error}; run lmcourse release") from None
-    cells = {s.student: s.cells for s in collect(folder, assignment) if not s.problem}
+    handed_in, left_over = collect(folder, assignment), ignored(folder)
+    cells = {s.student: s.cells for s in handed_in if not s.problem}
     found = similarity.pairs(cells, handed_out, least=least / 100)
     text = [SAYS]
     for pair in found:
@@ -136,6 +137,12 @@ def similar(
     n = len(cells)
     tell(f"{len(found)} of {n * (n - 1) // 2} pairs share {least:g} % or more")
     tell(f"{path}\n{SAYS}")
+    unread = [f"not compared: {s.student}: {s.problem}" for s in handed_in if s.problem]
+    unread += [f"ignored: {line}" for line in left_over]
+    for line in unread:
+        tell(plain(line, 400))
+    if unread:
+        raise typer.Exit(1)
 
 
 def export(
@@ -168,6 +175,7 @@ def export(
         {
             "student": row["student"],
             "score": row["score"],
+            "problem": row.get("problem", ""),
             "open": any(grade["waiting"] for grade in row["grades"]),
             "notebook": row.get("notebook", ""),
         }
@@ -189,7 +197,7 @@ def export(
     contents = tables.for_people(table) if to == "plain" else table
     path = write_file(out / "grades" / f"{assignment}.{to}.csv", contents)
     for line in left_out:
-        tell(f"left out: {line}")
+        tell(plain(f"left out: {line}", 400))
     tell(f"{len(rows) - len(left_out)} of {len(rows)} exported: {path}")
 
 

@@ -23,6 +23,7 @@ from lmcourse.grading.cli.terminal import console, stop_once
 from lmcourse.grading.gradebook.results import Class, Result
 from lmcourse.grading.reports.class_report import (
     BY_HAND,
+    GONE,
     GRADED,
     NOT,
     PARTLY,
@@ -120,7 +121,7 @@ def show(graded: Class, paths: tuple[Path, Path], root: Path) -> None:
             style="bold red",
         )
     lines = [
-        f"{len(graded.results)} submissions: {words[GRADED] + words[BY_HAND]} graded,"
+        f"{len(graded.results) - words[GONE]} submissions: {words[GRADED] + words[BY_HAND]} graded,"
         f" {words[PARTLY]} partly, {words[NOT]} could not be graded.",
         f"scores    {paths[0]}",
         f"          {paths[1]}",
@@ -128,6 +129,8 @@ def show(graded: Class, paths: tuple[Path, Path], root: Path) -> None:
     ]
     if words[PENDING]:
         lines[0] += f" {words[PENDING]} not yet."
+    if words[GONE]:
+        lines[0] += f" {words[GONE]} in the gradebook are not in the folder now."
     if graded.kept:
         lines[0] += (
             f"\n{graded.kept} of them were graded by an earlier run and kept;"

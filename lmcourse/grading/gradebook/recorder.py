@@ -34,7 +34,7 @@ from traitlets.utils.importstring import import_item
 from lmcourse.files import restore_folder, write_folder
 from lmcourse.grading.assignment.handed_in import Submission
 from lmcourse.grading.execution.submission import is_test
-from lmcourse.grading.gradebook import lock
+from lmcourse.grading.gradebook import by_hand, lock
 from lmcourse.grading.gradebook.database import nbgraders_words_in
 from lmcourse.grading.gradebook.results import Grade, GradingRun, Result
 from lmcourse.grading.outcomes import PASSED, UNGRADED, TestOutcome
@@ -124,20 +124,38 @@ class Recorder:
         path = folder / f"{self._assignment}.ipynb"
         return self._result(student, nbformat.read(path, as_version=4))
 
+    def students(self) -> dict[str, float]:
+        """The learners whom the gradebook has points of, each with the sum."""
+        found = {
+            submission.student_id: float(submission.score)
+            for submission in self._gradebook.assignment_submissions(self._assignment)
+        }
+        self._gradebook.db.rollback()  # ends the transaction of a reader
+        return found
+
+    def mark_outdated(self, student: str) -> None:
+        """Let all points wait for a person that none has given: they are of an earlier notebook.
+
+        They stay where they are; `record` takes the mark away.
+        """
+
+        def mark() -> None:
+            for grade in self._row(student).grades:
+                if grade.manual_score is None:
+                    grade.needs_manual_grade = True
+
+        self._write(mark)
+
     def _row(self, student: str):
         """The learner's notebook in the gradebook."""
         return self._gradebook.find_submission_notebook(self._assignment, self._assignment, student)
 
-    def _same_text(self, student: str, digest: str) -> bool:
-        """Whether the notebook that was graded last is the one with this digest."""
+    def _seen(self, student: str) -> by_hand.Seen:
+        """What a person saw who graded the learner by hand."""
         folder = self._run.folder("autograded", student)
-        path = folder / f"{self._assignment}.ipynb"
-        try:
+        with contextlib.suppress(OSError):
             restore_folder(folder)
-            before = json.loads(path.read_text("utf-8"))["metadata"]["lmcourse"]["digest"]
-        except (OSError, ValueError, KeyError, TypeError):
-            return False
-        return before == digest
+        return by_hand.seen_in(folder / f"{self._assignment}.ipynb")
 
     def _tried(self, work: Callable[[], _T]) -> _T:
         """What `work` returns, after some tries if the database refuses for now."""
@@ -188,11 +206,12 @@ class Recorder:
 
         What a person decided of the same text holds.
         """
-        same = self._same_text(student, nb.metadata.lmcourse.digest)
+        seen = self._seen(student)
         self._gradebook.update_or_create_student(student)
         submission = self._gradebook.update_or_create_submission(self._assignment, student)
-        row = self._row(student)
-        outcomes = nb.metadata.lmcourse.outcomes
+        row, ours = self._row(student), nb.metadata.lmcourse
+        ours["asked_again"] = by_hand.doubtful(row.grades, seen, nb)
+        decided = by_hand.decided(row.grades, seen, nb)
         cells = {
             cell.metadata.nbgrader.grade_id: cell
             for cell in nb.cells
@@ -202,15 +221,14 @@ class Recorder:
             cell = cells.get(grade.name)
             if cell is None or not cell.metadata.nbgrader.grade:
                 continue
-            decided = same and grade.manual_score is not None and not grade.needs_manual_grade
             if is_test(cell):
-                save_outcome(grade, TestOutcome(**outcomes.get(grade.name, {})))
+                save_outcome(grade, TestOutcome(**ours.outcomes.get(grade.name, {})))
             else:
                 grade.auto_score, _ = determine_grade(cell)
                 grade.needs_manual_grade = (
                     grade.auto_score is None or grade.manual_score is not None
                 )
-            if decided:
+            if grade.name in decided:
                 grade.needs_manual_grade = False
         for comment in row.comments:
             if (cell := cells.get(comment.name)) is not None:
@@ -218,7 +236,7 @@ class Recorder:
                 blank = own.checksum == compute_checksum(cell) and not own.task
                 comment.auto_comment = "No response." if blank else None
         row.late_submission_penalty = self._late_penalty(student, submission, row)
-        if not same:
+        if seen.digest != ours.digest:
             self._gradebook.db.flush()  # under the old ids
             for grade in row.grades:
                 grade.id = new_uuid()
@@ -265,10 +283,16 @@ class Recorder:
             )
             for grade in row.grades
         ]
+        notes = [*ours.get("notes", []), *by_hand.notes(row.grades, ours.get("asked_again", {}))]
+        if row.late_submission_penalty:
+            notes.append(
+                f"nbgrader's own rule takes {row.late_submission_penalty:g} points off its score"
+                " for lateness; here they are not taken off"
+            )
         result = Result(
             student=student,
             grades=grades,
-            notes=list(ours.get("notes", [])),
+            notes=notes,
             cells=[dict(cell) for cell in nb.cells],
             digest=str(ours.get("digest", "")),
             sandbox=bool(ours.get("sandbox", False)),

@@ -52,6 +52,7 @@ class Result:
     sandbox: bool = True  # whether the code ran in it
     kept: bool = False  # graded by an earlier run, and not again
     pending: bool = False  # its turn has not come: the run was stopped
+    gone: bool = False  # the gradebook knows the learner, the folder does not
 
     @property
     def score(self) -> float:

@@ -17,13 +17,15 @@ from lmcourse.grading.reports import tables
 from lmcourse.grading.safe_text import gist, plain
 
 GRADED, BY_HAND, PARTLY, NOT = "graded", "hand grading", "partly graded", "could not be graded"
-PENDING = "not yet"
+PENDING, GONE = "not yet", "gone"
 
 
 def status(result: Result) -> str:
     """One word for a row."""
     if result.pending:
         return PENDING
+    if result.gone:
+        return GONE
     if result.problem:
         return NOT
     if result.ungraded:
@@ -40,6 +42,22 @@ def reason(result: Result, tasks: list[Task]) -> str:
     return "; ".join([*waiting, *result.notes])
 
 
+def rows_of(graded: Class) -> list[Result]:
+    """The learners' rows; one that cannot be told says so, and does not cost the others theirs."""
+    return [_tellable(result, graded.tasks) for result in graded.results]
+
+
+def _tellable(result: Result, tasks: list[Task]) -> Result:
+    try:
+        _for_screen(result, tasks)
+        _for_people(result, tasks, 0.0)
+        json.dumps(_for_programs(result, tasks))
+    except Exception as error:
+        why = f"the row could not be written ({type(error).__name__}): grade again"
+        return Result(student=plain(str(result.student), 200), problem=why, ours=True)
+    return result
+
+
 def class_table(graded: Class) -> Table:
     """A row for each learner."""
     table = Table(title=f"{graded.assignment}: {graded.points:g} points", title_justify="left")
@@ -48,27 +66,29 @@ def class_table(graded: Class) -> Table:
     table.add_column("by hand", justify="right")
     table.add_column("status")
     table.add_column("why, and what was mended", overflow="fold", max_width=100)
-    for result in graded.results:
-        by_hand = sum(grade.of for grade in result.by_hand)
+    for result in rows_of(graded):
         style = "" if result.complete else "yellow"
-        cells = (
-            plain(result.student, 64),
-            "–" if result.problem else f"{result.score:g}",
-            f"{by_hand:g}" if by_hand else "",
-            f"{status(result)} (kept)" if result.kept else status(result),
-            gist(plain(reason(result, graded.tasks), 400)),
-        )
-        table.add_row(*[Text(cell, style=style) for cell in cells])
+        table.add_row(*[Text(cell, style=style) for cell in _for_screen(result, graded.tasks)])
     return table
+
+
+def _for_screen(result: Result, tasks: list[Task]) -> list[str]:
+    """A row of the table on the screen."""
+    by_hand = sum(grade.of for grade in result.by_hand)
+    return [
+        plain(result.student, 64),
+        "–" if result.problem else f"{result.score:g}",
+        f"{by_hand:g}" if by_hand else "",
+        f"{status(result)} (kept)" if result.kept else status(result),
+        gist(plain(reason(result, tasks), 400)),
+    ]
 
 
 def statistics(graded: Class) -> list[dict]:
     """For each task: how many were graded, their mean, how many have full marks and none."""
-    rows = []
+    rows, results = [], rows_of(graded)
     for task in graded.tasks:
-        scores = [
-            points for result in graded.results if (points := task_points(result, task)) is not None
-        ]
+        scores = [points for result in results if (points := task_points(result, task)) is not None]
         rows.append(
             {
                 "task": task.label,
@@ -117,18 +137,20 @@ def write_reports(graded: Class) -> tuple[Path, Path]:
 def as_csv(graded: Class) -> str:
     """A row for each learner: points per task, total, maximum, status and reason."""
     labels = [task.label for task in graded.tasks]
-    rows = [
-        [
-            result.student,
-            *[task_points(result, task) for task in graded.tasks],
-            None if result.problem else result.score,
-            graded.points,
-            status(result),
-            reason(result, graded.tasks),
-        ]
-        for result in graded.results
-    ]
+    rows = [_for_people(result, graded.tasks, graded.points) for result in rows_of(graded)]
     return tables.as_csv(["student", *labels, "total", "maximum", "status", "reason"], rows)
+
+
+def _for_people(result: Result, tasks: list[Task], maximum: float) -> list:
+    """A row of the table in a file."""
+    return [
+        result.student,
+        *[task_points(result, task) for task in tasks],
+        None if result.problem else result.score,
+        maximum,
+        status(result),
+        reason(result, tasks),
+    ]
 
 
 def as_dict(graded: Class) -> dict:
@@ -139,19 +161,22 @@ def as_dict(graded: Class) -> dict:
         "unprotected": graded.unprotected,
         "ignored": graded.ignored,
         "tasks": statistics(graded),
-        "students": [
-            {
-                "student": plain(result.student, 200),
-                "status": status(result),
-                "kept": result.kept,
-                "pending": result.pending,
-                "score": None if result.problem else result.score,
-                "problem": result.problem,
-                "reason": plain(reason(result, graded.tasks)),
-                "grades": [dataclasses.asdict(grade) for grade in result.grades],
-                "notes": result.notes,
-                "notebook": result.digest,
-            }
-            for result in graded.results
-        ],
+        "students": [_for_programs(one, graded.tasks) for one in rows_of(graded)],
+    }
+
+
+def _for_programs(result: Result, tasks: list[Task]) -> dict:
+    """All that is known of a learner."""
+    return {
+        "student": plain(result.student, 200),
+        "status": status(result),
+        "kept": result.kept,
+        "pending": result.pending,
+        "gone": result.gone,
+        "score": None if result.problem else result.score,
+        "problem": plain(result.problem),
+        "reason": plain(reason(result, tasks)),
+        "grades": [dataclasses.asdict(grade) for grade in result.grades],
+        "notes": [plain(note) for note in result.notes],
+        "notebook": result.digest,
     }

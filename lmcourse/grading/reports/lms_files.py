@@ -42,7 +42,8 @@ def table(
     """The file's text, and who is not in it and why.
 
     Args:
-        rows: each with `student`, `score` (None: not graded) and `open` (a person is waited for).
+        rows: each with `student`, `score` (None: not graded, and `problem` says why) and `open` (a
+            person is waited for).
     """
     if ids is None and _WANTED[kind]:
         wanted = ", ".join(("student", *_WANTED[kind]))
@@ -51,7 +52,8 @@ def table(
     for row in rows:
         student = str(row["student"])
         if row["score"] is None:
-            left_out.append(f"{student}: not graded")
+            why = f" ({row['problem']})" if row.get("problem") else ""
+            left_out.append(f"{student}: not graded{why}")
         elif row["open"]:
             left_out.append(f"{student}: waits for a person")
         elif ids is not None and student not in ids:

@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from graded_notebooks import graded
 from tiny_course import make_course
 
 with warnings.catch_warnings():
@@ -17,7 +18,10 @@ with warnings.catch_warnings():
     from lmcourse.grading.batch.graded_class import class_from_gradebook
     from lmcourse.grading.errors import FailureError, MisuseError
     from lmcourse.grading.gradebook import lock
-    from lmcourse.grading.gradebook.results import Options, Result
+    from lmcourse.grading.gradebook.recorder import Recorder
+    from lmcourse.grading.gradebook.results import GradingRun, Options, Result
+    from lmcourse.grading.reports import lms_files
+    from lmcourse.grading.reports.class_report import as_dict, write_reports
 
 HOLDER = """
 import pathlib, sys
@@ -109,3 +113,88 @@ def test_a_file_where_a_learner_s_folder_should_be_is_that_learner_s_row(root):
         for result in (Result(student="ada"), Result(student="ada", problem="JSON is broken")):
             grader._finish(entry, result, lambda result: None)
             assert grader.done[entry].problem
+
+
+def record(run: GradingRun, *students: str) -> None:
+    """They were graded by an earlier run: 5 points for their tests."""
+    with Recorder(run) as recorder:
+        for student in students:
+            recorder.record(*graded(run, student))
+
+
+def waiting(run: GradingRun, student: str) -> list[str]:
+    with Recorder(run) as recorder:
+        return [grade.name for grade in recorder.read_back(student).grades if grade.waiting]
+
+
+def test_points_of_an_earlier_notebook_are_marked_in_report_gradebook_and_export(root):
+    """ada hands in a broken notebook, ben is gone, cleo has never been graded."""
+    hand_in(root, "cleo")
+    for student in ("ada", "cleo"):
+        (root / "in" / student / "tiny.ipynb").write_text("{")
+    with prepare(find_course(root), "tiny", root / "in", None, UNPROTECTED) as grader:
+        record(grader.grading_run, "ada", "ben")
+        assert waiting(grader.grading_run, "ben") == ["why"]
+        done = grader.grade()
+        write_reports(done)
+        for student in ("ada", "ben"):
+            assert waiting(grader.grading_run, student) == ["test_double", "test_square", "why"]
+    says = "the 5 points in the gradebook are of an earlier notebook, and wait for a person there"
+    with class_from_gradebook(find_course(root), "tiny", None) as again:
+        for one in (done, again):
+            rows = {row["student"]: row for row in as_dict(one)["students"]}
+            assert [*rows] == ["ada", "ben", "cleo"]
+            assert [row["score"] for row in rows.values()] == [None] * 3
+            assert [row["status"] for row in rows.values()] == [
+                *("could not be graded", "gone", "could not be graded")
+            ]
+            assert "JSON is broken" in rows["ada"]["problem"]
+            assert [says in row["problem"] for row in rows.values()] == [True, True, False]
+            assert not one.complete
+    exported, left_out = lms_files.table(
+        "plain", "tiny", 6.0, [{**row, "open": False} for row in rows.values()], None
+    )
+    assert exported == "student,tiny,maximum\n"
+    assert [says in line for line in left_out] == [True, True, False]
+
+
+def test_a_mark_that_cannot_be_made_is_said_and_stops_nobody(root, monkeypatch):
+    with prepare(find_course(root), "tiny", root / "in", None, UNPROTECTED) as grader:
+        record(grader.grading_run, "ben", "cleo")
+        (root / "in/ada/tiny.ipynb").write_text("{")
+
+        def refuse(recorder, student):
+            raise OSError(28, "")
+
+        monkeypatch.setattr(Recorder, "mark_outdated", refuse)
+        problems = {result.student: result.problem for result in grader.grade().results}
+    assert [*problems] == ["ada", "ben", "cleo"]
+    for student in ("ben", "cleo"):
+        assert "(that mark could not be written: the disk is full" in problems[student]
+
+
+def test_one_learner_s_damaged_notebook_is_one_row_of_the_report(root):
+    """Missing, no JSON, no notebook, no place for the page: each is said, the others are there."""
+    broken = {"ben": None, "cleo": "{", "dan": "[1]", "eve": "page"}
+    course = find_course(root)
+    with prepare(course, "tiny", root / "in", None, UNPROTECTED) as grader:
+        record(grader.grading_run, "ada", *broken)
+    for student, text in broken.items():
+        path = root / "autograded" / student / "tiny/tiny.ipynb"
+        if text is None:
+            path.unlink()
+        elif text == "page":
+            (root / "feedback").mkdir(exist_ok=True)
+            (root / "feedback/eve").touch()
+        else:
+            path.write_text(text)
+    rows = [{"student": student, "problem": ""} for student in ("ada", *broken)]
+    (root / "grades/tiny.json").write_text(json.dumps({"students": rows}))
+    with class_from_gradebook(course, "tiny", None) as graded_class:
+        found = {result.student: result for result in graded_class.results}
+        assert found["ada"].score == 5.0
+        assert "is missing: grade again" in found["ben"].problem
+        assert "cannot be read (NotJSONError): grade again" in found["cleo"].problem
+        assert "cannot be read (" in found["dan"].problem
+        assert "the feedback could not be written" in found["eve"].problem
+        write_reports(graded_class)

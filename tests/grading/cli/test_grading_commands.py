@@ -3,13 +3,16 @@
 import csv
 import json
 import os
+import random
 import stat
+import sys
 from pathlib import Path
 
 import pytest
 from forks import lmcourse
 from notebook_edits import answer
-from plain_nbgrader import nbgrader
+from plain_nbgrader import nbgrader, run
+from seeds import SEED
 from tiny_course import answered, make_course
 
 from lmcourse.grading.gradebook import lock
@@ -104,13 +107,21 @@ def test_the_days_change_only_while_no_run_reads_them(tmp_path):
 BYTES = (b"L\x94sung", b"\xff\xfe", b"a\x1b[31mb", b"a\nb", "语\u202e言".encode(), b"=1+1", b"[b]x")
 
 
+def odd_names() -> list[str]:
+    """Those above, and some of random bytes; none that a system or an editor leaves behind."""
+    draw = random.Random(SEED)
+    letters = sorted({*range(1, 256)} - {*b"/.~$"})
+    drawn = [bytes(draw.choices(letters, k=draw.randint(6, 40))) for _ in range(15)]
+    return [os.fsdecode(name) for name in (*BYTES, *drawn)]
+
+
 @pytest.mark.slow
 def test_names_of_any_bytes_go_through_every_command(course, tmp_path):
     """A file, a folder and a file in a learner's folder of each name, beside one good notebook."""
-    handed_in, out = tmp_path / "in", tmp_path / "out"
+    handed_in, out, names = tmp_path / "in", tmp_path / "out", odd_names()
     (handed_in / "ada").mkdir(parents=True)
     (handed_in / "ada/tiny.ipynb").write_bytes((course / "in/ada/tiny.ipynb").read_bytes())
-    for number, name in enumerate(map(os.fsdecode, BYTES)):
+    for number, name in enumerate(names):
         (handed_in / name).mkdir()
         (handed_in / f"{name}.zip").touch()
         (handed_in / f"{name}.txt").touch()
@@ -121,6 +132,7 @@ def test_names_of_any_bytes_go_through_every_command(course, tmp_path):
         ("grade", handed_in, *where, "--seconds", 5),
         ("report", *where),
         ("late", handed_in, *where),
+        ("similar", handed_in, *where),
         ("items", *where),
         ("export", *where),
     ):
@@ -132,10 +144,32 @@ def test_names_of_any_bytes_go_through_every_command(course, tmp_path):
     report = json.loads((out / "grades/tiny.json").read_text("utf-8"))
     scores = {row["student"]: row["score"] for row in report["students"]}
     assert scores.pop("ada") == 5.0
-    assert len(scores) == 2 * len(BYTES)
+    assert len(scores) == 2 * len(names)
     assert set(scores.values()) == {None}
-    assert len(report["ignored"]) == 2 * len(BYTES)
-    assert len(rows(out / "grades/tiny.csv")) == 1 + 2 * len(BYTES)
+    assert len(report["ignored"]) == 2 * len(names)
+    assert len(rows(out / "grades/tiny.csv")) == 1 + 2 * len(names)
+
+
+@pytest.mark.slow
+def test_names_of_any_bytes_stop_nobody_in_plain_nbgrader(course, tmp_path):
+    """A learner's folder of each name, and a notebook of it beside the one that counts."""
+    root = make_course(tmp_path / "course")
+    right, names = (course / "in/ada/tiny.ipynb").read_bytes(), odd_names()[:-12]
+    for number, name in enumerate(names):
+        for folder in (root / "submitted" / name / "tiny", root / f"submitted/s{number}/tiny"):
+            folder.mkdir(parents=True)
+            (folder / "tiny.ipynb").write_bytes(right)
+        (folder / f"{name}.ipynb").touch()
+    nbgrader("generate_assignment", "tiny", cwd=root)
+    program = [str(Path(sys.executable).with_name("nbgrader"))]
+    done = run(program, "autograde", "tiny", "--Execute.test_seconds=5", cwd=root)
+    assert done.returncode == 1  # as after any submission that could not be graded
+    assert done.stderr.count("was not graded: the name is no student id") == len(names)
+    nbgrader("export", "--to", "out.csv", cwd=root)
+    with (root / "out.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [row["student_id"] for row in table] == sorted(f"s{n}" for n in range(len(names)))
+    assert {(row["score"], row["needs_manual_grade"]) for row in table} == {("5.0", "False")}
 
 
 @pytest.mark.slow
@@ -184,7 +218,8 @@ def test_late_work_is_told_everywhere_and_changes_no_grade(course):
 @pytest.mark.slow
 def test_similar_answers_are_shown_with_what_they_share(course):
     done = lmcourse("similar", "in", "-a", "tiny", cwd=course)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.splitlines()[-1] == "not compared: dan: there is no tiny.ipynb"
     assert "of ben" in done.stdout
     assert "of cleo" in done.stdout
     assert "it proves nothing" in done.stdout

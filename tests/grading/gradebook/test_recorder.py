@@ -2,34 +2,31 @@
 
 import contextlib
 import dataclasses
-import json
+import itertools
 import logging
 import os
+import shutil
+import signal
 import sqlite3
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from graded_notebooks import graded
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
-from tiny_course import answered, make_course, solution
+from tiny_course import make_course
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # nbgrader's own, while it is imported
     from nbgrader.plugins import LateSubmissionPlugin
 
-    from lmcourse.grading.assignment.author import recorded_plan, released_order
     from lmcourse.grading.assignment.course import find_course, quiet_log
-    from lmcourse.grading.assignment.handed_in import Submission
-    from lmcourse.grading.assignment.notebooks import parse_cells
     from lmcourse.grading.assignment.release import convert
     from lmcourse.grading.errors import FailureError
-    from lmcourse.grading.execution.submission import repaired_notebook
     from lmcourse.grading.gradebook.recorder import Recorder
     from lmcourse.grading.gradebook.results import GradingRun, Options
-
-PASSED = {"verdict": "passed", "message": "", "hidden": False, "fraction": 1.0, "seed": ""}
 
 
 @pytest.fixture(scope="module")
@@ -59,33 +56,54 @@ def run_of(root: Path) -> GradingRun:
     )
 
 
-def graded(run: GradingRun, student: str = "ada", why: str = "Because.") -> tuple[Submission, str]:
-    """What a learner handed in, and the notebook as a worker gives it back."""
-    nb = answered(solution())
-    nb["cells"][-1]["source"] = why
-    submission = Submission(student=student, cells=parse_cells(json.dumps(nb).encode()))
-    ids = {"notebook": "tiny", "assignment": "tiny", "db_url": run.db_url}
-    plan = recorded_plan({"nbgrader": ids}, released_order(run.course.solution("tiny")))
-    done = repaired_notebook(submission.cells, plan)
-    done.metadata.lmcourse.outcomes = dict.fromkeys(("test_double", "test_square"), PASSED)
-    return submission, json.dumps(done)
-
-
 def record(run: GradingRun, *what):
     with Recorder(run) as recorder:
         return recorder.record(*graded(run, *what))
 
 
-def by_hand(run: GradingRun, points: float) -> None:
-    """What the formgrader does for the written answer of ada."""
+def by_hand(run: GradingRun, points: float, name: str = "why") -> None:
+    """What the formgrader does for one cell of ada."""
+    changed = change(
+        run,
+        "update grade set manual_score = ?, needs_manual_grade = 0 where cell_id in"
+        " (select id from base_cell where name = ?)",
+        points,
+        name,
+    )
+    assert changed == 1
+
+
+def change(run: GradingRun, statement: str, *values) -> int:
+    """A statement of another program on the gradebook; how many rows it changed."""
     with contextlib.closing(sqlite3.connect(run.output / "gradebook.db")) as db:
-        done = db.execute(
-            "update grade set manual_score = ?, needs_manual_grade = 0 where cell_id in"
-            " (select id from base_cell where name = 'why')",
-            [points],
-        )
-        assert done.rowcount == 1
+        done = db.execute(statement, values)
         db.commit()
+        return done.rowcount
+
+
+def lower(run: GradingRun, name: str, points: float) -> None:
+    """What the release does to the gradebook when a task gives fewer points."""
+    change(
+        run,
+        "update grade_cells set max_score = ? where id in"
+        " (select id from base_cell where name = ?)",
+        points,
+        name,
+    )
+
+
+def retest(run: GradingRun, name: str) -> None:
+    """What the release does to the gradebook when a test is mended."""
+    change(run, "update source_cell set source = source || '\n1' where name = ?", name)
+
+
+def doubts(result) -> list[str]:
+    """What is said of points that a person gave."""
+    return [note for note in result.notes if "a person gave" in note]
+
+
+def waits(result) -> list[str]:
+    return [grade.name for grade in result.grades if grade.waiting]
 
 
 def students(run: GradingRun) -> list[str]:
@@ -135,6 +153,50 @@ def test_a_person_s_decision_survives_a_stop_while_the_folder_is_replaced(run, m
     with Recorder(run) as recorder:
         assert recorder.read_back("ada").score == 6.0
     assert [p.name for p in target.parent.iterdir()] == ["tiny"]
+
+
+STEPS = ("rename", "replace", "mkdir", "unlink", "rmdir", "fsync")
+
+
+def killed(run: GradingRun, number: int, why: str) -> bool:
+    """Whether a process that records ada was killed before it changed a file for this time."""
+    if child := os.fork():
+        return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    steps = itertools.count()
+
+    def counted(real):
+        def step(*arguments, **options):
+            if next(steps) == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*arguments, **options)
+
+        return step
+
+    try:
+        for name in STEPS:
+            setattr(os, name, counted(getattr(os, name)))
+        record(run, "ada", why)
+    finally:
+        os._exit(0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("why", "asked"), [("Because.", []), ("I changed my mind.", ["why"])])
+def test_a_kill_at_any_moment_loses_no_decision_and_makes_none(run, why, asked):
+    """The same notebook is not asked about again, and points of another never pass for its own."""
+    record(run)
+    by_hand(run, 1.0)
+    before = run.output.with_name("before")
+    shutil.copytree(run.output, before)
+    for number in itertools.count():
+        if not killed(run, number, why):
+            break
+        result = record(run, "ada", why)
+        assert (waits(result), result.score) == (asked, 6.0), f"killed before step {number}"
+        if asked:  # as it was again
+            shutil.rmtree(run.output)
+            shutil.copytree(before, run.output)
+    assert number >= 5  # both folders are written, moved aside and moved into place
 
 
 def test_another_notebook_asks_the_person_again(run):
@@ -200,8 +262,10 @@ def test_the_late_penalty_is_of_the_points_that_are_written_with_it(run, monkeyp
     record(run)
     late(run)
     by_hand(run, 1.0)
-    record(run)
+    result = record(run)
     assert penalty(run) == pytest.approx(6.0)
+    assert result.score == 6.0
+    assert "nbgrader's own rule takes 6 points off its score" in result.notes[-1]
 
     def fails(*_):
         raise ArithmeticError("the course's own policy")
@@ -222,6 +286,52 @@ def test_nothing_is_written_once_the_lock_is_lost(run):
         recorder.record(*graded(run))
     assert students(run) == []
     assert not run.folder("autograded", "ada").exists()
+
+
+def test_points_by_hand_above_a_lowered_maximum_are_looked_at_again(run):
+    record(run)
+    by_hand(run, 1.0)
+    result = record(run)
+    assert (waits(result), doubts(result)) == ([], [])
+    lower(run, "why", 0.5)
+    with Recorder(run) as recorder:
+        (note,) = doubts(recorder.read_back("ada"))
+    assert note == "why: a person gave 1 point, but it gives at most 0.5 now: look at it again"
+    for _ in range(2):  # until a person has looked, whatever is run in between
+        result = record(run)
+        assert (waits(result), doubts(result)) == (["why"], [note])
+    by_hand(run, 0.5)
+    result = record(run)
+    assert (waits(result), doubts(result), result.score) == ([], [], 5.5)
+
+
+def test_points_by_hand_for_a_test_that_changed_are_looked_at_again(run):
+    record(run)
+    by_hand(run, 1.5, "test_double")
+    result = record(run)
+    assert (waits(result), result.score) == (["why"], 4.5)
+    retest(run, "test_double")
+    for _ in range(2):
+        result = record(run)
+        assert waits(result) == ["test_double", "why"]
+        (note,) = doubts(result)
+        assert note.startswith("test_double: a person gave 1.5 points, but its test has changed")
+        assert result.score == 4.5  # the person's points stay until then
+    by_hand(run, 2.0, "test_double")
+    result = record(run)
+    assert (waits(result), doubts(result), result.score) == (["why"], [], 5.0)
+
+
+def test_points_of_an_earlier_notebook_are_marked_and_the_mark_goes_with_the_next(run):
+    record(run)
+    by_hand(run, 1.0)
+    with Recorder(run) as recorder:
+        assert recorder.students() == {"ada": 6.0}
+        recorder.mark_outdated("ada")
+        marked = recorder.read_back("ada")
+    assert (waits(marked), marked.score) == (["test_double", "test_square"], 6.0)
+    result = record(run)
+    assert (waits(result), result.score) == ([], 6.0)
 
 
 def locked_at(recorder: Recorder, statement: str, times: int) -> list:

@@ -1,12 +1,16 @@
 """What people read afterwards: feedback that runs nothing, a table, CSV and JSON."""
 
 import csv
+import dataclasses
 import io
 import json
 import warnings
 
 import pytest
 from graded_results import TASKS, result
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rich.console import Console
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # nbgrader's own, while it is imported
@@ -71,8 +75,6 @@ def test_reports_are_written_whole(tmp_path):
 
 
 def test_the_table_shows_names_as_text(tmp_path):
-    from rich.console import Console
-
     out = Console(width=120, file=io.StringIO())
     out.print(
         class_report.class_table(graded(tmp_path, Result(student="[red]\x1b[2J", problem="[b]x")))
@@ -80,3 +82,39 @@ def test_the_table_shows_names_as_text(tmp_path):
     text = out.file.getvalue()
     assert "[red]" in text
     assert "\x1b" not in text
+
+
+ANY = st.text(
+    st.characters() | st.sampled_from("\x00\x1b\n\r\udc94\ud800\u202e=+@<&\"',"), max_size=9
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ANY, ANY, ANY, st.booleans())
+def test_reports_are_written_whatever_the_texts_of_a_row_are(tmp_path, one, two, three, broken):
+    """Names, reasons and messages of any characters, also of those that UTF-8 cannot hold."""
+    odd = result(f"x{one}", verdict="ungraded", waiting=True, message=two, comment=three)
+    odd = dataclasses.replace(odd, notes=[two, three], problem=f"no {three}" if broken else "")
+    made = graded(tmp_path, result("ada"), odd)
+    paths = class_report.write_reports(made)
+    data = json.loads(paths[1].read_bytes().decode("utf-8"))
+    assert data["students"][0]["score"] == 2.0
+    assert len(data["students"]) == 2
+    table = list(csv.reader(io.StringIO(paths[0].read_bytes().decode("utf-8-sig"))))
+    assert [len(row) for row in table] == [len(table[0])] * 3
+    out = Console(width=400, file=io.StringIO())
+    out.print(class_report.class_table(made))
+    assert not {*out.file.getvalue()} & {"\x00", "\x1b", "\u202e"}
+
+
+@pytest.mark.parametrize(("name", "value"), [("notes", [1]), ("grades", [None]), ("problem", 3)])
+def test_a_row_that_cannot_be_told_says_so_and_costs_nobody_else_theirs(tmp_path, name, value):
+    odd = result("ben")
+    object.__setattr__(odd, name, value)  # as a defect of ours, or a damaged file, would have it
+    made = graded(tmp_path, result("ada"), odd)
+    paths = class_report.write_reports(made)
+    ada, ben = json.loads(paths[1].read_text("utf-8"))["students"]
+    assert (ada["score"], ben["score"]) == (2.0, None)
+    assert ben["problem"].startswith("the row could not be written (")
+    assert [row["graded"] for row in class_report.statistics(made)] == [1, 1, 0]
+    assert class_report.class_table(made).row_count == 2

@@ -211,16 +211,27 @@ def test_a_person_s_points_survive_a_second_run_of_the_same_notebook(course, gra
 
     only_ada = folder.parent / "again"
     hand_in(course, only_ada, "ada")
-    assert lmcourse("grade", only_ada, "-a", "tiny", cwd=course).returncode == 0
+    done = lmcourse("grade", only_ada, "-a", "tiny", cwd=course)
+    assert done.returncode == 1  # the others' points are of notebooks that are not there
+    assert "1 submissions: 1 graded, 0 partly, 0 could not be graded. 2 in the gr" in done.stdout
     assert (rows(course)["ada"]["total"], rows(course)["ada"]["status"]) == ("6", "graded")
+    assert [rows(course)[name]["status"] for name in ("ben", "cleo")] == ["gone"] * 2
     hand_in(course, only_ada, "ada", lambda nb: answer(nb, "why", "I changed my mind."))
-    assert lmcourse("grade", only_ada, "-a", "tiny", cwd=course).returncode == 0
+    assert lmcourse("grade", only_ada, "-a", "tiny", cwd=course).returncode == 1
     assert rows(course)["ada"]["status"] == "hand grading"
 
     # The page of an earlier hand-in must not pass for that of a broken one.
     (only_ada / "ada" / "tiny.ipynb").write_text("{", "utf-8")
     assert lmcourse("grade", only_ada, "-a", "tiny", cwd=course).returncode == 1
     assert not (course / "feedback/ada/tiny/tiny.html").exists()
+    assert "points in the gradebook are of an earlier notebook" in rows(course)["ada"]["reason"]
+    done = lmcourse("export", "-a", "tiny", cwd=course)
+    assert "left out: ada: not graded (it is not a notebook" in done.stdout
+    assert "0 of 3 exported" in done.stdout
+    assert lmcourse("grade", folder, "-a", "tiny", cwd=course).returncode == 1
+    assert [rows(course)[name]["status"] for name in ("ben", "cleo")] == [
+        *("hand grading", "partly graded")
+    ]
 
 
 def test_the_course_itself_is_no_class(course):
