@@ -10,7 +10,7 @@ from tiny_course import answered, solution
 
 from lmcourse.grading.assignment.notebooks import Cell, parse_cells
 from lmcourse.grading.assignment.plan import Planned, stated_plan, visible
-from lmcourse.grading.assignment.repair import MISSING, repair
+from lmcourse.grading.assignment.repair import MISSING, repair, with_labels
 
 
 def author_plan() -> list[Planned]:
@@ -216,6 +216,66 @@ def test_where_one_name_is_left_the_others_are_missing():
     cells = unnamed(learners())
     cells[1] = replace(cells[1], claims={"grade_id": "setup"})
     assert "the cell double was missing" in repair(cells, PLAN).notes
+
+
+def text(source: str, kind: str = "markdown") -> Cell:
+    return Cell(kind=kind, source=source)
+
+
+def part(name: str, source: str, kind: str = "markdown", **roles) -> Planned:
+    return Planned(name=name, kind=kind, source=source, **roles)
+
+
+def test_each_cell_gets_its_name():
+    assert [cell.label for cell in with_labels(unnamed(learners()), PLAN)] == [p.name for p in PLAN]
+
+
+@pytest.mark.parametrize("kept", range(3))
+def test_where_a_name_is_left_nothing_is_guessed(kept):
+    cells = unnamed(learners())
+    cells[kept] = replace(cells[kept], claims={"grade_id": PLAN[kept].name})
+    assert with_labels(cells, PLAN) is None
+
+
+@pytest.mark.parametrize("cells", [[], [text("# Notes")], [text("x = 1", "code"), text("")]])
+def test_a_notebook_of_something_else_gets_no_names(cells):
+    assert with_labels(cells, PLAN) is None
+
+
+def test_of_several_cells_the_last_that_defines_what_is_asked_for_is_the_answer():
+    cells = unnamed(learners())
+    at = [p.name for p in PLAN].index("double")
+    cells[at : at + 1] = [
+        text("def double(x): return x", "code"),
+        text("def double(x): return 2 * x", "code"),
+        text("double(", "code"),
+        text("assert double(1) == 2", "code"),
+    ]
+    named = {cell.label: cell.source for cell in with_labels(cells, PLAN)}
+    assert named["double"] == "def double(x): return 2 * x"
+
+
+def test_each_of_several_written_answers_in_a_row_has_its_own_words():
+    plan = [
+        part("task", "## Task", locked=True),
+        part("first", "*Your answer*", solution=True, graded=True),
+        part("second", "*Your answer*", solution=True, graded=True),
+        part("end", "The end", locked=True),
+    ]
+    cells = [text("## Task"), text("One"), text("Two"), text("Three"), text("The end")]
+    named = {cell.label: cell.source for cell in with_labels(cells, plan)}
+    assert (named["first"], named["second"]) == ("One", "Two\n\nThree")
+    cells = [text("## Task"), text("*Your answer*"), text("Below it"), text("The end")]
+    named = {cell.label: cell.source for cell in with_labels(cells, [*plan[:2], plan[3]])}
+    assert named["first"] == "Below it"
+
+
+def test_what_stands_before_the_first_and_behind_the_last_is_found_too():
+    plan = [part("answer", "pass", "code", solution=True), part("end", "#", locked=True)]
+    named = [cell.label for cell in with_labels([text("y = 1", "code"), text("#")], plan)]
+    assert named == ["answer", "end"]
+    named = [cell.label for cell in with_labels([text("#"), text("y = 1", "code")], plan[::-1])]
+    assert named == ["end", "answer"]
 
 
 DAMAGE = st.lists(

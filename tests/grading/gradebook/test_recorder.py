@@ -182,12 +182,12 @@ def killed(run: GradingRun, number: int, why: str) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("why", "asked"), [("Because.", []), ("I changed my mind.", ["why"])])
-def test_a_kill_at_any_moment_loses_no_decision_and_makes_none(run, why, asked):
+def test_a_kill_at_any_moment_loses_no_decision_and_makes_none(run, tmp_path_factory, why, asked):
     """The same notebook is not asked about again, and points of another never pass for its own."""
     record(run)
     by_hand(run, 1.0)
-    before = run.output.with_name("before")
-    shutil.copytree(run.output, before)
+    before = tmp_path_factory.mktemp("before")
+    shutil.copytree(run.output, before, dirs_exist_ok=True)
     for number in itertools.count():
         if not killed(run, number, why):
             break
