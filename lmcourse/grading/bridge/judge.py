@@ -11,6 +11,7 @@ own: an answer made to break what reads it breaks only this process, and the gra
 
 import ast
 import builtins
+import contextlib
 import linecache
 import os
 import signal
@@ -189,6 +190,7 @@ def serve(channel: socket.socket, request: dict) -> None:
     sys.stdin, sys.stdout, sys.stderr = (os.fdopen(n, mode) for n, mode in enumerate("rww"))
     restart_system = replace_system_randomness()
     judge: Judge | None = None
+    before = contextlib.ExitStack()  # what belongs to the learner's process that was replaced
     while True:
         try:
             head, _ = frames.receive(channel)
@@ -197,8 +199,13 @@ def serve(channel: socket.socket, request: dict) -> None:
         outcome = TestOutcome(verdict=PASSED)
         if head["op"] == "link":
             _, [fd, *meters], *_ = socket.recv_fds(channel, 1, 3)
-            learners = Meter(*meters).seconds if meters else None
-            link = Link(socket.socket(fileno=fd), head["call_seconds"], head["frames"], learners)
+            if judge is not None:
+                judge.link.dead = judge.link.dead or "the process with your code ended"
+            before.close()
+            sock = before.enter_context(socket.socket(fileno=fd))
+            meter = before.enter_context(contextlib.closing(Meter(*meters))) if meters else None
+            learners = meter.seconds if meter else None
+            link = Link(sock, head["call_seconds"], head["frames"], learners)
             if judge is None:
                 judge = Judge(link, head["wanted"])
             judge.connect(link)

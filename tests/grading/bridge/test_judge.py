@@ -1,9 +1,12 @@
 """Whose fault it is that a test ran out of time: on clocks that only the test moves."""
 
 import json
+import os
 import signal
 import socket
 import struct
+import subprocess
+import sys
 import time
 
 import pytest
@@ -12,6 +15,8 @@ from lmcourse.grading.bridge import assertions
 from lmcourse.grading.bridge.judge import Judge
 from lmcourse.grading.bridge.proxies import Link
 from lmcourse.grading.outcomes import TestOutcome
+from lmcourse.grading.sandbox import frames
+from lmcourse.grading.sandbox.budgets import Deadline
 
 CALL_SECONDS, TEST_SECONDS = 2.0, 4.0
 
@@ -208,3 +213,35 @@ def test_the_reading_of_an_endless_answer_is_the_learners(judged, times, monkeyp
 
     monkeypatch.setattr(json, "loads", costly)
     assert ended(judged("ask()", invented)) == OUT_OF_TIME
+
+
+SERVE = """
+import socket, sys
+from lmcourse.grading.bridge.judge import serve
+serve(socket.socket(fileno=int(sys.argv[1])), {})
+"""
+
+
+def linked(channel, number):
+    """Give the judge another learner's process: a connection to it, and two files of its meter."""
+    head = {"op": "link", "wanted": [], "call_seconds": 1.0, "frames": 1, "number": number}
+    end, theirs = socket.socketpair()
+    with end, theirs, open("/proc/self/stat") as stat, open(os.devnull) as keepers:
+        frames.send(channel, head)
+        files = [theirs.fileno(), stat.fileno(), keepers.fileno()]
+        socket.send_fds(channel, [b"."], files)
+        frames.receive(channel, Deadline(600.0))
+
+
+def test_a_judge_keeps_no_file_open_of_a_learners_process_that_was_replaced():
+    channel, theirs = socket.socketpair()
+    with theirs:
+        command = [sys.executable, "-c", SERVE, str(theirs.fileno())]
+        process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
+    n_open = []
+    with process, channel:
+        for number in range(4):
+            linked(channel, number)
+            n_open.append(len(os.listdir(f"/proc/{process.pid}/fd")))
+    assert n_open == [n_open[0]] * 4
+    assert process.returncode == 0
