@@ -15,6 +15,7 @@ from waiting import wait_until
 from lmcourse.grading.sandbox import bubblewrap, frames
 from lmcourse.grading.sandbox.bubblewrap import SandboxError
 from lmcourse.grading.sandbox.budgets import Deadline
+from lmcourse.grading.sandbox.frames import WireError
 from lmcourse.grading.sandbox.processes import Process
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -67,20 +68,35 @@ def test_a_limit_that_fails_stops_the_process_before_it_starts(learners, monkeyp
         learners.process(SMALL, 1, [other])
 
 
-def test_only_the_answer_to_the_last_message_is_taken():
+@pytest.fixture
+def played():
+    """What the grader has of a process, and the end at which the test plays that process."""
     ours, theirs = socket.socketpair()
     pidfd, account = os.pidfd_open(os.getpid()), os.memfd_create("worked")
     process = Process(pidfd, account, ours)
     with theirs, ours:
-        for number in (0, 1, 1, 2):  # late, or twice: of a child that answers beside its parent
-            frames.send(theirs, {"number": number, "said": number})
-        assert process.ask({"op": "a"}, Deadline(5.0))["said"] == 1
-        assert process.ask({"op": "b"}, Deadline(5.0))["said"] == 2
-        assert [frames.receive(theirs)[0]["number"] for _ in range(2)] == [1, 2]
-        frames.send(theirs, {"status": "memory"})  # its keeper's
-        assert process.ask({"op": "c"}, Deadline(5.0)) == {"status": "memory"}
+        yield process, theirs
     os.close(pidfd)
     process._meter.close()
+
+
+def test_only_the_answer_to_the_last_message_is_taken(played):
+    process, theirs = played
+    for number in (0, 1, 1, 2):  # late, or twice: of a child that answers beside its parent
+        frames.send(theirs, {"number": number, "said": number})
+    assert process.ask({"op": "a"}, Deadline(5.0))["said"] == 1
+    assert process.ask({"op": "b"}, Deadline(5.0))["said"] == 2
+    assert [frames.receive(theirs)[0]["number"] for _ in range(2)] == [1, 2]
+    frames.send(theirs, {"status": "memory"})  # its keeper's
+    assert process.ask({"op": "c"}, Deadline(5.0)) == {"status": "memory"}
+
+
+def test_who_sends_without_end_what_nobody_asked_for_is_not_read_without_end(played):
+    process, theirs = played
+    for _ in range(120):
+        frames.send(theirs, {"number": 0})
+    with pytest.raises(WireError, match="nobody asked for"):
+        process.ask({"op": "a"}, Deadline(60.0))
 
 
 def test_threads_may_ask_for_processes_one_after_the_other(submission_run, make_run):
