@@ -104,7 +104,12 @@ def similar(
     folder: Folder,
     assignment: Assignment,
     least: Annotated[
-        float, typer.Option(min=1, max=100, help="Per cent that both must share at least.")
+        float,
+        typer.Option(
+            min=1,
+            max=100,
+            help="Per cent that both share at least, or one where it is much.",
+        ),
     ] = 60,
     course: CourseOption = None,
     output: OutputOption = None,
@@ -114,6 +119,8 @@ def similar(
     from lmcourse.grading.assignment.course import find_course
     from lmcourse.grading.assignment.handed_in import collect, ignored
     from lmcourse.grading.assignment.notebooks import NotebookError, read_cells
+    from lmcourse.grading.assignment.plan import stated_plan
+    from lmcourse.grading.assignment.repair import repair
     from lmcourse.grading.reports import similarity
     from lmcourse.grading.safe_text import plain
 
@@ -124,9 +131,20 @@ def similar(
     except NotebookError as error:
         raise MisuseError(f"the release of {assignment}: {error}; run lmcourse release") from None
     handed_in, left_over = collect(folder, assignment), ignored(folder)
-    cells = {s.student: s.cells for s in handed_in if not s.problem}
-    found = similarity.pairs(cells, handed_out, least=least / 100)
-    text = [SAYS]
+    plan = stated_plan(handed_out)
+    made = [
+        similarity.prints(s.student, repair(s.cells, plan).cells)
+        for s in handed_in
+        if not s.problem
+    ]
+    in_part = [
+        f"compared in part: {one.student}: {one.left_out} cells were not read to their end (at most"
+        f" {similarity.CELL_TOKENS:,} words and signs of a cell, {similarity.TOKENS:,} in all)"
+        for one in made
+        if one.left_out
+    ]
+    found = similarity.pairs(made, handed_out, least=least / 100)
+    text = [SAYS, *in_part]
     for pair in found:
         line = f"{pair.of_first:4.0%} of {pair.first} · {pair.of_second:4.0%} of {pair.second}"
         tell(line)
@@ -134,12 +152,12 @@ def similar(
     out = (output or here.root).resolve()
     path = out / "grades" / f"{assignment}.similar.txt"
     write_file(path, "\n".join(plain(part, 20_000) for part in text) + "\n")
-    n = len(cells)
+    n = len(made)
     tell(f"{len(found)} of {n * (n - 1) // 2} pairs share {least:g} % or more")
     tell(f"{path}\n{SAYS}")
     unread = [f"not compared: {s.student}: {s.problem}" for s in handed_in if s.problem]
     unread += [f"ignored: {line}" for line in left_over]
-    for line in unread:
+    for line in [*in_part, *unread]:
         tell(plain(line, 400))
     if unread:
         raise typer.Exit(1)
