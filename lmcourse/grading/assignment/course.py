@@ -135,6 +135,7 @@ def quiet_log(path: Path | None = None) -> logging.Logger:
     if path:
         path.unlink(missing_ok=True)  # an old one would pass for this run's
     handler = logging.FileHandler(path, "w", "utf-8", delay=True) if path else logging.NullHandler()
+    handler.handleError = lambda record: None  # a full disk: its lines must not fill the screen
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)
     return log
@@ -147,4 +148,5 @@ def closing_log(log: logging.Logger) -> Iterator[logging.Logger]:
         yield log
     finally:
         for handler in log.handlers:
-            handler.close()
+            with contextlib.suppress(OSError):  # what a full disk took is gone already
+                handler.close()

@@ -26,6 +26,7 @@ _CLEAR = (
     "outputs (plots, long prints) are not needed: clear them in Jupyter by Kernel > Restart Kernel"
     " and Clear Outputs of All Cells, and save"
 )
+_AGAIN = "open the notebook in Jupyter, save it, and hand in that file"
 # A string to its end, if it has one (possessive, so that no text takes time of the second order),
 # or a bracket.
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)|[\[\]{}]', re.DOTALL)
@@ -128,16 +129,18 @@ def read_plain_file(path: Path, limit: int = NOTEBOOK_BYTES, *, one_name: bool =
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         if path.is_symlink():
-            raise NotebookError("it is a link, not a file")
+            raise NotebookError("it is a link, not a file: put the notebook itself there")
         handle = os.open(path, flags | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
-        raise NotebookError("there is no such file") from None
+        raise NotebookError("there is no such file: look at its name and folder") from None
     except OSError as error:
-        raise NotebookError(f"it cannot be opened ({error.strerror})") from None
+        raise NotebookError(
+            f"it cannot be opened ({error.strerror}): make it a file that you may read"
+        ) from None
     try:
         facts = os.fstat(handle)
         if not stat.S_ISREG(facts.st_mode):
-            raise NotebookError("it is a folder or a device, not a file")
+            raise NotebookError("it is a folder or a device, not a file: name the notebook")
         if one_name and facts.st_nlink > 1:
             raise NotebookError(
                 f"its file has {facts.st_nlink} names (hard links), so that it may be somebody"
@@ -163,9 +166,12 @@ def parse_cells(data: bytes) -> list[Cell]:
         whole = all(isinstance(some, list) for some in on_each)
         cells = [cell for some in on_each for cell in some] if whole else None
     if not isinstance(cells, list):
-        raise NotebookError("it is JSON, but not a notebook: it has no list of cells")
+        raise NotebookError(f"it is JSON, but no notebook: it has no list of cells; {_AGAIN}")
     if len(cells) > NOTEBOOK_CELLS:
-        raise NotebookError(f"it has {len(cells):,} cells, at most {NOTEBOOK_CELLS:,} are read")
+        raise NotebookError(
+            f"it has {len(cells):,} cells, at most {NOTEBOOK_CELLS:,} are read: delete those that"
+            " are empty or copies"
+        )
     cells = [cell for cell in cells if isinstance(cell, dict)]
     if any("code" in cell and "source" not in cell for cell in cells):
         raise NotebookError("it has nbformat 1, of 2011: open it in Jupyter, and save it")
@@ -174,13 +180,13 @@ def parse_cells(data: bytes) -> list[Cell]:
 
 def _parse_json(data: bytes) -> dict:
     if not data.strip():
-        raise NotebookError("the file is empty")
+        raise NotebookError(f"the file is empty: {_AGAIN}")
     try:
         notebook = json.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
-        raise NotebookError("it is not a notebook: its text is not UTF-8") from None
+        raise NotebookError(f"it is no notebook: its text is not UTF-8; {_AGAIN}") from None
     except RecursionError:
-        raise NotebookError("it is not a notebook: its JSON is nested too deeply") from None
+        raise NotebookError(f"it is no notebook: its JSON is nested too deeply; {_AGAIN}") from None
     except ValueError as error:
         lines = data.splitlines()
         if found := [n for n, line in enumerate(lines, 1) if line.startswith(_CONFLICT)]:
@@ -189,9 +195,9 @@ def _parse_json(data: bytes) -> dict:
                 f" {found[0]}): keep one of them"
             ) from None
         place = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise NotebookError(f"it is not a notebook: its JSON is broken{place}") from None
+        raise NotebookError(f"it is no notebook: its JSON is broken{place}; {_AGAIN}") from None
     if not isinstance(notebook, dict):
-        raise NotebookError("it is JSON, but not a notebook")
+        raise NotebookError(f"it is JSON, but no notebook; {_AGAIN}")
     return notebook
 
 

@@ -150,13 +150,17 @@ def _check(source: Path, released: Path) -> None:
     """No marker and no part of an answer or hidden test is left."""
     text = "\n".join(cell.source for cell in read_cells(released))
     if re.search(_MARKERS, text):
-        raise FailureError(f"{released.stem}: a BEGIN or END marker is left in the release")
+        raise FailureError(
+            f"{released.stem}: a BEGIN or END marker is left in the release: in solutions/, each"
+            " BEGIN must have its END, below it in the same cell"
+        )
     for cell in read_cells(source):
         whole = [cell.source] if cell.claims.get("solution") else []
         for region in _REGION.findall(cell.source) or whole:
             if region.strip() and region.strip() in text:
                 raise FailureError(
-                    f"{released.stem}: the release still holds a part of {cell.label}"
+                    f"{released.stem}: the release still holds a part of {cell.label}: take the"
+                    " copy of it out of the other cells in solutions/"
                 )
     _refuse_fixed_verdicts(source, released)
 

@@ -14,6 +14,7 @@ from lmcourse.grading.errors import MisuseError
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # nbgrader's own, while it is imported
     from lmcourse.grading.assignment.course import (
+        closing_log,
         find_course,
         own_tools,
         quiet_log,
@@ -95,4 +96,12 @@ def test_a_log_goes_to_a_file_of_this_run_or_nowhere(tmp_path, capsys):
     for handler in log.handlers:
         handler.close()
     assert path.read_text("utf-8").endswith("WARNING careful\n")
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk here that is always full")
+def test_a_log_that_a_full_disk_does_not_take_leaves_the_screen_alone(tmp_path, capsys):
+    with closing_log(quiet_log(tmp_path / "run.log")) as log:
+        log.handlers[0].stream = open("/dev/full", "w")  # noqa: SIM115
+        log.error("a line that nobody can keep")
     assert capsys.readouterr() == ("", "")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -91,6 +92,9 @@ def test_a_byte_order_mark_is_no_error():
     assert parse_cells(data)[0].source == "x"
 
 
+ADVICE = re.compile(r"[:;] (open|keep) ")  # what there is to do
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -98,7 +102,7 @@ def test_a_byte_order_mark_is_no_error():
         (b"  \n", "the file is empty"),
         (b"{", r"broken \(line 1\)"),
         (b'{"cells": [],\n}', r"broken \(line 2\)"),
-        (b"[1]", "not a notebook"),
+        (b"[1]", "no notebook"),
         (b"{}", "no list of cells"),
         (b'{"cells": {}}', "no list of cells"),
         (b"\xff\xfe\x00", "not UTF-8"),
@@ -107,13 +111,14 @@ def test_a_byte_order_mark_is_no_error():
         (b"[" * 200_000, "nested too deeply"),
     ],
 )
-def test_what_is_no_notebook_says_why(data, words):
-    with pytest.raises(NotebookError, match=words):
+def test_what_is_no_notebook_says_why_and_what_to_do(data, words):
+    with pytest.raises(NotebookError, match=words) as raised:
         parse_cells(data)
+    assert ADVICE.search(str(raised.value))
 
 
 def test_too_many_cells():
-    with pytest.raises(NotebookError, match=r"1,001 cells, at most 1,000"):
+    with pytest.raises(NotebookError, match=r"1,001 cells, at most 1,000 are read: delete those"):
         parse_cells(notebook(*[{}] * 1001))
 
 
@@ -123,11 +128,11 @@ def test_only_plain_files_are_opened(tmp_path):
     assert read_cells(real) == []
     link = tmp_path / "link.ipynb"
     link.symlink_to(real)
-    with pytest.raises(NotebookError, match="link"):
+    with pytest.raises(NotebookError, match="a link, not a file: put the notebook itself there"):
         read_cells(link)
-    with pytest.raises(NotebookError, match="no such file"):
+    with pytest.raises(NotebookError, match="no such file: look at its name"):
         read_cells(tmp_path / "none.ipynb")
-    with pytest.raises(NotebookError, match="folder"):
+    with pytest.raises(NotebookError, match="a folder or a device, not a file: name the notebook"):
         read_cells(tmp_path)
 
 
