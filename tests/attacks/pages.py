@@ -6,6 +6,7 @@ so in nbgrader's own pages, and opens them in ours.
 """
 
 import base64
+import struct
 
 HOST = "attacker.invalid"
 # Written into the course through nbgrader's own address, with the token that its pages hold.
@@ -21,6 +22,41 @@ PNG = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
     "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
+
+
+def png(width: int, height: int) -> str:
+    """The head of a picture of this size, in base64: all that its size is read from."""
+    head = b"\x89PNG\r\n\x1a\n" + struct.pack(
+        ">I4sIIBBBBB", 13, b"IHDR", width, height, 1, 0, 0, 0, 0
+    )
+    return base64.b64encode(head + bytes(4)).decode()
+
+
+# Cells of code that Python's patterns for colors take minutes or an hour for, at full length.
+SLOW_CODE = {
+    "names and dots": "a." * 60_000,
+    "names and dots, in lines": ("a." * 100 + "\n") * 600,
+    "numbers": "1.e" * 60_000,
+    "letters by name": '"\\N{' * 45_000,
+    "lines of blanks": (" " * 99 + "\n") * 1_800,
+}
+# Short answers whose formulas a browser cannot lay out.
+DEEP_FORMULAS = {
+    "fractions": "$" + r"\frac{1}{" * 100 + "x" + "}" * 100 + "$",
+    "roots": "$" + r"\sqrt{" * 200 + "x" + "}" * 200 + "$",
+    "fences": "$" + r"\left(" * 400 + "x" + r"\right)" * 400 + "$",
+    "groups": "$" + "{" * 500 + "x" + "}" * 500 + "$",
+    "environments": r"\begin{matrix}" * 60 + "x" + r"\end{matrix}" * 60,
+    "environments in dollars": "$$" + r"\begin{matrix}" * 60 + "x" + r"\end{matrix}" * 60 + "$$",
+    "sizes": "$" + r"\displaystyle " * 500 + "x$",
+    "escaped braces": "$" + r"\sqrt{\}" * 200 + "x" + "}" * 200 + "$",
+    "braces in comments": "$" + "{x %}\n" * 200 + "x" + "}" * 200 + "$",
+    "entities": "&#36;" + "&#92;sqrt&#123;" * 200 + "x" + "}" * 200 + "&#36;",
+    "tags that go": "$" + r"\sq<wbr>rt{" * 200 + "x" + "}" * 200 + "$",
+    "words": r"$\def\a{\sqrt\b}\def\b{x}\a$",
+    "words of words": "$" + r"\def\a#1{\sqrt{\sqrt{#1}}}\def\b#1{\a{\a{#1}}}\b{\b{\b{x}}}$",
+    "an operator": r"$\DeclareMathOperator{\a}{\sqrt{x}}\a$",
+}
 
 MARKDOWN = {
     "a script": f"<script>{CODE}</script>",

@@ -128,7 +128,8 @@ def formgrader(root: Path, change: str = ""):
     """The address with its token, and the process; `change` is Python that runs before."""
     code = f"{change}\nfrom lmcourse.__main__ import main\nmain()"
     command = [sys.executable, "-W", "ignore", "-c", code, "formgrader", "--port", "0", "--"]
-    environment = {**os.environ, "LMCOURSE_DEBUG": "1", "PYTHONPATH": str(ROOT)}
+    path = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
+    environment = {**os.environ, "LMCOURSE_DEBUG": "1", "PYTHONPATH": path}
     log = root.parent / "formgrader.log"
     with log.open("w") as file:
         process = subprocess.Popen(

@@ -25,8 +25,9 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.web import OutputTransform
 from traitlets import default
 
+from lmcourse.grading.reports.page_limits import Allowance
 from lmcourse.grading.reports.safe_notebook import safe_notebook
-from lmcourse.grading.reports.sanitize import clean, markdown
+from lmcourse.grading.reports.sanitize import as_written, clean, markdown
 
 PAGES = Path(__file__).parent / "pages"
 _SCREEN = '<script src="{{ base_url }}/formgrader/lmcourse/screen.js"></script></head>'
@@ -54,6 +55,16 @@ class Policy(OutputTransform):
         if self._is_data:  # nbgrader says that names and comments are HTML
             headers["Content-Type"] = "text/plain; charset=UTF-8"
         return status_code, headers, chunk
+
+
+def nonce() -> str:
+    """What the scripts of the page that is being made carry."""
+    return _nonce.get()
+
+
+def use_nonce(value: str) -> None:
+    """For a page that is made in another process than the one that answers."""
+    _nonce.set(value)
 
 
 def policy(nonce: str) -> str:
@@ -133,10 +144,13 @@ class SubmissionExporter(HTMLExporter):
 
     Args:
         formulas: whether there is a MathJax to set them.
+        plain: nothing but text, which takes no time worth mentioning.
     """
 
-    def __init__(self, *, formulas: bool, **options):
-        self._formulas = formulas
+    def __init__(self, *, formulas: bool, plain: bool = False, **options):
+        self._formulas = formulas and not plain
+        self._plain = plain
+        self._allowance = Allowance.plain()
         super().__init__(**options)
 
     @default("template_name")
@@ -157,21 +171,29 @@ class SubmissionExporter(HTMLExporter):
 
     @default("filters")
     def _filters_default(self) -> dict[str, Callable]:
-        highlight = Highlight2HTML(pygments_lexer="ipython3")
         return {
-            "markdown2html": lambda source: Markup(markdown(source)),
+            "markdown2html": lambda text: Markup(markdown(text, allowance=self._allowance)),
             "strip_files_prefix": lambda html: html,
-            "highlight_code": lambda source, **_: Markup(clean(highlight(source))),
+            "highlight_code": lambda source, **_: Markup(self._code(source)),
             "ansi2html": escape,
-            "clean_html": lambda html: Markup(clean(html)),
+            "clean_html": lambda html: Markup(clean(html, self._allowance)),
         }
+
+    def _code(self, source: str) -> str:
+        if self._allowance.may_highlight(source):
+            return clean(Highlight2HTML(pygments_lexer="ipython3")(source))
+        return as_written(source)
 
     def from_notebook_node(
         self, nb: NotebookNode, resources: dict | None = None, **options
     ) -> tuple[str, dict]:
         """The page of a notebook whose active parts are gone."""
+        self._allowance = Allowance.plain() if self._plain else Allowance()
         resources = {**(resources or {}), "formulas": self._formulas}
-        return super().from_notebook_node(safe_notebook(nb), resources, **options)
+        safe = safe_notebook(nb, self._allowance)
+        # Not HTMLExporter's, which reads the whole page again to add to pictures what ours have:
+        # of a page with much color that takes most of the time.
+        return super(HTMLExporter, self).from_notebook_node(safe, resources, **options)
 
     def _create_environment(self) -> Environment:
         environment = super()._create_environment()

@@ -19,11 +19,12 @@ from nbgrader.server_extensions.formgrader.formgrader import FormgradeExtension
 from tornado import web
 from traitlets.config import Config
 
+from lmcourse.grading.formgrader.page_process import PageProcesses
 from lmcourse.grading.formgrader.rendering import (
     PAGES,
     Policy,
-    SubmissionExporter,
     jupyter_environment,
+    nonce,
     page_environment,
 )
 
@@ -39,6 +40,35 @@ class Start(BaseHandler):
     def get(self) -> None:
         """Sends the browser to the list of assignments."""
         self.redirect(f"{self.base_url}/formgrader/manage_assignments")
+
+
+class Submission(handlers.SubmissionHandler):
+    """nbgrader's page of a submission, made while the server answers others."""
+
+    _asked: tuple[str, dict] | None = None
+
+    @web.authenticated
+    async def get(self, submission_id: str) -> None:
+        """The page, or a few words where it cannot be made."""
+        super().get(submission_id)  # looks it up, and asks `exporter` for the page
+        if self._asked is None:
+            return
+        filename, resources = self._asked
+        page = await self.settings["lmcourse_pages"].page(filename, resources, nonce())
+        if page is None:
+            self.set_status(500)
+            page = self.render("formgrade_not_shown.tpl", resources=resources, filename=filename)
+        self.write(page)
+
+    @property
+    def exporter(self) -> "Submission":
+        """Whom nbgrader asks for the page: nothing is made here."""
+        return self
+
+    def from_filename(self, filename: str, resources: dict) -> tuple[str, dict]:
+        """Notes which page it is."""
+        self._asked = filename, resources
+        return "", resources
 
 
 class Formgrader(FormgradeExtension):
@@ -69,13 +99,19 @@ class Formgrader(FormgradeExtension):
         super().init_tornado_settings(webapp)
         webapp.settings["jinja2_env"] = jupyter_environment(webapp.settings["jinja2_env"])
         webapp.settings["nbgrader_jinja2_env"] = page_environment()
-        webapp.settings["nbgrader_exporter"] = SubmissionExporter(formulas=bool(self._mathjax))
+        webapp.settings["nbgrader_exporter"] = None  # no page is made in the server
+        webapp.settings["lmcourse_pages"] = PageProcesses(formulas=bool(self._mathjax))
 
     def init_handlers(self, webapp: web.Application) -> None:
         """nbgrader's, and the start page."""
         rules = [(r"/formgrader/?", Start)]
         stock = [*handlers.default_handlers, *apihandlers.default_handlers]
-        rules += [rule for rule in stock if rule[1] not in _SWITCHED_OFF]
+        ours = {handlers.SubmissionHandler: Submission}
+        rules += [
+            (rule[0], ours.get(rule[1], rule[1]), *rule[2:])
+            for rule in stock
+            if rule[1] not in _SWITCHED_OFF
+        ]
         folders = {"static": handlers.static_path, "lmcourse": PAGES, "mathjax": self._mathjax}
         rules += [
             (rf"/formgrader/{name}/(.*)", web.StaticFileHandler, {"path": str(folder)})

@@ -11,7 +11,8 @@ from lmcourse.files import write_file
 from lmcourse.grading.assignment.plan import Task
 from lmcourse.grading.gradebook.results import Grade, Result
 from lmcourse.grading.outcomes import FAILED, PASSED, UNGRADED
-from lmcourse.grading.reports.safe_notebook import safe_output
+from lmcourse.grading.reports.page_limits import Allowance
+from lmcourse.grading.reports.safe_notebook import safe_outputs
 from lmcourse.grading.reports.sanitize import markdown
 from lmcourse.grading.safe_text import plain
 
@@ -49,6 +50,7 @@ def drop_feedback(folder: Path) -> None:
 def feedback(assignment: str, result: Result, tasks: list[Task]) -> str:
     """The page: a table of tasks, then each task's answer, its tests and what they said."""
     grades = {grade.name: grade for grade in result.grades}
+    allowance = Allowance()
     of = sum(task.points for task in tasks)
     title = f"{assignment}: {result.student}"
     parts = [
@@ -60,7 +62,7 @@ def feedback(assignment: str, result: Result, tasks: list[Task]) -> str:
         f"<h1>{_text(title)}</h1>",
         f"<p><strong>{result.score:g} of {of:g} points</strong>{_pending(result)}</p>",
         _table(tasks, grades),
-        *[_task(task, grades, result.cells) for task in tasks],
+        *[_task(task, grades, result.cells, allowance) for task in tasks],
         _notes(result.notes),
         "</body></html>\n",
     ]
@@ -98,11 +100,12 @@ def _state(grades: list[Grade]) -> str:
     return FAILED if any(grade.lost for grade in grades) else PASSED
 
 
-def _task(task: Task, grades: dict[str, Grade], cells: list[dict]) -> str:
+def _task(task: Task, grades: dict[str, Grade], cells: list[dict], allowance: Allowance) -> str:
     parts = [f"<h2>{_text(task.label)}</h2>"]
     for planned in task.cells:
         if planned.solution:
-            parts += [_answer(cell) for cell in cells if _name(cell) == planned.name]
+            own = [cell for cell in cells if _name(cell) == planned.name]
+            parts += [_answer(cell, allowance) for cell in own]
         grade = grades.get(planned.name)
         if grade is not None:
             parts += [_grade(grade, task.part(planned.name)), _comment(grade)]
@@ -112,20 +115,24 @@ def _task(task: Task, grades: dict[str, Grade], cells: list[dict]) -> str:
     return "\n".join(parts)
 
 
-def _answer(cell: dict) -> str:
+def _answer(cell: dict, allowance: Allowance) -> str:
     """The learner's own cell, and what it printed, drew or raised when it ran."""
     if cell.get("cell_type") == "markdown":
-        return f"<p>Your answer:</p>{_written(markdown(cell['source']))}"
-    shown = "".join(map(_output, cell.get("outputs", [])))
+        shown = markdown(allowance.cut(cell["source"]), allowance=allowance)
+        return f"<p>Your answer:</p>{_written(shown)}"
+    source = escape(plain(allowance.cut(cell["source"], _SHOWN), 2 * _SHOWN))
+    outputs = [_brief(output) for output in cell.get("outputs", [])]
+    shown = "".join(map(_output, safe_outputs(outputs, allowance)))
     ran = f"<p>When it ran:</p>{shown}" if shown else ""
-    return f"<p>Your answer:</p><pre>{_text(cell['source'])}</pre>{ran}"
+    return f"<p>Your answer:</p><pre>{source}</pre>{ran}"
 
 
-def _output(output: dict) -> str:
-    if output["output_type"] == "error":
-        said = f"{output['ename']}: {output['evalue']}"
-        return f"<pre>{_text(said)}</pre>"
-    shown = safe_output(output)
+def _brief(output: dict) -> dict:
+    """An error without its traceback, which speaks of the grader's own lines too."""
+    return {key: value for key, value in output.items() if key != "traceback"}
+
+
+def _output(shown: dict) -> str:
     if shown.output_type == "stream":
         return f"<pre>{_text(shown.text)}</pre>"
     ((kind, picture),) = shown.data.items()
@@ -163,7 +170,7 @@ def _grade(grade: Grade, part: str = "") -> str:
 
 
 def _comment(grade: Grade) -> str:
-    comment = markdown(grade.comment, html=False)
+    comment = markdown(grade.comment, html=False)  # a person's: no answer can use up its room
     return f"<p>Comment:</p>{_written(comment)}" if grade.comment else ""
 
 

@@ -6,29 +6,34 @@ Threat: outputs with scripts, widgets and mermaid drawings, sizes and names in m
 attribute, attachments, languages that are no language. None of it is copied.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from lmcourse.grading.reports.sanitize import is_picture
+from lmcourse.grading.reports.page_limits import OUTPUTS, PAGE, PICTURE, Allowance, cut_middle
+from lmcourse.grading.reports.pictures import pixels
 from lmcourse.grading.safe_text import plain
 from lmcourse.grading.sandbox.budgets import CELL_CHARS
 
 
-def safe_notebook(nb: NotebookNode) -> NotebookNode:
-    """The same cells, with text, pictures and roles, and nothing else."""
-    cells = [_cell(cell, index) for index, cell in enumerate(nb.get("cells", []))]
+def safe_notebook(nb: NotebookNode, allowance: Allowance | None = None) -> NotebookNode:
+    """The same cells, with text, pictures and roles, and nothing else.
+
+    Args:
+        allowance: of the page; without one, that of a page of its own.
+    """
+    allowance = allowance or Allowance()
+    cells = [_cell(cell, index, allowance) for index, cell in enumerate(nb.get("cells", []))]
     return new_notebook(cells=cells, metadata={"language_info": {"name": "python"}})
 
 
-def _cell(cell: NotebookNode, index: int) -> NotebookNode:
-    source = plain(_text(cell.get("source")), CELL_CHARS)
+def _cell(cell: NotebookNode, index: int, allowance: Allowance) -> NotebookNode:
+    source = allowance.cut(plain(_text(cell.get("source")), CELL_CHARS))
     own = {"id": f"cell-{index}", "metadata": _roles(cell), "source": source}
     if cell.get("cell_type") == "markdown":
         return new_markdown_cell(**own)
-    outputs = [safe_output(output) for output in cell.get("outputs", [])]
-    return new_code_cell(**own, outputs=outputs)
+    return new_code_cell(**own, outputs=safe_outputs(cell.get("outputs", []), allowance))
 
 
 def _roles(cell: NotebookNode) -> dict:
@@ -42,27 +47,49 @@ def _roles(cell: NotebookNode) -> dict:
     return {"nbgrader": {"grade_id": _text(claims.get("grade_id")), "points": points, **roles}}
 
 
-def safe_output(output: Mapping) -> NotebookNode:
+def safe_outputs(outputs: Sequence[Mapping], allowance: Allowance) -> list[NotebookNode]:
+    """The outputs of a cell as text and pictures, as many as a page can show."""
+    shown = [safe_output(output, allowance) for output in outputs[:OUTPUTS]]
+    if rest := len(outputs) - len(shown):
+        shown.append(_stream(f"[{rest:,} more outputs are not shown here]", allowance))
+    return shown
+
+
+def safe_output(output: Mapping, allowance: Allowance) -> NotebookNode:
     """The output as text, or as one picture."""
     kind = output.get("output_type")
     if kind == "stream":
-        return _stream(_text(output.get("text")))
+        return _stream(_text(output.get("text")), allowance)
     if kind == "error":
         said = f"{_text(output.get('ename'))}: {_text(output.get('evalue'))}"
-        return _stream("\n".join(map(_text, output.get("traceback") or [said])))
+        lines = "\n".join(map(_text, output.get("traceback") or [said]))
+        colorless = plain(cut_middle(lines, CELL_CHARS), 2 * CELL_CHARS)
+        return _stream(cut_middle(colorless), allowance)
     data = output.get("data")
     data = data if isinstance(data, Mapping) else {}
+    too_large = ""
     for form in ("image/png", "image/jpeg"):
         picture = "".join(_text(data.get(form)).split())
-        if is_picture(picture, form):
-            return new_output("display_data", {form: picture})
+        size = pixels(picture, form)
+        if allowance.may_draw(size):
+            described = {form: {"alt": "A picture that the cell drew"}}
+            return new_output("display_data", {form: picture}, metadata=described)
+        if size:
+            too_large = (
+                f"[a picture of {size:,} pixels is not shown here: at most {PICTURE:,} are shown,"
+                f" on one page {PAGE:,}]"
+            )
+    if too_large:
+        return _stream(too_large, allowance)
     if "text/plain" in data:
-        return _stream(_text(data["text/plain"]))
-    return _stream(f"[an output that is not shown here: {', '.join(map(str, data))}]")
+        return _stream(_text(data["text/plain"]), allowance)
+    forms = ", ".join(map(str, data))
+    return _stream(f"[an output that is not shown here: {forms}]", allowance)
 
 
-def _stream(text: str) -> NotebookNode:
-    return new_output("stream", name="stdout", text=plain(text, CELL_CHARS))
+def _stream(text: str, allowance: Allowance) -> NotebookNode:
+    shown = allowance.cut(plain(text, CELL_CHARS))
+    return new_output("stream", name="stdout", text=shown)
 
 
 def _text(value: object) -> str:

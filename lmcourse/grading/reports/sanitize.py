@@ -7,94 +7,104 @@ who reads, forms, links with a side effect, and names or classes that pass for p
 Only what is listed here comes through; nothing is searched for and taken out.
 """
 
-import base64
-import binascii
 from html import escape
 
 import nh3
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.token import STANDARD_TYPES
 
+from lmcourse.grading.reports.page_limits import Allowance
+from lmcourse.grading.reports.pictures import pixels
 from lmcourse.grading.safe_text import plain
 from lmcourse.grading.sandbox.budgets import CELL_CHARS
 
 _BLOCKS = "p div pre blockquote details summary hr br h1 h2 h3 h4 h5 h6 ul ol li dl dt dd"
 _TABLES = "table caption thead tbody tfoot tr th td"
 _INLINE = "a img span em strong b i u s del ins sub sup small mark code kbd var samp q abbr"
-_PICTURES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
 _WORDS = {name for name in STANDARD_TYPES.values() if name}  # classes of colored code
-# Nested markup makes a Markdown reader slow; nobody writes an answer of this length.
-_RENDERED = 12_000
+# Fenced code in another language is not colored: some languages' patterns never end.
+_COLORED = {"python", "python3", "py", "py3", "ipython", "ipython3", "pycon"}
 
 
-def _attribute(tag: str, name: str, value: str) -> str | None:
-    """The value, if the attribute may stay: links that lead out, pictures that are in the page."""
-    if tag == "img" and name == "src":
-        head, _, data = value.partition(";base64,")
-        return value if is_picture(data, head.removeprefix("data:")) else None
-    if tag == "a" and name == "href" and value.lstrip().lower().startswith("data:"):
-        return None
-    return value
-
-
-_CLEANER = nh3.Cleaner(
-    tags=set(f"{_BLOCKS} {_TABLES} {_INLINE}".split()),
-    clean_content_tags={"script", "style", "template", "title", "textarea", "noscript", "iframe"},
-    attributes={
+_CLEANER = {
+    "tags": set(f"{_BLOCKS} {_TABLES} {_INLINE}".split()),
+    "clean_content_tags": {
+        *("script", "style", "template", "title", "textarea", "noscript", "iframe"),
+    },
+    "attributes": {
         "a": {"href", "title"},
         "img": {"src", "alt", "title"},
         "ol": {"start"},
         "th": {"style", "colspan", "rowspan"},
         "td": {"style", "colspan", "rowspan"},
     },
-    attribute_filter=_attribute,
-    allowed_classes={"span": _WORDS, "div": {"highlight"}},
-    filter_style_properties={"text-align"},
-    set_tag_attribute_values={"a": {"target": "_blank"}},
-    link_rel="noopener noreferrer nofollow",
-    url_schemes={"http", "https", "mailto", "data"},  # `data` for pictures only: `_attribute`
-    url_relative="deny",
-)
+    "allowed_classes": {"span": _WORDS, "div": {"highlight"}},
+    "filter_style_properties": {"text-align"},
+    "set_tag_attribute_values": {"a": {"target": "_blank"}},
+    "link_rel": "noopener noreferrer nofollow",
+    "url_schemes": {"http", "https", "mailto", "data"},  # `data` for pictures only, see below
+    "url_relative": "deny",
+}
 
 
-def clean(html: str) -> str:
-    """The part of some HTML that only shows."""
-    return _CLEANER.clean(html)
+def clean(html: str, allowance: Allowance | None = None) -> str:
+    """The part of some HTML that only shows.
+
+    Args:
+        allowance: of the page; without one, that of a page of its own.
+    """
+    allowance = allowance or Allowance()
+
+    def kept(tag: str, name: str, value: str) -> str | None:
+        """The value, if the attribute may stay: links that lead out, pictures in the page."""
+        if tag == "img" and name == "src":
+            head, _, data = value.partition(";base64,")
+            return value if allowance.may_draw(pixels(data, head.removeprefix("data:"))) else None
+        if tag == "a" and name == "href" and value.lstrip().lower().startswith("data:"):
+            return None
+        return value
+
+    return nh3.Cleaner(**_CLEANER, attribute_filter=kept).clean(html)
 
 
-def markdown(source: str, *, html: bool = True) -> str:
+def markdown(source: str, *, html: bool = True, allowance: Allowance | None = None) -> str:
     """Markdown as safe HTML; formulas stay in their dollars, for MathJax.
+
+    What would take more than its page may spend is shown as it was typed.
 
     Args:
         html: False shows HTML in it as text.
+        allowance: of the page; without one, that of a page of its own.
     """
+    allowance = allowance or Allowance()
     source = plain(source, CELL_CHARS)
-    if len(source) > _RENDERED:
-        return _as_written(source)
+    if not allowance.may_render(source):
+        return as_written(source)
     try:
-        return clean(MarkdownWithMath(renderer=_Renderer(escape=not html)).render(source))
+        renderer = _Renderer(allowance, escape=not html)
+        shown = clean(MarkdownWithMath(renderer=renderer).render(source), allowance)
     except Exception:  # odd markup makes its reader fail in many ways; none may cost the page
-        return _as_written(source)
+        return as_written(source)
+    return shown if allowance.may_set(shown) else as_written(source)
 
 
-def is_picture(data: str, kind: str) -> bool:
-    """Whether base64 `data` begins as a picture of this kind does; SVG, a program, is none."""
-    try:
-        start = base64.b64decode(data, validate=True)[:8]
-    except (binascii.Error, ValueError):
-        return False
-    return kind in _PICTURES and start.startswith(_PICTURES[kind])
+def as_written(source: str) -> str:
+    """Text as it was typed."""
+    return f"<pre>{escape(source)}</pre>"
 
 
 class _Renderer(IPythonRenderer):
     """nbconvert's, without anchors, and without the exception for a picture that is not there."""
 
-    def __init__(self, **options):
+    def __init__(self, allowance: Allowance, **options):
         super().__init__(exclude_anchor_links=True, **options)
+        self._allowance = allowance
+
+    def block_code(self, code: str, info: str | None = None) -> str:
+        """Fenced code, in color if it is Python and short."""
+        language = (info or "").split(maxsplit=1)[:1]
+        colored = language and language[0] in _COLORED and self._allowance.may_highlight(code)
+        return super().block_code(code, info if colored else None)
 
     def _embed_image_or_attachment(self, src: str) -> str:
         return src
-
-
-def _as_written(source: str) -> str:
-    return f"<pre>{escape(source)}</pre>"

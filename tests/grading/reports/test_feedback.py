@@ -100,6 +100,34 @@ def test_what_an_answer_printed_and_drew_is_shown():
     assert "<script" not in page
 
 
+def test_what_an_answer_showed_is_bounded_as_on_the_screen():
+    drawn = {"image/png": pages.png(16_000, 16_000), "text/plain": "<Figure>"}
+    cell = answer_cell("print(1)")
+    cell["outputs"] = [
+        {"output_type": "display_data", "data": drawn, "metadata": {}},
+        *[{"output_type": "stream", "name": "stdout", "text": "x"}] * 500,
+        {"output_type": "error", "ename": "E", "evalue": "y" * 50_000, "traceback": ["z"]},
+    ]
+    page = feedback("tiny", dataclasses.replace(result(), cells=[cell]), TASKS)
+    assert "<img" not in page
+    assert "[a picture of 256,000,000 pixels is not shown here" in page
+    assert page.count("<pre>x</pre>") < 100
+    assert "[402 more outputs are not shown here]" in page
+    cell["outputs"] = cell["outputs"][-1:]
+    page = feedback("tiny", dataclasses.replace(result(), cells=[cell]), TASKS)
+    assert 0 < page.count("y") < 10_100
+    assert "z" not in page.partition("When it ran:")[2].partition("</pre>")[0]
+
+
+@pytest.mark.parametrize("name", pages.DEEP_FORMULAS)
+def test_a_written_answer_is_bounded_as_on_the_screen(name):
+    own = {"grade_id": "why", "solution": True, "grade": True}
+    source = pages.DEEP_FORMULAS[name]
+    cell = {"cell_type": "markdown", "source": source, "metadata": {"nbgrader": own}}
+    page = feedback("tiny", dataclasses.replace(result(), cells=[cell]), TASKS)
+    assert f"<blockquote><pre>{escape(source)}</pre></blockquote>" in page
+
+
 def test_what_nobody_answered_nobody_graded():
     page = feedback("tiny", result(why_waits=False), TASKS)
     assert "Not answered: 0 of 1 points" in page

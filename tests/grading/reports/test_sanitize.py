@@ -4,7 +4,9 @@ import pytest
 from attacks import pages
 from bs4 import BeautifulSoup
 
-from lmcourse.grading.reports.sanitize import clean, is_picture, markdown
+from lmcourse.grading.reports.page_limits import HIGHLIGHTED, PAGE, RENDERED, Allowance
+from lmcourse.grading.reports.pictures import pixels
+from lmcourse.grading.reports.sanitize import clean, markdown
 
 
 def test_what_markdown_is_for_stays():
@@ -46,9 +48,56 @@ def test_markdown_that_its_reader_cannot_bear_is_shown_as_text():
         assert markdown(source).startswith("<pre>")
 
 
-def test_a_picture_is_what_begins_as_one():
-    assert is_picture(pages.PNG, "image/png")
-    assert not is_picture(pages.PNG, "image/jpeg")
-    assert not is_picture(pages.PNG, "image/svg+xml")
-    assert not is_picture(pages.PNG + '"', "image/png")
-    assert not is_picture("", "image/png")
+@pytest.mark.parametrize("name", pages.DEEP_FORMULAS)
+def test_a_formula_that_is_too_deep_is_shown_as_it_was_typed(name):
+    source = pages.DEEP_FORMULAS[name]
+    html = markdown(f"Because {source}.")
+    assert BeautifulSoup(html, "html.parser").pre.string == f"Because {source}."
+    assert html.startswith("<pre>")  # into which MathJax does not look
+    assert html.endswith("</pre>")
+
+
+def test_formulas_that_a_person_writes_are_set():
+    fraction = r"\frac{1}{1+\frac{1}{1+\frac{1}{1+\left(\sqrt{x^{2^{y}}}\right)}}}"
+    matrix = r"\begin{pmatrix} \{1\} & {2} \\ 3 & \displaystyle 4 \end{pmatrix}"
+    several = " ".join([f"$${fraction}$$ and $${matrix}$$"] * 20)
+    assert "<pre>" not in markdown(several)
+    code = "`" + "{" * 60 + "` and\n\n```\n" + "{" * 60 + "\n```\n"
+    assert markdown(code).count("<code>") == 2  # no formula: it stays what it is
+
+
+def test_a_page_sets_so_many_formulas_and_no_more():
+    allowance = Allowance(formulas=100)
+    assert not markdown("$" + "x" * 60 + "$", allowance=allowance).startswith("<pre>")
+    assert markdown("$" + "x" * 60 + "$", allowance=allowance).startswith("<pre>")
+    assert markdown("no formula", allowance=allowance).startswith("<p>")
+
+
+def colored(html):
+    return sum(len(part.get_text()) for part in BeautifulSoup(html, "html.parser").select("span"))
+
+
+def test_fenced_code_is_colored_if_it_is_python_and_short():
+    code = "x = a.b\n"
+    assert colored(markdown(f"```python\n{code}```"))
+    for language in ("", "c++", "perl", "sql", "console", "mermaid"):
+        assert not colored(markdown(f"```{language}\n{code}```"))
+    allowance = Allowance(highlighted=0)
+    html = markdown(f"```python\n{code}```", allowance=allowance)
+    assert (colored(html), "x = a.b" in html) == (0, True)
+
+
+@pytest.mark.parametrize("name", pages.SLOW_CODE)
+def test_code_in_a_text_is_colored_no_further_than_a_cell(name):
+    html = markdown(f"```python\n{pages.SLOW_CODE[name][: RENDERED - 50]}\n```")
+    assert colored(html) <= HIGHLIGHTED
+
+
+def test_pictures_in_a_text_count_with_those_of_the_page():
+    large = f"![x](data:image/png;base64,{pages.png(16_000, 16_000)})"
+    assert "src" not in markdown(large)
+    allowance = Allowance()
+    each = f"![x](data:image/png;base64,{pages.png(5_000, 4_000)})"
+    shown = [markdown(each, allowance=allowance).count(" src=") for _ in range(10)]
+    assert sum(shown) == PAGE // 20_000_000
+    assert pixels(pages.png(5_000, 4_000), "image/png") == 20_000_000
