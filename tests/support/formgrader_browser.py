@@ -52,7 +52,9 @@ def lmcourse(*arguments, cwd: Path) -> None:
 
 
 def hostile_class(root: Path) -> Path:
-    """A graded course: honest ada, ben with a wrong answer, and two who write to the browser."""
+    """A graded course: honest ada, ben with a wrong answer, two who write to the browser, and sid,
+    whose page takes hours or crashes the tab where nothing bounds it.
+    """
     make_course(root)
     lmcourse("release", cwd=root)
     attacks = pages.MARKDOWN.items()
@@ -61,6 +63,7 @@ def hostile_class(root: Path) -> Path:
         ("ben", "double", ABS),
         ("mal", "why", "\n\n".join(text for name, text in attacks if name != "an attachment")),
         ("pet", "why", "x"),
+        ("sid", "why", pages.DEEP_FORMULAS["fractions"]),
     ):
         nb = answered(json.loads((root / "exercises/tiny/tiny.ipynb").read_text("utf-8")))
         answer(nb, name, source)
@@ -88,6 +91,13 @@ def plant(root: Path) -> None:
     nb["cells"].append({**extra, **code, "outputs": pages.OUTPUTS})
     pages.hostile_metadata(nb)
     path.write_text(json.dumps(nb), "utf-8")
+    slow = root / "autograded/sid/tiny/tiny.ipynb"
+    nb = json.loads(slow.read_text("utf-8"))
+    for source in pages.DEEP_FORMULAS.values():
+        nb["cells"].append({**extra, "cell_type": "markdown", "source": source})
+    for source in pages.SLOW_CODE.values():
+        nb["cells"].append({**extra, **code, "source": source, "outputs": []})
+    slow.write_text(json.dumps(nb), "utf-8")
     for folder in ("autograded/mal/tiny", "submitted/mal/tiny"):
         (root / folder / "evil.html").write_text(f"<script>{pages.CODE}</script>")
         (root / folder / "evil.svg").write_text(pages.MARKDOWN["a drawing that loads"])

@@ -142,6 +142,15 @@ def test_nothing_that_was_handed_in_acts_on_any_page(course, served, open_browse
     assert contents(course) == before
 
 
+def test_what_a_screen_cannot_bear_is_there_as_text(course, served, open_browser):
+    browser = open_browser(*served[:2])
+    assert browser.visit(f"/formgrader/submissions/{submissions(course)['sid']}/") == 200
+    shown = browser.tab.locator(".rendered_html pre").all_inner_texts()
+    for source in pages.DEEP_FORMULAS.values():
+        assert any(source.split()[0] in text for text in shown), source
+    assert browser.tab.locator(".input_area pre span").count() < 10_000
+
+
 def test_the_same_work_does_act_in_the_stock_pages(course, open_browser):
     """Else the tests above would prove nothing."""
     found = submissions(course)
