@@ -8,8 +8,10 @@ it, nobody gets another one.
 
 import asyncio
 import contextlib
+import math
 import multiprocessing
 import signal
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,7 +24,7 @@ with contextlib.suppress(ImportError):  # Windows has none: there the clock alon
     import resource
 
 _SECONDS = 10.0  # of the processor
-_WAIT = 6  # times as long by the clock: the machine may be busy
+_PATIENCE = 60.0  # by the clock: the machine may be busy
 _AT_ONCE = 8
 
 
@@ -57,6 +59,7 @@ class PageProcesses:
     Args:
         formulas: whether there is a MathJax to set them.
         seconds: of the processor, for one try.
+        patience: by the clock, for one try.
         make: the page's maker, which the process can import.
     """
 
@@ -65,9 +68,11 @@ class PageProcesses:
         *,
         formulas: bool,
         seconds: float = _SECONDS,
+        patience: float = _PATIENCE,
         make: Callable[[Page], str] = make_page,
     ):
-        self._formulas, self._seconds, self._make = formulas, seconds, make
+        self._formulas, self._make = formulas, make
+        self._seconds, self._patience = seconds, patience
         # Not a copy of the server, with its open files; what is slow to import is there before.
         has_server = "forkserver" in multiprocessing.get_all_start_methods()
         self._context = multiprocessing.get_context("forkserver" if has_server else "spawn")
@@ -100,7 +105,7 @@ class PageProcesses:
             try:
                 process.start()
                 theirs.close()  # else its end would not be seen
-                in_time = ours.poll(_WAIT * self._seconds)
+                in_time = ours.poll(self._patience)
                 return ours.recv_bytes().decode("utf-8") if in_time else None
             except EOFError:  # it was stopped, or said on stderr what went wrong
                 return None
@@ -112,7 +117,7 @@ class PageProcesses:
 def _answer(theirs: Connection, make: Callable[[Page], str], wanted: Page, seconds: float) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the server, which ends this
     if "resource" in globals():
-        whole = max(1, round(seconds))
+        whole = math.ceil(time.process_time() + seconds)  # what its start took does not count
         resource.setrlimit(resource.RLIMIT_CPU, (whole, whole))
     with theirs:
         theirs.send_bytes(make(wanted).encode("utf-8", "replace"))

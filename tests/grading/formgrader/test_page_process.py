@@ -49,7 +49,9 @@ def test_a_page_is_made_in_another_process():
 
 
 def test_what_takes_too_long_is_stopped_and_shown_as_text():
-    (page,) = asked(PageProcesses(formulas=True, seconds=1, make=for_ever), "slow")
+    (page,) = asked(
+        PageProcesses(formulas=True, seconds=1.0, patience=600.0, make=for_ever), "slow"
+    )
     assert page.startswith("slow, plain")
 
 
