@@ -13,6 +13,7 @@ from bs4 import BeautifulSoup
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # nbgrader's own, while it is imported
     from nbgrader.server_extensions.formgrader import handlers
+    from page_makers import for_ever, never
 
     from lmcourse.grading.formgrader import rendering, server
     from lmcourse.grading.formgrader.page_process import Page, PageProcesses, make_page
@@ -22,16 +23,6 @@ RESOURCES = {
     "assignment_id": "tiny", "notebook_id": "tiny", "submission_id": "1", "index": 0, "total": 1,
     "base_url": "", "student": "ada", "last_name": "", "first_name": "", "notebook_path": "",
 }  # fmt: skip
-
-
-def for_ever(page):
-    while page.filename == "slow" and not page.plain:
-        pass
-    return f"{page.filename}, {'plain' if page.plain else 'in full'}, {page.nonce}, {os.getpid()}"
-
-
-def never(page):
-    raise ValueError("no notebook")
 
 
 def asked(processes, *names):

@@ -45,8 +45,8 @@ server.Policy = lambda request: OutputTransform(request)
 RAW = """
 from functools import partial
 import lmcourse.grading.formgrader.server as server
-import raw_pages
-server.PageProcesses = partial(server.PageProcesses, make=raw_pages.make_raw)
+import page_makers
+server.PageProcesses = partial(server.PageProcesses, make=page_makers.make_raw)
 """
 
 
