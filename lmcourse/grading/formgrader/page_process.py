@@ -12,6 +12,7 @@ import math
 import multiprocessing
 import signal
 import time
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -120,4 +121,15 @@ def _answer(theirs: Connection, make: Callable[[Page], str], wanted: Page, secon
         whole = math.ceil(time.process_time() + seconds)  # what its start took does not count
         resource.setrlimit(resource.RLIMIT_CPU, (whole, whole))
     with theirs:
-        theirs.send_bytes(make(wanted).encode("utf-8", "replace"))
+        page = _made(make, wanted)
+        if page is not None:
+            theirs.send_bytes(page.encode("utf-8", "replace"))
+
+
+def _made(make: Callable[[Page], str], wanted: Page) -> str | None:
+    """The page; why there is none is said before the pipe ends and this process is stopped."""
+    try:
+        return make(wanted)
+    except Exception:
+        traceback.print_exc()
+        return None

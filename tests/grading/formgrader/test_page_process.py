@@ -15,7 +15,7 @@ with warnings.catch_warnings():
     from nbgrader.server_extensions.formgrader import handlers
     from page_makers import for_ever, never
 
-    from lmcourse.grading.formgrader import rendering, server
+    from lmcourse.grading.formgrader import page_process, rendering, server
     from lmcourse.grading.formgrader.page_process import Page, PageProcesses, make_page
 from lmcourse.grading.reports.page_limits import HIGHLIGHTED
 
@@ -46,8 +46,11 @@ def test_what_takes_too_long_is_stopped_and_shown_as_text():
     assert page.startswith("slow, plain")
 
 
-def test_what_cannot_be_made_is_nothing():
+def test_what_cannot_be_made_is_nothing_and_the_terminal_says_why(capsys):
     assert asked(PageProcesses(formulas=True, make=never), "broken") == [None]
+    page = Page(filename="broken", resources={}, nonce="n", formulas=False, plain=False)
+    assert page_process._made(never, page) is None
+    assert "ValueError: broken is no notebook" in capsys.readouterr().err
 
 
 def test_another_page_does_not_wait_for_a_slow_one():

@@ -3,5 +3,5 @@
 
 {%- block body -%}
 <p>This notebook cannot be shown, not even as plain text: {{ filename }}</p>
-<p>It takes too long, or it is no notebook; the terminal in which this server runs says more. Read the file in an editor for text, and give points in the lists of this screen or by the feedback's table.</p>
+<p>It takes too long, or it is no notebook: the terminal in which this server runs says which. Grade it again, then reload this page; until then, read the file in an editor for text.</p>
 {%- endblock -%}
