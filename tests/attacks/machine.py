@@ -108,6 +108,88 @@ MACHINE = {
             kept = []
             while True: kept.append(bytearray(b'x' * (1 << 26)))
     """,
+    "memory of processes that hide": """
+        FALSE
+        import ctypes, os, time
+        for _ in range(8):
+            if os.fork() == 0:
+                print(ctypes.CDLL(None).prctl(4, 0, 0, 0, 0))
+                kept = bytearray(b'x') * (100 << 20)
+                time.sleep(10 ** 6)
+        time.sleep(10 ** 6)
+    """,
+    "memory that no process shows": """
+        FALSE
+        import mmap, os, time
+        for _ in range(8):
+            if os.fork() == 0:
+                kept = mmap.mmap(-1, 100 << 20)
+                kept.write(b'x' * (100 << 20))
+                kept.madvise(mmap.MADV_DONTNEED)
+                time.sleep(10 ** 6)
+        time.sleep(10 ** 6)
+    """,
+    "memory of other programs": """
+        FALSE
+        import subprocess, sys, time
+        line = "import time; kept = bytearray(b'x') * (100 << 20); time.sleep(10 ** 6)"
+        for _ in range(8): subprocess.Popen([sys.executable, '-S', '-c', line])
+        time.sleep(10 ** 6)
+    """,
+    "memory of a process without its first thread": """
+        FALSE
+        import ctypes, os, platform, threading, time
+        leave = {'x86_64': 60, 'aarch64': 93}[platform.machine()]
+        for _ in range(8):
+            if os.fork() == 0:
+                threading.Thread(target=time.sleep, args=(10 ** 6,)).start()
+                kept = bytearray(b'x') * (100 << 20)
+                ctypes.CDLL(None).syscall(leave, 0)
+        time.sleep(10 ** 6)
+    """,
+    "work of sessions of their own": """
+        FALSE
+        import os
+        for _ in range(20):
+            if os.fork() == 0:
+                os.setsid()
+                try: open('/proc/self/autogroup', 'w').write('0')
+                except OSError: pass
+                try: os.setpriority(os.PRIO_PROCESS, 0, 0)
+                except OSError: pass
+                while True: pass
+    """,
+    "work of children that vanish": """
+        FALSE
+        import os, signal, time
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        while True:
+            try:
+                if os.fork() == 0:
+                    while time.process_time() < 0.2: pass
+                    os._exit(0)
+            except OSError: pass
+    """,
+    "orphans that nobody buries": """
+        FALSE
+        import os
+        for _ in range(100): os.system('true &')
+        def f(x): return os.popen('echo').read() and x * 0
+    """,
+    "the first process of the sandbox attacked": """
+        FALSE
+        import ctypes, os, resource, signal
+        libc = ctypes.CDLL(None)
+        for number in range(1, 32):
+            try: os.kill(1, number)
+            except OSError as error: print(error)
+        print([libc.ptrace(16, 1, 0, 0)])
+        for name in ('mem', 'maps', 'environ', 'fd', 'cwd'):
+            try: print(open(f'/proc/1/{name}', 'rb+').read(100))
+            except OSError as error: print(error)
+        try: resource.prlimit(1, resource.RLIMIT_CPU, (0, 0))
+        except OSError as error: print(error)
+    """,
     "the disk filled": """
         FALSE
         with open('big', 'wb') as file:

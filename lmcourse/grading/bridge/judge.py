@@ -29,7 +29,7 @@ from lmcourse.grading.bridge.proxies import BridgeFault, Gone, Link, Unsendable
 from lmcourse.grading.outcomes import FAILED, PASSED, STUMBLED, UNGRADED, TestOutcome
 from lmcourse.grading.safe_text import scrub
 from lmcourse.grading.sandbox import frames
-from lmcourse.grading.sandbox.budgets import Meter
+from lmcourse.grading.sandbox.budgets import Meter, starved_here
 from lmcourse.grading.sandbox.seeds import replace_system_randomness, reseed
 
 _GRACE_SECONDS = 0.5
@@ -204,8 +204,8 @@ def serve(channel: socket.socket, request: dict) -> None:
             before.close()
             sock = before.enter_context(socket.socket(fileno=fd))
             meter = before.enter_context(contextlib.closing(Meter(*meters))) if meters else None
-            learners = meter.seconds if meter else None
-            link = Link(sock, head["call_seconds"], head["frames"], learners)
+            clocks = _clocks(meter) if meter else ()
+            link = Link(sock, head["call_seconds"], head["frames"], *clocks)
             if judge is None:
                 judge = Judge(link, head["wanted"])
             judge.connect(link)
@@ -219,6 +219,11 @@ def serve(channel: socket.socket, request: dict) -> None:
             outcome = run(head["source"], *([head["seconds"]] if head["op"] == "test" else []))
         called = judge.called if judge else []
         frames.send(channel, {**asdict(outcome), "called": called, "number": head["number"]})
+
+
+def _clocks(learners: Meter) -> tuple[Callable[[], float], Callable[[], float]]:
+    """How long the learner's process has worked, and how long it or this one was starved."""
+    return learners.seconds, lambda: learners.starved() + starved_here()
 
 
 def _allowed(judge: Judge, head: dict) -> dict:

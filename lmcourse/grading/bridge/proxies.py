@@ -53,8 +53,8 @@ class Link:
 
     Args:
         call_seconds, frames: see `Budgets`.
-        learners: tells how long the processor has worked for the learner's process; None: the
-            clock decides.
+        learners: the processor's seconds for the learner's process; None: the clock decides.
+        starved: those in which it or this one wanted a processor and had none.
     """
 
     def __init__(
@@ -63,10 +63,11 @@ class Link:
         call_seconds: float,
         frames: int,
         learners: Callable[[], float] | None = None,
+        starved: Callable[[], float] | None = None,
     ):
         self.dead = ""
         self.author: Callable[..., Any] | None = None  # answers substitutes (`authors_answers`)
-        self._learners = learners
+        self._learners, self._starved = learners, starved
         self._sock, self._inbox = sock, Inbox(sock)
         self._call_seconds, self._frames = call_seconds, frames
         self._number = 0
@@ -91,7 +92,7 @@ class Link:
 
     def _deadline(self, seconds: float, within: Deadline | None = None) -> SharedDeadline:
         processor = None if self._learners is None else self._worked
-        return SharedDeadline(seconds, self._theirs, within, processor)
+        return SharedDeadline(seconds, self._theirs, within, processor, self._starved)
 
     def _worked(self) -> float:
         """The processor's seconds for the learner's process and this one together."""

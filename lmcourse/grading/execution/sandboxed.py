@@ -63,10 +63,10 @@ class SubmissionRun:
         self._wanted, self._proven, self._broken, self._quick = wanted, proven, broken, quick
         self._seed = seed or (lambda name: secrets.randbits(63))
         self._files = dict(files or {})
-        self._worked = 0.0  # by processes that have been replaced
+        self._worked = self._starved = 0.0  # by processes that have been replaced
         self._learner: Process | None = None
         self._judge: Process | None = None
-        self._deadline = Deadline(budgets.total_seconds, processor=self._work)
+        self._deadline = self._shared_limit(budgets.total_seconds)
         self._reader = ResultReader(budgets.output_bytes)
         self._link: socket.socket | None = None  # made with the learner's process, for the judge
         self._cells: list[str] = []
@@ -98,6 +98,15 @@ class SubmissionRun:
         """The seconds that the processor has worked for this submission."""
         running = [p.worked() for p in (self._learner, self._judge) if p is not None]
         return self._worked + sum(running)
+
+    def _hunger(self) -> float:
+        """The seconds in which one of its processes wanted a processor and had none."""
+        running = [p.starved() for p in (self._learner, self._judge) if p is not None]
+        return self._starved + sum(running)
+
+    def _shared_limit(self, seconds: float, within: Deadline | None = None) -> Deadline:
+        """For the learner's process and the judge together."""
+        return Deadline(seconds, within, processor=self._work, starved=self._hunger)
 
     def run(self, cell: CodeCell) -> CellResult | TestOutcome:
         """Run a cell of any kind."""
@@ -188,7 +197,7 @@ class SubmissionRun:
         seconds = self._budgets.test_seconds
         head = {"op": "test", "source": source, "seed": seed, "seconds": seconds}
         limit = seconds + _GRACE_SECONDS
-        return self._judge.ask(head, Deadline(limit, within=self._deadline, processor=self._work))
+        return self._judge.ask(head, self._shared_limit(limit, self._deadline))
 
     def _believed(self, name: str, reply: dict) -> TestOutcome:
         """The judge's reply, in which no more is believed than can be checked."""
@@ -282,7 +291,7 @@ class SubmissionRun:
     def _setup_judge(self, source: str) -> None:
         head = {"op": "setup", "source": source, "seed": self._seed("setup")}
         try:
-            reply = self._judge.ask(head, Deadline(SETUP_SECONDS, processor=self._judge.worked))
+            reply = self._judge.ask(head, self._judge.deadline(SETUP_SECONDS))
         except LOST as error:
             reply = {"said": type(error).__name__}
         if reply.get("verdict") != PASSED:
@@ -297,6 +306,7 @@ class SubmissionRun:
         if self._learner is not None:
             self._learner.end()
             self._worked += self._learner.worked()
+            self._starved += self._learner.starved()
         self._learner = None
         self._drop_link()
 
@@ -305,6 +315,7 @@ class SubmissionRun:
             return
         self._judge.end()
         self._worked += self._judge.worked()
+        self._starved += self._judge.starved()
         self._judge = None
         if self._link is None:
             # The judge held the other end: without it the learner's process ends too, and the cell
@@ -315,9 +326,8 @@ class SubmissionRun:
         reader = ResultReader(self._reader.room) if again else self._reader
         head = {"op": "cell", "source": source, "limit": reader.room, "store": True}
         head["locked"] = place in self._locked
-        seconds, worked = self._budgets.cell_seconds, self._learner.worked
         try:
-            limit = Deadline(seconds, within=self._deadline, processor=worked)
+            limit = self._learner.deadline(self._budgets.cell_seconds, within=self._deadline)
             said = self._learner.ask(head, limit)
         except TimeoutError:
             return self._stop(reader)
@@ -336,8 +346,7 @@ class SubmissionRun:
         )
         self._learner.interrupt()
         try:
-            grace = Deadline(_GRACE_SECONDS, processor=self._learner.worked)
-            after = reader.read(self._learner.answer(grace))
+            after = reader.read(self._learner.answer(self._learner.deadline(_GRACE_SECONDS)))
             ran.outputs, ran.changed, ran.trace = after.outputs, after.changed, after.trace
         except LOST:
             self._end_learner()

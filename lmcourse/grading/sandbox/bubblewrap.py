@@ -25,7 +25,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from lmcourse.grading.safe_text import plain
-from lmcourse.grading.sandbox import namespaces, seccomp
+from lmcourse.grading.sandbox import cgroups, namespaces, seccomp
 from lmcourse.grading.sandbox.inventory import NOTHING, Inventory, Place
 
 USERS = 256  # unprivileged users that a fork server started by root may give to submissions
@@ -300,6 +300,7 @@ def require() -> None:
     """
     if found := problems():
         raise SandboxError("; ".join(found))
+    cgroups.here()  # before there are workers: the group must hold nobody whom this does not know
 
 
 def require_unseen(unseen: Inventory) -> None:

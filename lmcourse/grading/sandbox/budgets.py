@@ -7,7 +7,7 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 MIB = 1 << 20
@@ -65,6 +65,9 @@ def spent(seconds: float, processor: float, clock: float) -> bool:
     Seconds are the processor's, so that a busy machine costs nobody points. Code that sleeps uses
     none: it is stopped when twice the seconds have passed. The last rule is for code that waits and
     works by turns.
+
+    Args:
+        clock: without the seconds in which it wanted a processor and had none: that is no sleep.
     """
     idle = clock >= _IDLE * seconds and processor < 0.05 * clock
     return processor >= seconds or idle or clock >= _AT_MOST * seconds
@@ -87,6 +90,7 @@ class Deadline:
     Args:
         seconds: by the clock, or, with `processor`, by the rule of `spent`.
         processor: tells how long the processor has worked for what is limited.
+        starved: tells the seconds in which it wanted a processor and had none.
     """
 
     def __init__(
@@ -94,7 +98,9 @@ class Deadline:
         seconds: float,
         within: "Deadline | None" = None,
         processor: Callable[[], float] | None = None,
+        starved: Callable[[], float] | None = None,
     ):
+        self._starved, self._starved_before = starved, starved() if starved else 0.0
         self._seconds, self._within, self._processor = seconds, within, processor
         self._before = processor() if processor else 0.0
         self._clock, self._counted_at = 0.0, time.monotonic()
@@ -146,8 +152,11 @@ class Deadline:
         return max(_TICK, min(self._seconds - used, idle if idle > 0 else _LOOK))
 
     def _used(self) -> tuple[float, float]:
-        """The seconds used so far: the processor's, and the clock's."""
-        return (self._processor() - self._before if self._processor else 0.0), self.clock
+        """The seconds used so far: the processor's, and the clock's but for those starved."""
+        clock = self.clock
+        if self._starved is not None:
+            clock = max(0.0, clock - max(0.0, self._starved() - self._starved_before))
+        return (self._processor() - self._before if self._processor else 0.0), clock
 
 
 class SharedDeadline(Deadline):
@@ -164,8 +173,9 @@ class SharedDeadline(Deadline):
         theirs: Callable[[], tuple[float, float]],
         within: Deadline | None = None,
         processor: Callable[[], float] | None = None,
+        starved: Callable[[], float] | None = None,
     ):
-        super().__init__(seconds, within, processor)
+        super().__init__(seconds, within, processor, starved)
         self._theirs, self._theirs_before = theirs, theirs()
 
     @property
@@ -183,50 +193,74 @@ _THEIRS = 0.1  # the share of the time that the learner's code must have had to 
 _TICK = 0.05  # seconds: so often at most
 _LOOK = 0.5  # where every moment could be the last
 _LATE = 1.0  # so late that the end of a wait was slept through
+_FRESH = 0.2  # a keeper that has written so short a time ago is not late
 
 
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
-_USER, _CHILDREN = 11, 15  # of the fields after the name: utime, stime, cutime, cstime
+_USER, _CHILDREN, _AFTER = 11, 13, 15  # of the fields after the name: utime, cutime, and their end
+STARTED = 19  # among the same fields
 
 
-def processor_seconds(stat: bytes) -> float:
-    """The processor's seconds of a process, its threads and its children that have ended.
+def own_and_childrens_seconds(fields: Sequence[bytes]) -> tuple[float, float]:
+    """The processor's seconds of a process and its threads, and of its children that have ended.
 
     Args:
-        stat: what `/proc/<pid>/stat` says.
+        fields: of `/proc/<pid>/stat`, those after the name.
 
     Raises:
-        ValueError: it says something else.
+        ValueError: they are something else.
     """
-    return sum(map(int, stat.rpartition(b")")[2].split()[_USER:_CHILDREN])) / _TICKS
+    own, children = (fields[_USER:_CHILDREN], fields[_CHILDREN:_AFTER])
+    return sum(map(int, own)) / _TICKS, sum(map(int, children)) / _TICKS
+
+
+def account(worked: float, starved: float, exceeded: bool) -> bytes:
+    """What a keeper writes for `Meter`: always as long, so that no end of an older one is left."""
+    return b"%015.2f %015.2f %d %015.2f" % (worked, starved, exceeded, time.monotonic())
+
+
+def pid_of(pidfd: int) -> int | None:
+    """The number of the process behind a pidfd; None where it has gone or the kernel is silent."""
+    try:
+        with open(f"/proc/self/fdinfo/{pidfd}") as file:
+            facts = dict(line.split(":", 1) for line in file)
+        return int(facts["Pid"])
+    except (OSError, KeyError, ValueError):
+        return None
+
+
+def starved_here() -> float:
+    """The seconds in which the main thread of this process wanted a processor and had none."""
+    try:
+        with open("/proc/self/schedstat", "rb") as file:
+            return int(file.read().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):  # this kernel does not tell
+        return 0.0
 
 
 class Meter:
     """Reads how long the processor has worked for a process and for all that it has started.
 
     The kernel's file `/proc/<pid>/stat` knows of its children only those that have ended. The
-    keeper of its namespace (`forkserver`) sees the living as well and keeps a second file. Both,
+    keeper of its namespace (`keeper`) sees the living as well and keeps a second file. Both,
     once open, can be handed to a process in another sandbox: a judge sees how much its learner's
     process has worked without seeing the process.
 
     Args:
         descriptor: of that file.
-        keepers: of the keeper's file, in which stands the number of seconds. Both are closed with
-            the meter.
+        keepers: of the keeper's file (`account`). Both are closed with the meter.
     """
 
     def __init__(self, descriptor: int, keepers: int | None = None):
         self.descriptors = [descriptor, *([] if keepers is None else [keepers])]
-        self._last = 0.0
+        self._last, self._starved, self._exceeded = 0.0, 0.0, False
 
     @classmethod
     def of(cls, pidfd: int, keepers: int | None = None) -> "Meter | None":
         """That of the process behind a pidfd; None where the kernel does not tell."""
         try:
-            with open(f"/proc/self/fdinfo/{pidfd}") as file:
-                facts = dict(line.split(":", 1) for line in file)
-            return cls(os.open(f"/proc/{int(facts['Pid'])}/stat", os.O_RDONLY), keepers)
-        except (OSError, KeyError, ValueError):
+            return cls(os.open(f"/proc/{pid_of(pidfd)}/stat", os.O_RDONLY), keepers)
+        except OSError:
             return None
 
     def seconds(self) -> float:
@@ -235,10 +269,36 @@ class Meter:
         The children's are told twenty times a second. Of a process that has ended, the last that
         was seen.
         """
-        for descriptor, read in zip(self.descriptors, (processor_seconds, float), strict=False):
-            with contextlib.suppress(OSError, ValueError):
-                self._last = max(self._last, read(os.pread(descriptor, 4096, 0)))
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            fields = os.pread(self.descriptors[0], 4096, 0).rpartition(b")")[2].split()
+            self._last = max(self._last, sum(own_and_childrens_seconds(fields)))
+        self._read_account()
         return self._last
+
+    def starved(self) -> float:
+        """The seconds in which one of them wanted a processor and had none.
+
+        Since its keeper has written for the last time is among them: it is late for the same
+        reason. What it then writes takes the place of this.
+        """
+        written = self._read_account()
+        late = 0.0 if written is None else time.monotonic() - written - _FRESH
+        return self._starved + max(0.0, late)
+
+    def exceeded(self) -> bool:
+        """Whether the keeper has ended it, since it took too much memory."""
+        self._read_account()
+        return self._exceeded
+
+    def _read_account(self) -> float | None:
+        """When it was written; None if it cannot be read."""
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            worked, starved, exceeded, written = os.pread(self.descriptors[1], 64, 0).split()
+            self._last = max(self._last, float(worked))
+            self._starved = max(self._starved, float(starved))
+            self._exceeded = exceeded == b"1"
+            return float(written)
+        return None
 
     def close(self) -> None:
         """Close the files; the last reading stays."""

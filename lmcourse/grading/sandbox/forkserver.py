@@ -4,8 +4,9 @@ Chapter: book/instructors/sandbox.md
 
 Threat: what one submission does to its process must not reach the next one. The server itself never
 runs a learner's line; it imports PyTorch once, and each request gets a fork of it that is enclosed
-(`namespaces`), filtered (`seccomp`), limited and seeded anew before it reads its first message. If
-any of these steps fails, the fork says so and ends: nothing runs half protected.
+(`namespaces`), filtered (`seccomp`), limited, counted (`keeper`) and seeded anew before it reads
+its first message. If any of these steps fails, the fork says so and ends: nothing runs half
+protected.
 
     python -m lmcourse.grading.sandbox.forkserver MODULE DESCRIPTOR WITHHELD
 """
@@ -14,8 +15,6 @@ import gc
 import importlib
 import json
 import os
-import re
-import select
 import signal
 import socket
 import sys
@@ -24,11 +23,15 @@ from pathlib import Path
 
 import torch
 
-from lmcourse.grading.sandbox import budgets, frames, namespaces, seccomp, withheld_functions
+from lmcourse.grading.sandbox import (
+    budgets,
+    frames,
+    keeper,
+    namespaces,
+    seccomp,
+    withheld_functions,
+)
 from lmcourse.grading.sandbox.seeds import reseed
-
-_WATCH_SECONDS = 0.05
-_RESIDENT = re.compile(rb"^Rss(?:Anon|Shmem):\s+(\d+) kB", re.M)
 
 
 def warm() -> None:
@@ -84,43 +87,59 @@ class Server:
                 os.close(fd)
 
     def _keep(self, request: dict, fds: list[int]) -> None:
-        """The keeper of one submission: outside its process namespace, an eye on all inside."""
+        """Start the submission's first process, then be its keeper."""
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        reply = {"number": request["number"]}
         try:
             namespaces.separate(request["user"])
-            processes = os.open(namespaces.PROC, os.O_RDONLY)
-            child = os.fork()
+            outside = os.open(namespaces.PROC, os.O_RDONLY)
+            gate, theirs = socket.socketpair()
+            first = os.fork()
         except OSError as error:
-            self._control.send(json.dumps({"error": str(error)}).encode())
+            self._control.send(json.dumps(reply | {"error": str(error)}).encode())
             return
-        if child == 0:
-            self._become(request, fds)
+        if first == 0:
+            gate.close()
+            self._become(request, fds, theirs)
             os._exit(0)
-        pidfd, account = os.pidfd_open(child), os.memfd_create("worked")
-        socket.send_fds(self._control, [b"{}"], [pidfd, account])
+        theirs.close()
+        pidfd, account = os.pidfd_open(first), os.memfd_create("account")
+        os.pwrite(account, budgets.account(0.0, 0.0, False), 0)
+        _, learners, *_ = socket.recv_fds(gate, 1, 1)
+        # Where there is no learner's process the first one has said why.
+        given = [pidfd, *(learners or [pidfd]), account]
+        socket.send_fds(self._control, [json.dumps(reply).encode()], given)
         self._control.close()
-        watch = _Watch(processes, child, request["memory"])
-        while not select.select([pidfd], [], [], _WATCH_SECONDS)[0]:
-            watch.look()
-            os.pwrite(account, b"%015.2f" % watch.worked, 0)  # always as long: no old end is left
-            if watch.exceeded:
-                frames.send(socket.socket(fileno=fds[0]), {"status": "memory"})
-                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        if not learners:
+            return
+        # This is now the one of the new namespace.
+        inside = keeper.Processes(os.open("/proc", os.O_RDONLY))
+        watch = keeper.Watch(inside, request["memory"], keeper.Processes(outside))
+        gate.send(b".")  # only now can it take memory
+        keeper.keep(pidfd, account, watch)
         os._exit(0)
 
-    def _become(self, request: dict, fds: list[int]) -> None:
-        """The first process of the submission's own namespaces."""
+    def _become(self, request: dict, fds: list[int], gate: socket.socket) -> None:
+        """The first process of the submission's own namespaces, and the learner's below it."""
         channel = None
         try:
             sockets = [socket.socket(fileno=fd) for fd in fds]
             channel = sockets[0]
             self._control.detach()
-            _close_all_but(fds)
+            _close_all_but([*fds, gate.fileno()])
             namespaces.enclose(request["disk"], request["keep"], self._covers)
+            if learner := os.fork():
+                namespaces.hide()
+                socket.send_fds(gate, [b"."], [os.pidfd_open(learner)])
+                namespaces.bury(learner)
+            os.setsid()
+            if not gate.recv(1):
+                return
+            gate.close()
             namespaces.limit(
                 request["memory"],
                 request["disk"],
-                request["processes"],
+                request["processes"] + 1,  # the first one is ours
                 request["files"],
                 request["cpu"],
             )
@@ -139,50 +158,6 @@ def _close_all_but(fds: list[int]) -> None:
     keep = sorted({0, 1, 2, *fds})
     for low, high in zip(keep, [*keep[1:], 1 << 16], strict=True):
         os.closerange(low + 1, high)
-
-
-class _Watch:
-    """All processes of one submission together: their memory, which the kernel limits only for
-    each, and the processor's seconds, which it does not tell of the living.
-    """
-
-    def __init__(self, processes: int, first: int, limit: int):
-        self._processes, self._limit = processes, limit
-        self._own = self._namespace(first)
-        self._before = self._resident(first)  # shared with the server until it is written to
-        self.exceeded, self.worked = False, 0.0
-
-    def look(self) -> None:
-        names = [name for name in os.listdir(self._processes) if name.isdigit()]
-        # Parents before children: one that ends meanwhile is not counted with both.
-        ours = [pid for pid in sorted(map(int, names)) if self._namespace(pid) == self._own]
-        self.worked = max(self.worked, sum(map(self._worked, ours)))
-        used = sum(max(0, self._resident(pid) - self._before) for pid in ours)
-        self.exceeded = used > self._limit
-
-    def _worked(self, pid: int) -> float:
-        try:
-            return budgets.processor_seconds(self._read(pid, "stat"))
-        except (OSError, ValueError):  # it has just ended
-            return 0.0
-
-    def _namespace(self, pid: int) -> str:
-        try:
-            return os.readlink(f"{pid}/ns/pid", dir_fd=self._processes)
-        except OSError:
-            return ""
-
-    def _resident(self, pid: int) -> int:
-        """Bytes of memory that no file on a disk stands behind."""
-        try:
-            found = _RESIDENT.findall(self._read(pid, "status"))
-        except OSError:  # it has just ended
-            return 0
-        return sum(map(int, found)) * 1024
-
-    def _read(self, pid: int, name: str) -> bytes:
-        with open(os.open(f"{pid}/{name}", os.O_RDONLY, dir_fd=self._processes), "rb") as file:
-            return file.read()
 
 
 def main(module: str, descriptor: int, withheld: dict) -> None:

@@ -22,9 +22,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from lmcourse.grading.sandbox import bubblewrap, frames
+from lmcourse.grading.sandbox import bubblewrap, cgroups, frames
 from lmcourse.grading.sandbox.bubblewrap import SandboxError
-from lmcourse.grading.sandbox.budgets import Budgets, Deadline, Meter
+from lmcourse.grading.sandbox.budgets import Budgets, Deadline, Meter, pid_of
+from lmcourse.grading.sandbox.cgroups import Group
 from lmcourse.grading.sandbox.frames import ClosedError, WireError
 from lmcourse.grading.sandbox.inventory import NOTHING, Inventory
 from lmcourse.grading.sandbox.withheld_functions import Withheld
@@ -35,15 +36,26 @@ _STRAYS = 100  # messages beside an answer: a few are honest, and each costs us 
 
 
 class Process:
-    """One sandboxed process: the first of its namespaces, and a channel to it.
+    """One sandboxed process, with all that it starts, and a channel to it.
 
     Args:
-        account: a file in which the keeper says how long all its processes have worked.
+        account: a file in which the keeper says what all its processes have used.
+        first: pidfd of the first process of its namespace, with which all others end; None where
+            that is this process itself.
+        group: in which the kernel counts what they use, where there are such groups.
     """
 
-    def __init__(self, pidfd: int, account: int, channel: socket.socket):
+    def __init__(
+        self,
+        pidfd: int,
+        account: int,
+        channel: socket.socket,
+        first: int | None = None,
+        group: Group | None = None,
+    ):
         self._pidfd, self.channel = pidfd, channel
         self._inbox, self._number = frames.Inbox(channel), 0
+        self._first, self._group = os.dup(pidfd) if first is None else first, group
         self._meter = Meter.of(pidfd, account)
         self._started = time.monotonic()
 
@@ -51,31 +63,45 @@ class Process:
         """The seconds that the processor has worked for it; where nobody tells, the clock's."""
         return self._meter.seconds() if self._meter else time.monotonic() - self._started
 
+    def starved(self) -> float:
+        """The seconds in which it wanted a processor and had none."""
+        return self._meter.starved() if self._meter else 0.0
+
+    def deadline(self, seconds: float, within: Deadline | None = None) -> Deadline:
+        """A limit for what it does from now on."""
+        return Deadline(seconds, within, processor=self.worked, starved=self.starved)
+
     @property
     def alive(self) -> bool:
         """Whether it has not ended."""
         return self._pidfd >= 0 and not _ended(self._pidfd, 0.0)
 
     def ask(self, head: dict, deadline: Deadline, block: bytes = b"") -> dict:
-        """Its answer to one message.
+        """Its answer to one message; `{"status": "memory"}`, if it was ended for its memory.
 
         Raises:
             TimeoutError: there was none in time.
             ClosedError: it has ended.
             WireError: the answer cannot be read.
         """
-        self._send(head, deadline, block)
+        with contextlib.suppress(ClosedError):  # what it said before, and why it ended, is there
+            self._send(head, deadline, block)
         return self.answer(deadline)
 
     def answer(self, deadline: Deadline) -> dict:
         """Its answer to the last message; raises as `ask` does.
 
         Others are passed over: they come from a child that answers beside its parent, or too late.
-        What its keeper says of its memory has no number.
         """
         for _ in range(_STRAYS):
-            reply, _ = self._inbox.receive(deadline)
-            if reply.get("number") == self._number or reply.get("status") == "memory":
+            try:
+                reply, _ = self._inbox.receive(deadline)
+            except ClosedError:
+                counted = (self._meter, self._group)  # by the keeper, and by the kernel
+                if any(one is not None and one.exceeded() for one in counted):
+                    return {"status": "memory"}
+                raise
+            if reply.get("number") == self._number:
                 return reply
             if deadline.passed:
                 raise TimeoutError
@@ -102,24 +128,23 @@ class Process:
 
     def interrupt(self) -> None:
         """Ask it to stop what it does, as Ctrl-C would."""
-        self._signal(signal.SIGINT)
+        _signal(self._pidfd, signal.SIGINT)
 
     def end(self) -> None:
         """End it and all that it has started, now."""
         if self._pidfd < 0:
             return
         self.worked()  # while it can be told
-        self._signal(signal.SIGKILL)
-        _ended(self._pidfd, 5.0)
+        _signal(self._first, signal.SIGKILL)
+        _ended(self._first, 5.0)
+        os.close(self._first)
         os.close(self._pidfd)
         if self._meter:
             self._meter.close()
+        if self._group:
+            self._group.close()
         self._pidfd = -1
         self.channel.close()
-
-    def _signal(self, number: int) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._pidfd, number)
 
 
 class ForkServer:
@@ -164,6 +189,7 @@ class ForkServer:
                 stderr=self._log,
             )
         self._warm = False
+        self._numbers = itertools.count()
 
     def __enter__(self) -> "ForkServer":
         return self
@@ -194,8 +220,11 @@ class ForkServer:
         channel, theirs = socket.socketpair()
         with theirs:
             fds = [theirs.fileno(), *(sock.fileno() for sock in sockets)]
-            pidfd, account = self._fork(_request(budgets, seed, next(self._users)), fds)
-        process = Process(pidfd, account, channel)
+            request = _request(budgets, seed, next(self._users))
+            first, pidfd, account = self._fork(request, fds)
+        # Before its first message it does nothing that would have to be counted.
+        group = _grouped(request, (first, pidfd))
+        process = Process(pidfd, account, channel, first, group)
         try:
             first, _ = frames.receive(channel, Deadline(_FORK_SECONDS))
         except (ClosedError, TimeoutError, WireError) as error:
@@ -216,19 +245,30 @@ class ForkServer:
 
     def _fork(self, request: dict, fds: list[int]) -> list[int]:
         self.wait_until_warm()
+        number = next(self._numbers)
+        text = json.dumps(request | {"number": number}).encode()
         self._control.settimeout(_FORK_SECONDS)
         try:
-            socket.send_fds(self._control, [json.dumps(request).encode()], fds)
+            socket.send_fds(self._control, [text], fds)
         except OSError as error:
             raise SandboxError(f"the fork server has gone ({error}): {self._said()}") from None
-        message, received = self._receive()
-        if not received:
-            raise SandboxError(f"a process could not be started: {message.decode()}{self._said()}")
-        return received
+        while True:
+            message, received = self._receive()
+            if not message:
+                raise SandboxError(f"a process could not be started: {self._said()}")
+            reply = json.loads(message)
+            if reply["number"] != number:  # came too late for the request that it answers
+                _drop(received)
+            elif received:
+                return received
+            else:
+                why = f"{reply.get('error', '')} {self._said()}"
+                raise SandboxError(f"a process could not be started: {why}")
 
     def _receive(self) -> tuple[bytes, list[int]]:
+        """The next reply and the descriptors that come with it; nothing if there is none."""
         try:
-            message, fds, *_ = socket.recv_fds(self._control, 4096, 2)
+            message, fds, *_ = socket.recv_fds(self._control, 4096, 3)
         except OSError:
             return b"", []
         return message, fds
@@ -237,6 +277,34 @@ class ForkServer:
         """The end of what it printed, for the error that a person reads."""
         size = os.fstat(self._log.fileno()).st_size
         return os.pread(self._log.fileno(), 2000, max(0, size - 2000)).decode("utf-8", "replace")
+
+
+def _grouped(request: dict, pidfds: Iterable[int]) -> Group | None:
+    """A control group with these processes in it, where one can be had."""
+    groups = cgroups.here()
+    # The keeper stays outside, the first process does not.
+    group = groups.group(request["memory"], request["processes"] + 1) if groups else None
+    try:
+        for pid in map(pid_of, pidfds):
+            if group is not None and pid is not None:
+                group.add(pid)
+    except OSError:  # the keeper counts alone
+        group.close()
+        return None
+    return group
+
+
+def _drop(received: list[int]) -> None:
+    """End a process for which nobody waits any more: the first of the descriptors is its own."""
+    if received:
+        _signal(received[0], signal.SIGKILL)
+    for descriptor in received:
+        os.close(descriptor)
+
+
+def _signal(pidfd: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(pidfd, number)
 
 
 def _ended(pidfd: int, seconds: float) -> bool:

@@ -58,6 +58,33 @@ def test_a_deadline_by_the_processor_ends_what_sleeps(clock):
     assert deadline.passed
 
 
+def test_who_waits_for_a_processor_does_not_sleep(clock):
+    """Others have the processor: for a hundred times its seconds it did not come to its turn."""
+    clock.starved = 5.0  # before
+    deadline = Deadline(2.0, processor=lambda: clock.worked, starved=lambda: clock.starved)
+    clock.now, clock.worked, clock.starved = 200.0, 0.1, 204.4
+    assert not deadline.passed
+    clock.now, clock.worked = 203.5, 0.1  # now it sleeps
+    assert deadline.passed
+    clock.now, clock.worked = 200.0, 2.0
+    assert deadline.passed
+
+
+def test_a_meter_reads_its_keepers_account(clock):
+    account = os.memfd_create("account")
+    meter = Meter(os.open(os.devnull, os.O_RDONLY), account)
+    assert (meter.seconds(), meter.starved(), meter.exceeded()) == (0.0, 0.0, False)  # exact: none
+    os.pwrite(account, budgets.account(1.5, 20.25, False), 0)
+    assert (meter.seconds(), meter.starved()) == pytest.approx((1.5, 20.25))
+    clock.now = 3.2  # the keeper gets no processor, nor do those whom it watches
+    assert (meter.seconds(), meter.starved()) == pytest.approx((1.5, 23.25))
+    os.pwrite(account, budgets.account(2.5, 21.0, True), 0)
+    assert meter.exceeded()
+    meter.close()
+    assert (meter.seconds(), meter.starved()) == pytest.approx((2.5, 21.0))  # the last ones stay
+    assert meter.exceeded()
+
+
 def test_a_deadline_within_another_never_outlives_it(clock):
     outer = Deadline(1.0)
     inner = Deadline(5.0, within=outer, processor=lambda: clock.worked)

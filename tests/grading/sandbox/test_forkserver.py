@@ -1,10 +1,13 @@
 """All processes of a submission together have one budget, and somebody looks."""
 
 import os
+import socket
 
 import pytest
 from sandbox_processes import SMALL, descendants
 from waiting import wait_until
+
+from lmcourse.grading.sandbox import forkserver, keeper
 
 
 def test_a_fork_bomb_stays_small_and_ends(submission_run, learners):
@@ -64,3 +67,36 @@ def test_many_processes_share_one_budget_of_memory(submission_run):
     )
     assert ran.status == "died"
     assert "more than 256 MiB of memory" in ran.message
+
+
+def test_memory_is_measured_before_the_process_may_take_any(monkeypatch):
+    """The keeper of a fork that is enclosed in nothing: it measures, then its process begins."""
+    for name in ("separate", "enclose", "limit", "hide"):
+        monkeypatch.setattr(forkserver.namespaces, name, lambda *_: None)
+    monkeypatch.setattr(forkserver.namespaces, "PROC", "/proc")
+    monkeypatch.setattr(forkserver.namespaces, "bury", lambda learner: os.waitpid(learner, 0))
+    monkeypatch.setattr(forkserver, "_close_all_but", lambda fds: None)
+    monkeypatch.setattr(forkserver, "reseed", lambda seed: None)
+    monkeypatch.setattr(forkserver.seccomp, "install", lambda: None)
+    monkeypatch.setattr(keeper, "keep", lambda *_: None)
+    read, write = os.pipe()
+
+    def measure(*_):
+        for _ in range(100):  # whoever does not wait for this has begun by now
+            os.sched_yield()
+        os.write(write, b"measured ")
+
+    monkeypatch.setattr(keeper, "Watch", measure)
+    control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    channel, inside = socket.socketpair()
+    server = forkserver.Server(theirs, lambda *_: os.write(write, b"begun"))
+    request = dict.fromkeys(("number", "user", "seed", "memory", "disk", "files", "cpu"), 1)
+    if (child := os.fork()) == 0:
+        try:
+            server._keep(request | {"keep": [], "processes": 1}, [inside.fileno()])
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(write)
+    with control, theirs, channel, inside, open(read) as said:
+        assert said.read() == "measured begun"

@@ -1,10 +1,14 @@
 """Processes of the sandbox start whole or not at all, and end with whoever needed them."""
 
+import contextlib
+import itertools
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -14,9 +18,9 @@ from waiting import wait_until
 
 from lmcourse.grading.sandbox import bubblewrap, frames
 from lmcourse.grading.sandbox.bubblewrap import SandboxError
-from lmcourse.grading.sandbox.budgets import Deadline
+from lmcourse.grading.sandbox.budgets import Deadline, pid_of
 from lmcourse.grading.sandbox.frames import WireError
-from lmcourse.grading.sandbox.processes import Process
+from lmcourse.grading.sandbox.processes import ForkServer, Process
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -87,8 +91,6 @@ def test_only_the_answer_to_the_last_message_is_taken(played):
     assert process.ask({"op": "a"}, Deadline(5.0))["said"] == 1
     assert process.ask({"op": "b"}, Deadline(5.0))["said"] == 2
     assert [frames.receive(theirs)[0]["number"] for _ in range(2)] == [1, 2]
-    frames.send(theirs, {"status": "memory"})  # its keeper's
-    assert process.ask({"op": "c"}, Deadline(5.0)) == {"status": "memory"}
 
 
 def test_who_sends_without_end_what_nobody_asked_for_is_not_read_without_end(played):
@@ -97,6 +99,70 @@ def test_who_sends_without_end_what_nobody_asked_for_is_not_read_without_end(pla
         frames.send(theirs, {"number": 0})
     with pytest.raises(WireError, match="nobody asked for"):
         process.ask({"op": "a"}, Deadline(60.0))
+
+
+def test_a_reply_that_comes_too_late_is_not_taken_for_the_next_one():
+    """It belongs to a request that was given up: its process ends."""
+    server = ForkServer.__new__(ForkServer)
+    server._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    server._log, server._warm, server._numbers = tempfile.TemporaryFile(), True, itertools.count(7)  # noqa: SIM115
+    with theirs, server._control, server._log, asleep() as late, asleep() as right:
+        for number, process in ((6, late), (7, right)):
+            given = [os.pidfd_open(process.pid), *(os.open(os.devnull, os.O_RDONLY),) * 2]
+            socket.send_fds(theirs, [b'{"number": %d}' % number], given)
+        received = server._fork({}, [])
+        assert pid_of(received[0]) == right.pid
+        assert late.wait() == -signal.SIGKILL
+        assert right.poll() is None
+        theirs.send(b'{"number": 8, "error": "no room"}')
+        with pytest.raises(SandboxError, match="could not be started: no room"):
+            server._fork({}, [])
+
+
+@contextlib.contextmanager
+def asleep():
+    with subprocess.Popen(["sleep", "1000"]) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+FILL = """
+import mmap, os, socket, time
+for fd in range(3, 64):
+    try:
+        channel = socket.socket(fileno=os.dup(fd)); channel.setblocking(False)
+        while True: channel.send(bytes(1 << 12))
+    except OSError: pass
+for _ in range(10):
+    if os.fork() == 0:
+        x = mmap.mmap(-1, 100 << 20); x.write(b'x' * (100 << 20)); time.sleep(10**6)
+time.sleep(10**6)
+"""
+
+
+def test_a_full_channel_does_not_keep_its_keeper_from_ending_it(learners):
+    """Nobody reads it any more, and it takes more memory than it may."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        process = learners.process(SMALL, 1, [theirs])
+    head = {"op": "cell", "source": FILL, "limit": 1000, "store": True, "locked": False}
+    process._send(head, Deadline(300.0))
+    wait_until(lambda: not process.alive)
+    wait_until(process._meter.exceeded)
+    process.end()
+
+
+def test_why_it_was_ended_is_known_whatever_it_said_before(learners):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        process = learners.process(SMALL, 1, [theirs])
+        source = FILL.replace("range(3, 64)", "()")
+        head = {"op": "cell", "source": source, "limit": 1000, "store": True, "locked": False}
+        assert process.ask(head, Deadline(300.0)) == {"status": "memory"}
+        assert process.ask({"op": "cell"}, Deadline(300.0)) == {"status": "memory"}
+        process.end()
 
 
 def test_threads_may_ask_for_processes_one_after_the_other(submission_run, make_run):

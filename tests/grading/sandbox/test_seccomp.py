@@ -76,6 +76,7 @@ def test_the_numbers_are_those_of_the_kernel(machine, column):
     if table := headers(machine):
         looked_into = {
             "clone": seccomp._CLONE, "socket": seccomp._SOCKET, "ioctl": seccomp._IOCTL,
+            "prctl": seccomp._PRCTL,
         }  # fmt: skip
         for name, numbers in (seccomp.DENIED | looked_into).items():
             assert numbers[column] == table.get(name), name
@@ -110,6 +111,13 @@ def test_nobody_types_on_the_graders_terminal(machine, column):
     ioctl = seccomp._IOCTL[column]
     assert decide(machine, ioctl, 0, 0x5412) == decide(machine, ioctl, 0, 0x541C) == refused(1)
     assert decide(machine, ioctl, 0, 0x5413) == ALLOWED
+
+
+@pytest.mark.parametrize(("machine", "column"), MACHINES)
+def test_no_process_hides_its_memory_from_its_keeper(machine, column):
+    prctl, set_dumpable, set_name = seccomp._PRCTL[column], 4, 15
+    assert decide(machine, prctl, set_dumpable, 0) == refused(errno.EPERM)
+    assert decide(machine, prctl, set_name, 0) == ALLOWED
 
 
 def test_the_other_ways_into_the_kernel_end_the_process():
