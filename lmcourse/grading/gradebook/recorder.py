@@ -76,7 +76,7 @@ class Recorder:
         self._quiet = contextlib.ExitStack()
         self._quiet.enter_context(nbgraders_words_in(grading_run.log))
         try:
-            self._gradebook = Gradebook(grading_run.db_url, str(course))
+            self._gradebook = _tried(lambda: Gradebook(grading_run.db_url, str(course)))
         except BaseException:
             self._quiet.close()
             raise
@@ -121,17 +121,19 @@ class Recorder:
         if folder is None:
             folder = self._run.folder("autograded", student)
             restore_folder(folder)
-        path = folder / f"{self._assignment}.ipynb"
-        return self._result(student, nbformat.read(path, as_version=4))
+        nb = nbformat.read(folder / f"{self._assignment}.ipynb", as_version=4)
+        return self._tried(lambda: self._result(student, nb))
 
     def students(self) -> dict[str, float]:
         """The learners whom the gradebook has points of, each with the sum."""
-        found = {
-            submission.student_id: float(submission.score)
-            for submission in self._gradebook.assignment_submissions(self._assignment)
-        }
+
+        def read() -> dict[str, float]:
+            found = self._gradebook.assignment_submissions(self._assignment)
+            return {submission.student_id: float(submission.score) for submission in found}
+
+        points = self._tried(read)
         self._gradebook.db.rollback()  # ends the transaction of a reader
-        return found
+        return points
 
     def mark_outdated(self, student: str) -> None:
         """Let all points wait for a person that none has given: they are of an earlier notebook.
@@ -158,17 +160,8 @@ class Recorder:
         return by_hand.seen_in(folder / f"{self._assignment}.ipynb")
 
     def _tried(self, work: Callable[[], _T]) -> _T:
-        """What `work` returns, after some tries if the database refuses for now."""
-        for left in reversed(range(_TRIES)):
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # SQLAlchemy's, of nbgrader
-                    return work()
-            except (OperationalError, InvalidEntry) as error:  # nbgrader makes the other of one
-                self._gradebook.db.rollback()
-                if not left or not _is_operational(error):
-                    raise
-        raise AssertionError("the last try returns or raises")
+        """What `work` returns, in a fresh transaction for each try."""
+        return _tried(work, self._gradebook.db.rollback)
 
     def _write(self, change: Callable[[], None]) -> None:
         """All that `change` does to the gradebook, or nothing; tried again where it is locked."""
@@ -331,6 +324,20 @@ def save_outcome(row: Any, outcome: TestOutcome) -> None:
     points = {PASSED: row.max_score * outcome.fraction, UNGRADED: None}
     row.auto_score = points.get(outcome.verdict, 0.0)
     row.needs_manual_grade = outcome.verdict == UNGRADED or row.manual_score is not None
+
+
+def _tried(work: Callable[[], _T], between: Callable[[], object] = lambda: None) -> _T:
+    """What `work` returns, after some tries if the database refuses for now."""
+    for left in reversed(range(_TRIES)):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # SQLAlchemy's, of nbgrader
+                return work()
+        except (OperationalError, InvalidEntry) as error:  # nbgrader makes the other of one
+            between()
+            if not left or not _is_operational(error):
+                raise
+    raise AssertionError("the last try returns or raises")
 
 
 def _is_operational(error: BaseException) -> bool:

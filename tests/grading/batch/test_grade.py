@@ -198,3 +198,39 @@ def test_one_learner_s_damaged_notebook_is_one_row_of_the_report(root):
         assert "cannot be read (" in found["dan"].problem
         assert "the feedback could not be written" in found["eve"].problem
         write_reports(graded_class)
+
+
+INTERRUPTED = """
+import os, signal, sys
+from joblib.externals.loky.backend.popen_loky_posix import Popen
+
+launch, launched = Popen._launch, []
+
+def interrupted(self, process):
+    launch(self, process)
+    launched.append(self)
+    if len(launched) == 1:
+        os.killpg(0, signal.SIGINT)  # as a terminal does: all of them hear it
+
+Popen._launch = interrupted
+from lmcourse.__main__ import main
+main()
+"""
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_the_first_worker_starts_is_no_other_than_later(root):
+    hand_in(root, "ben")
+    call = ["grade", "in", "-a", "tiny", "-n", "2", "--unsafe-no-sandbox"]
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", INTERRUPTED, *call],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+    )
+    assert done.returncode == 130, done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "stopped: 0 of 2 are graded and in the gradebook" in done.stderr
+    rows = json.loads((root / "grades/tiny.json").read_text("utf-8"))["students"]
+    assert [row["status"] for row in rows] == ["not yet"] * 2

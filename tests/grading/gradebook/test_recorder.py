@@ -25,6 +25,7 @@ with warnings.catch_warnings():
     from lmcourse.grading.assignment.course import find_course, quiet_log
     from lmcourse.grading.assignment.release import convert
     from lmcourse.grading.errors import FailureError
+    from lmcourse.grading.gradebook import recorder as recorder_module
     from lmcourse.grading.gradebook.recorder import Recorder
     from lmcourse.grading.gradebook.results import GradingRun, Options
 
@@ -357,6 +358,31 @@ def test_a_database_that_is_locked_for_a_moment_is_tried_again(run, statement):
         assert recorder.record(*graded(run)).score == 5.0
     assert len(refused) == 2
     assert students(run) == ["ada"]
+
+
+def test_a_database_that_is_locked_as_it_is_opened_is_tried_again(run, monkeypatch):
+    opened, refused = recorder_module.Gradebook, []
+
+    def refusing(*args):
+        if len(refused) < 2:
+            refused.append(args)
+            raise OperationalError("INSERT", {}, Exception("database is locked"))
+        return opened(*args)
+
+    monkeypatch.setattr(recorder_module, "Gradebook", refusing)
+    assert record(run).score == 5.0
+    assert len(refused) == 2
+
+
+@pytest.mark.parametrize(
+    "read", [lambda recorder: recorder.read_back("ada").score, lambda r: r.students()["ada"]]
+)
+def test_a_database_that_is_locked_for_a_reader_is_tried_again(run, read):
+    record(run)
+    with Recorder(run) as recorder:
+        refused = locked_at(recorder, "SELECT", times=2)
+        assert read(recorder) == 5.0
+    assert len(refused) == 2
 
 
 def test_a_database_that_is_locked_while_the_row_is_read_back_is_tried_again(run, monkeypatch):
