@@ -63,6 +63,8 @@ def _names(folder: Path, notebook: Path, course: Path) -> None:
     text = notebook.read_text("utf-8")
     for name in ("-rf.ipynb", "$(touch owned).ipynb", "a\nb.ipynb", "<img src=x>.ipynb", "*.ipynb"):
         _write(folder / name, text)
+    for data in (b"L\x94sung.ipynb", b"\x1b[2J.ipynb", b"\xff\xfe.zip"):
+        _write(folder / os.fsdecode(data), text)
 
 
 def _notebook_is_a_pipe(folder: Path, notebook: Path, course: Path) -> None:
@@ -131,6 +133,7 @@ REFUSED: dict[str, Attack] = {
     "broken JSON": _notebook_is(b'{"cells": ['),
     "JSON nested without end": _notebook_is(_DEEP),
     "JSON that is no notebook": _notebook_is(b"[1, 2]"),
+    "worksheets without lists of cells": _notebook_is(b'{"worksheets": [{"cells": 5}]}'),
     "bytes that are no text": _notebook_is(b"\xff\xfe\x00{" * 100),
     "cells without end": _notebook_is(json.dumps(_MANY).encode()),
 }

@@ -166,7 +166,7 @@ def parse_cells(data: bytes) -> list[Cell]:
         whole = all(isinstance(some, list) for some in on_each)
         cells = [cell for some in on_each for cell in some] if whole else None
     if not isinstance(cells, list):
-        raise NotebookError(f"it is JSON, but no notebook: it has no list of cells; {_AGAIN}")
+        raise NotebookError(f"it is JSON, but not a notebook: it has no list of cells; {_AGAIN}")
     if len(cells) > NOTEBOOK_CELLS:
         raise NotebookError(
             f"it has {len(cells):,} cells, at most {NOTEBOOK_CELLS:,} are read: delete those that"
@@ -184,9 +184,11 @@ def _parse_json(data: bytes) -> dict:
     try:
         notebook = json.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
-        raise NotebookError(f"it is no notebook: its text is not UTF-8; {_AGAIN}") from None
+        raise NotebookError(f"it is not a notebook: its text is not UTF-8; {_AGAIN}") from None
     except RecursionError:
-        raise NotebookError(f"it is no notebook: its JSON is nested too deeply; {_AGAIN}") from None
+        raise NotebookError(
+            f"it is not a notebook: its JSON is nested too deeply; {_AGAIN}"
+        ) from None
     except ValueError as error:
         lines = data.splitlines()
         if found := [n for n, line in enumerate(lines, 1) if line.startswith(_CONFLICT)]:
@@ -195,9 +197,9 @@ def _parse_json(data: bytes) -> dict:
                 f" {found[0]}): keep one of them"
             ) from None
         place = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise NotebookError(f"it is no notebook: its JSON is broken{place}; {_AGAIN}") from None
+        raise NotebookError(f"it is not a notebook: its JSON is broken{place}; {_AGAIN}") from None
     if not isinstance(notebook, dict):
-        raise NotebookError(f"it is JSON, but no notebook; {_AGAIN}")
+        raise NotebookError(f"it is JSON, but not a notebook; {_AGAIN}")
     return notebook
 
 

@@ -63,6 +63,7 @@ class Grader:
     require_lock: Callable[[], None] = lambda: None  # raises if the gradebook is no longer ours
     done: dict[Entry, Result] = field(default_factory=dict)
     gone: list[Result] = field(default_factory=list)  # whom only the gradebook knows
+    recorded: set[str] = field(default_factory=set)  # of whom it has what this run found
 
     def grade(self, on_done: Callable[[Result], None] = lambda result: None) -> Class:
         """Grade all; `on_done` hears of each result as it comes.
@@ -132,7 +133,9 @@ class Grader:
     def _recorded(self, submission: Submission, notebook: str, recorder: Recorder) -> Result:
         self.require_lock()
         try:
-            return recorder.record(submission, notebook)
+            result = recorder.record(submission, notebook)
+            self.recorded.add(submission.student)
+            return result
         except FailureError:  # it is no longer ours: nobody's row
             raise
         except Exception as error:
@@ -156,10 +159,10 @@ class Grader:
         for entry in self.entries:
             rows.setdefault(entry.student, []).append(entry)
         for student, points in recorder.students().items():
+            if student in self.recorded:
+                continue
             own = rows.get(student, [])
             refused = [entry for entry in own if self.done[entry].problem]
-            if own and not refused:
-                continue
             says = f"the {points:g} points in the gradebook are of an earlier notebook, and wait"
             says += f" for a person there{self._marked(student, recorder)}"
             for entry in refused:

@@ -80,7 +80,7 @@ def _row(row: dict, grading_run: GradingRun, found: list[Task], recorder: Record
     try:
         write_feedback(grading_run.folder("feedback", student), result, found)
     except Exception as error:  # of whatever kind: it is this learner's page alone
-        why = f"the feedback could not be written ({files.reason(error)})"
+        why = f"the feedback could not be written ({files.reason(error)}): grade again"
         return Result(student=student, problem=why)
     return replace(result, cells=[])
 

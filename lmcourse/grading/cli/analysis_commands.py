@@ -138,8 +138,9 @@ def similar(
         if not s.problem
     ]
     in_part = [
-        f"compared in part: {one.student}: {one.left_out} cells were not read to their end (at most"
-        f" {similarity.CELL_TOKENS:,} words and signs of a cell, {similarity.TOKENS:,} in all)"
+        f"compared in part: {one.student}: cells that were not read to their end: {one.left_out}"
+        f" (at most {similarity.CELL_TOKENS:,} words and signs of a cell, {similarity.TOKENS:,}"
+        " of a notebook)"
         for one in made
         if one.left_out
     ]

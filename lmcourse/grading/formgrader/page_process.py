@@ -17,7 +17,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from multiprocessing.forkserver import ensure_running
 
 from lmcourse.grading.formgrader.rendering import SubmissionExporter, use_nonce
 
@@ -79,7 +78,9 @@ class PageProcesses:
         self._context = multiprocessing.get_context("forkserver" if has_server else "spawn")
         if has_server:
             self._context.set_forkserver_preload(["__main__", __name__])
-            ensure_running()
+            from multiprocessing import forkserver
+
+            forkserver.ensure_running()
         self._threads = ThreadPoolExecutor(_AT_ONCE, "page")  # each waits for a process
 
     async def page(self, filename: str, resources: dict, nonce: str) -> str | None:

@@ -49,7 +49,7 @@ class Allowance:
     """
 
     highlighted: int = 100_000
-    rendered: int = 200_000
+    rendered: int = 100_000
     formulas: int = 30_000
     pixels: int = PAGE
     text: int = 2_000_000

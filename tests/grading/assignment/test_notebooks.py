@@ -102,7 +102,7 @@ ADVICE = re.compile(r"[:;] (open|keep) ")  # what there is to do
         (b"  \n", "the file is empty"),
         (b"{", r"broken \(line 1\)"),
         (b'{"cells": [],\n}', r"broken \(line 2\)"),
-        (b"[1]", "no notebook"),
+        (b"[1]", "not a notebook"),
         (b"{}", "no list of cells"),
         (b'{"cells": {}}', "no list of cells"),
         (b"\xff\xfe\x00", "not UTF-8"),

@@ -2,15 +2,19 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_course import answered, solution
 
-from lmcourse.grading.assignment.notebooks import Cell, parse_cells
+from lmcourse.grading.assignment.notebooks import Cell, parse_cells, read_cells
 from lmcourse.grading.assignment.plan import Planned, stated_plan, visible
 from lmcourse.grading.assignment.repair import MISSING, repair, with_labels
+
+ROOT = Path(__file__).parents[3]
+ASSIGNMENTS = sorted(path.name for path in (ROOT / "solutions").iterdir() if path.is_dir())
 
 
 def author_plan() -> list[Planned]:
@@ -216,6 +220,21 @@ def test_where_one_name_is_left_the_others_are_missing():
     cells = unnamed(learners())
     cells[1] = replace(cells[1], claims={"grade_id": "setup"})
     assert "the cell double was missing" in repair(cells, PLAN).notes
+
+
+@pytest.mark.parametrize("which", ["solutions", "exercises"])
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_each_assignment_of_the_course_is_found_again_without_names(name, which):
+    """Answered in full, and as it was handed out."""
+    plan = stated_plan(read_cells(ROOT / f"solutions/{name}/{name}.ipynb"))
+    cells = read_cells(ROOT / f"{which}/{name}/{name}.ipynb")
+    handed_in = [replace(cell, source=visible(cell.source)) for cell in cells]
+    repaired = repair(unnamed(handed_in), plan)
+    assert names(repaired) == [planned.name for planned in plan]
+    assert len(repaired.notes) == 1
+    for planned, cell in zip(plan, handed_in, strict=True):
+        if planned.solution:
+            assert placed(repaired, planned.name).source.rstrip() == cell.source.rstrip()
 
 
 def text(source: str, kind: str = "markdown") -> Cell:

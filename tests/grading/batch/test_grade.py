@@ -158,6 +158,22 @@ def test_points_of_an_earlier_notebook_are_marked_in_report_gradebook_and_export
     assert [says in line for line in left_out] == [True, True, False]
 
 
+def test_points_of_who_only_lacks_a_page_of_feedback_are_not_marked(root):
+    with prepare(find_course(root), "tiny", root / "in", None, UNPROTECTED) as grader:
+        (entry,) = grader.entries
+        submission, notebook = graded(grader.grading_run)
+        with Recorder(grader.grading_run) as recorder:
+            result = grader._recorded(submission, notebook, recorder)
+            (root / "feedback").mkdir()
+            (root / "feedback/ada").touch()  # no place for her page
+            grader._finish(entry, result, lambda result: None)
+            grader._mark_outdated(recorder)
+        (row,) = grader.so_far().results
+        assert row.problem.startswith("the feedback could not be written")
+        assert "earlier notebook" not in row.problem
+        assert waiting(grader.grading_run, "ada") == ["why"]
+
+
 def test_a_mark_that_cannot_be_made_is_said_and_stops_nobody(root, monkeypatch):
     with prepare(find_course(root), "tiny", root / "in", None, UNPROTECTED) as grader:
         record(grader.grading_run, "ben", "cleo")

@@ -13,7 +13,7 @@ from forks import lmcourse
 from notebook_edits import answer
 from plain_nbgrader import nbgrader, run
 from seeds import SEED
-from tiny_course import answered, make_course
+from tiny_course import answered, make_course, solution
 
 from lmcourse.grading.gradebook import lock
 
@@ -225,6 +225,32 @@ def test_similar_answers_are_shown_with_what_they_share(course):
     assert "it proves nothing" in done.stdout
     text = (course / "grades/tiny.similar.txt").read_text("utf-8")
     assert "total += x + 1" in text
+
+
+def test_a_copy_in_a_string_is_shown_and_what_was_not_read_is_named(tmp_path):
+    root = make_course(tmp_path)
+    released = root / "exercises/tiny/tiny.ipynb"
+    released.parent.mkdir(parents=True)
+    blank = solution()
+    answer(blank, "double", "def double(x):\n    raise NotImplementedError")
+    released.write_text(json.dumps(blank), "utf-8")
+    own = (
+        "def double(x):\n    for k in range(x.size(3)):\n        x += x.b(k, 2) * x.c[k:, 1] - 7\n"
+    )
+    for student, source in (("ada", own), ("ben", f"exec({own!r})"), ("cleo", "a.b\n" * 40_000)):
+        nb = json.loads(json.dumps(blank))
+        answer(nb, "double", source)
+        path = root / "in" / student / "tiny.ipynb"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(nb), "utf-8")
+    done = lmcourse("similar", "in", "-a", "tiny", cwd=root)
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("100% of ada · ")
+    assert lines[0].endswith("% of ben")
+    assert lines[1].startswith("1 of 3 pairs share")
+    said = "compared in part: cleo: cells that were not read to their end: 1"
+    assert lines[-1].startswith(said)
+    assert said in (root / "grades/tiny.similar.txt").read_text("utf-8")
 
 
 @pytest.mark.slow

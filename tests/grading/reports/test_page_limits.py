@@ -32,7 +32,7 @@ def test_the_worst_notebook_has_a_bounded_part_in_color():
 def test_a_page_has_a_bounded_part_in_markdown():
     allowance = Allowance()
     read = sum(RENDERED for _ in range(1_000) if allowance.may_render("x" * RENDERED))
-    assert 0 < read <= 200_000
+    assert 0 < read <= 100_000
     assert not Allowance().may_render("x" * (RENDERED + 1))
 
 
