@@ -124,8 +124,9 @@ MACHINE = {
         for _ in range(8):
             if os.fork() == 0:
                 kept = mmap.mmap(-1, 100 << 20)
-                kept.write(b'x' * (100 << 20))
-                kept.madvise(mmap.MADV_DONTNEED)
+                for at in range(0, 100 << 20, 1 << 20):
+                    kept[at : at + (1 << 20)] = bytes(1 << 20)
+                    kept.madvise(mmap.MADV_DONTNEED, at, 1 << 20)
                 time.sleep(10 ** 6)
         time.sleep(10 ** 6)
     """,
@@ -140,10 +141,13 @@ MACHINE = {
         FALSE
         import ctypes, os, platform, threading, time
         leave = {'x86_64': 60, 'aarch64': 93}[platform.machine()]
+        def alone():
+            time.sleep(0.2)
+            kept = bytearray(b'x') * (100 << 20)
+            time.sleep(10 ** 6)
         for _ in range(8):
             if os.fork() == 0:
-                threading.Thread(target=time.sleep, args=(10 ** 6,)).start()
-                kept = bytearray(b'x') * (100 << 20)
+                threading.Thread(target=alone).start()
                 ctypes.CDLL(None).syscall(leave, 0)
         time.sleep(10 ** 6)
     """,
