@@ -18,7 +18,9 @@ the submission's sockets, so whoever sees their end finds the file written.
 """
 
 import contextlib
+import ctypes
 import os
+import platform
 import re
 import select
 import signal
@@ -36,6 +38,9 @@ _FOR_SURE = 2  # times the memory: so much is too much, shared or not
 _NICE = 15  # 32 processes of this weigh as much as one that nobody has lowered
 _OURS = "1"  # the first process: it is of the sandbox, and runs no line of a learner's
 _OTHERS = 3  # who shares the fork server's pages besides: it, the keeper and the first process
+
+_libc = ctypes.CDLL(None)
+_KCMP, _MEMORY = {"x86_64": 312, "aarch64": 272}.get(platform.machine(), -1), 1
 
 _STATUS = re.compile(rb"^(VmSize|RssAnon|RssShmem|VmSwap):\s+(\d+) kB", re.M)
 _KINDS = (b"VmSize", b"RssAnon", b"RssShmem", b"VmSwap")
@@ -118,7 +123,7 @@ class Watch:
     Args:
         inside: the /proc of the submission's process namespace.
         limit: bytes of memory.
-        outside: the /proc in which the keeper itself is; None lowers nobody's weight.
+        outside: the /proc in which the keeper itself is; without it nobody's weight is lowered.
     """
 
     def __init__(self, inside: Processes, limit: int, outside: Processes | None = None):
@@ -132,7 +137,7 @@ class Watch:
         self._clocks: dict[str, tuple[int, int]] = {}  # of threads: ran, waited, in nanoseconds
         self._own: dict[tuple[str, bytes], float] = {}  # of processes: their own seconds
         self._ended = 0.0
-        self._lowered: set[str] = set()
+        self._known: dict[str, str] = {}  # the numbers outside of processes, by those inside
         self._mappings: dict[str, tuple[int, dict[bytes, int]]] = {}
         self._shared_less: tuple[int, int] | None = None
         self.worked = self.starved = 0.0
@@ -143,9 +148,12 @@ class Watch:
         ours = sorted((pid for pid in self._inside.numbers() if pid != _OURS), key=int)
         self._count(ours)
         if self._outside is not None:
-            self._lower(ours[1:], self._outside)  # all but the eldest: the learner's first one
+            self._meet(ours, self._outside)
         try:
-            return self._used(ours) > self._limit
+            if self._used(ours) <= self._limit:
+                return False
+            self._shared_less = None
+            return self._used(self._separate(ours)) > self._limit
         except PermissionError:  # who hides has something to hide
             return True
 
@@ -179,22 +187,39 @@ class Watch:
         mine, self._mine = budgets.starved_here() - self._mine, budgets.starved_here()
         self.starved = min(self.starved + max(longest, mine), time.monotonic() - self._began)
 
-    def _lower(self, pids: list[str], outside: Processes) -> None:
-        """Give these less weight, once for each."""
-        self._lowered &= {*pids}
-        new = {*pids} - self._lowered
+    def _separate(self, pids: list[str]) -> list[str]:
+        """Those with a memory of their own: a program that is being started has its parent's."""
+        parents = {pid: fields[1].decode() for pid in pids if (fields := self._inside.stat(pid))}
+        return [pid for pid in pids if not self._same_memory(pid, parents.get(pid, ""))]
+
+    def _same_memory(self, pid: str, parent: str) -> bool:
+        """Whether it is one memory; no, where the kernel does not tell."""
+        if pid not in self._known or parent not in self._known:
+            return False
+        both = (int(self._known[one]) for one in (pid, parent))
+        return _libc.syscall(_KCMP, *both, _MEMORY, 0, 0) == 0
+
+    def _meet(self, pids: list[str], outside: Processes) -> None:
+        """Learn the numbers of new ones outside, and give them less weight.
+
+        Not the eldest: it is the one in which the learner's cells run.
+        """
+        self._known = {pid: self._known[pid] for pid in pids if pid in self._known}
+        new = {*pids} - {*self._known}
         for pid in outside.numbers() if new else ():
             known = outside.read(f"{pid}/status").partition(b"\nNSpid:")[2].partition(b"\n")[0]
             inner = known.split()[-1].decode() if len(known.split()) > 1 else ""
             # The fork server may have another submission with a process of the same number.
             if inner not in new or _started(outside, pid) != _started(self._inside, inner):
                 continue
+            self._known[inner] = pid
+            if inner == pids[0]:
+                continue
             for tid in outside.numbers(f"{pid}/task"):
                 with contextlib.suppress(OSError):  # it has just ended
                     os.setpriority(os.PRIO_PROCESS, int(tid), _NICE)
             # Where each session has a share of its own, niceness counts only within one.
             outside.write(f"{pid}/autogroup", str(_NICE))
-            self._lowered.add(inner)
 
     def _used(self, pids: list[str]) -> int:
         """Bytes of memory that no file on a disk stands behind."""

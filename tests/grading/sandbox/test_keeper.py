@@ -147,6 +147,16 @@ def test_a_program_that_shares_nothing_counts_whole(made_up):
     assert watch.look() is True
 
 
+def test_two_processes_with_one_memory_have_it_once(made_up, monkeypatch):
+    watch = Watch(made_up, 256 * MIB)
+    for pid in ("2", "3"):
+        made_up.add(pid, anonymous=250, size=600)
+        made_up.share(pid, 250)
+    assert watch.look()
+    monkeypatch.setattr(watch, "_same_memory", lambda pid, parent: (pid, parent) == ("3", "1"))
+    assert not watch.look()
+
+
 def test_the_work_of_those_who_have_vanished_stays(made_up):
     """The kernel adds it to nobody's, when the parent ignores the end of its children."""
     watch = Watch(made_up, 256 * MIB)
@@ -249,6 +259,18 @@ def test_many_may_use_what_one_of_them_has(submission_run):
         "time.sleep(1)\nfor pid in pids: os.kill(pid, 9); os.waitpid(pid, 0)\nprint('done')"
     )
     assert shown(ran) == "done\n"
+
+
+def test_a_program_that_is_being_started_does_not_count_twice(submission_run):
+    """Until it has its own memory it has its parent's. Here it waits for a file before that."""
+    ran = submission_run.run_cell(
+        "import os, time\nx = bytearray(b'x') * (150 << 20)\nos.mkfifo('gate')\n"
+        "if os.fork() == 0: time.sleep(1); os.open('gate', os.O_WRONLY); os._exit(0)\n"
+        "wait = [(os.POSIX_SPAWN_OPEN, 0, 'gate', os.O_RDONLY, 0)]\n"
+        "pid = os.posix_spawn('/bin/true', ['true'], {}, file_actions=wait)\n"
+        "print(os.waitpid(pid, 0)[1])"
+    )
+    assert shown(ran) == "0\n", ran
 
 
 def test_children_whose_end_nobody_wants_to_know_of_are_counted(submission_run):
