@@ -20,6 +20,7 @@ from tiny_course import make_course
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # nbgrader's own, while it is imported
+    from nbgrader.api import Gradebook, MissingEntry
     from nbgrader.plugins import LateSubmissionPlugin
 
     from lmcourse.grading.assignment.course import find_course, quiet_log
@@ -243,6 +244,10 @@ def test_a_page_with_the_older_text_can_save_no_points(run):
         for row in ids:
             assert db.execute("update grade set manual_score = 1 where id = ?", row).rowcount == 0
     assert rows_of(run, "manual_score") == [(None,)] * 3
+    with Gradebook(run.db_url) as gradebook:  # as the formgrader looks for it: its answer is a 404
+        for (row,) in ids:
+            with pytest.raises(MissingEntry):
+                gradebook.find_grade_by_id(row)
 
 
 def late(run: GradingRun) -> None:

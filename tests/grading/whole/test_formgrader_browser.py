@@ -4,8 +4,10 @@ import csv
 import re
 import sqlite3
 import time
-from urllib.parse import quote
+from pathlib import Path
+from urllib.parse import quote, urlsplit
 
+import nbgrader
 import psutil
 import pytest
 from attacks import pages
@@ -19,6 +21,8 @@ from formgrader_browser import (
     submissions,
 )
 from playwright.sync_api import sync_playwright
+
+from lmcourse.grading.formgrader.rendering import PAGES
 
 pytestmark = pytest.mark.slow
 
@@ -296,3 +300,50 @@ def test_the_policy_is_on_every_answer(served, open_browser):
     nonces = [re.search("nonce-(.+?)'", a.headers["content-security-policy"])[1] for a in asked]
     assert nonces[0] != nonces[1]
     assert asked[1].text().count(f'nonce="{nonces[1]}"') == asked[1].text().count("<script")
+
+
+STATIC = Path(nbgrader.__file__).parent / "server_extensions/formgrader/static"
+# The script that is added to nbgrader's pages, with what it stands on.
+FILES = {
+    "/jquery.js": STATIC / "node_modules/jquery/dist/jquery.min.js",
+    "/screen.js": PAGES / "screen.js",
+    "/screen.css": PAGES / "screen.css",
+}
+PAGE = """<!DOCTYPE html><html lang="en"><head><link rel="stylesheet" href="/screen.css">
+<script src="/jquery.js"></script><script src="/screen.js"></script></head><body></body></html>"""
+SAVE = "type => new Promise(done => $.ajax({type, url: '/api/grade/1'}).always(() => done()))"
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "said"),
+    [
+        ("PUT", 404, "Not saved: another notebook of this learner was graded since"),
+        ("PUT", 500, "Not saved: the server answers 500. Load this page again."),
+        ("PUT", None, "Not saved: the server does not answer."),
+        ("PUT", 200, ""),
+        ("GET", 404, ""),
+    ],
+)
+def test_an_entry_that_was_not_saved_is_told(chromium, kind, status, said):
+    def answer(route):
+        path = urlsplit(route.request.url).path
+        if path in FILES:
+            route.fulfill(path=FILES[path])
+        elif path == "/":
+            route.fulfill(body=PAGE, content_type="text/html")
+        elif status is None:
+            route.abort()
+        else:
+            route.fulfill(status=status, body="{}", content_type="application/json")
+
+    tab = chromium.new_page()
+    tab.route("**/*", answer)
+    tab.goto("http://formgrader.invalid/")
+    for _ in range(2):  # one line, however often it is tried
+        tab.evaluate(SAVE, kind)
+    lines = tab.locator(".not-saved")
+    assert lines.count() == bool(said)
+    if said:
+        assert lines.inner_text().startswith(said)
+        assert lines.bounding_box()["y"] == 0.0  # exact: the top of the window
+    tab.close()

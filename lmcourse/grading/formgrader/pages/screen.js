@@ -42,3 +42,16 @@ window.MathJax = {
 // "Open live notebook" would run a learner's code with your rights; such links become plain text.
 window.linkTo = () => (_, link) => $("<span/>").text(link.textContent)[0];
 $(() => $(".live-notebook a").removeAttr("title"));
+
+// nbgrader's pages say nothing of an entry that was not saved.
+const WHY = {
+    0: "the server does not answer. Start it again, then load this page again",
+    404: "another notebook of this learner was graded since this page was opened. Load it again, and "
+        + "look at the new answer before you give points",
+};
+$(document).on("ajaxError", (_, answer, {type}) => {
+    if (type !== "PUT") return;
+    const why = WHY[answer.status] ?? `the server answers ${answer.status}. Load this page again`;
+    $(".not-saved").remove();
+    $("<p class='not-saved' role='alert'/>").text(`Not saved: ${why}.`).appendTo("body");
+});
