@@ -189,7 +189,7 @@ def export(
     here = find_course(course)
     here.solution(assignment)
     out = (output or here.root).resolve()
-    graded = _graded(out, assignment)
+    report = _report(out, assignment)  # once: a run may put another in its place
     rows = [
         {
             "student": row["student"],
@@ -198,7 +198,7 @@ def export(
             "open": any(grade["waiting"] for grade in row["grades"]),
             "notebook": row.get("notebook", ""),
         }
-        for row in graded
+        for row in report["students"]
     ]
     kept = days_late.read_days(days_late.file_of(out, assignment)) if late else None
     if late and kept is None:
@@ -211,7 +211,7 @@ def export(
             else:
                 row["score"] -= kept[0].deduction(one.days, row["score"])
     table, left_out = lms_files.table(
-        to, assignment, _points(out, assignment), rows, lms_files.read_ids(ids, to) if ids else None
+        to, assignment, float(report["points"]), rows, lms_files.read_ids(ids, to) if ids else None
     )
     contents = tables.for_people(table) if to == "plain" else table
     path = write_file(out / "grades" / f"{assignment}.{to}.csv", contents)
@@ -280,10 +280,6 @@ def _graded(out: Path, assignment: str, *, required: bool = True) -> list[dict]:
     if not required and not (out / "grades" / f"{assignment}.json").exists():
         return []
     return _report(out, assignment)["students"]
-
-
-def _points(out: Path, assignment: str) -> float:
-    return float(_report(out, assignment)["points"])
 
 
 SAYS = (

@@ -15,6 +15,7 @@ from plain_nbgrader import nbgrader, run
 from seeds import SEED
 from tiny_course import answered, make_course, solution
 
+from lmcourse.grading.cli import analysis_commands
 from lmcourse.grading.gradebook import lock
 
 LATE = """
@@ -102,6 +103,27 @@ def test_the_days_change_only_while_no_run_reads_them(tmp_path):
     assert "--wait" not in done.stderr  # the command has no such option
     assert not (root / "grades").exists()
     assert lmcourse("late", "in", "-a", "tiny", cwd=root).returncode == 0
+
+
+def test_an_export_is_of_one_report(tmp_path, monkeypatch):
+    """A run that ends meanwhile puts another report in its place."""
+    root = make_course(tmp_path.resolve())
+    path = root / "grades/tiny.json"
+    path.parent.mkdir()
+    ada = {"student": "ada", "score": 5.0, "grades": [], "problem": ""}
+    path.write_text(json.dumps({"students": [ada], "points": 6.0}))
+    read = Path.read_text
+
+    def replaced(self, *args, **options):
+        text = read(self, *args, **options)
+        if self == path:
+            path.write_text(json.dumps({"students": [], "points": 60.0}))
+        return text
+
+    monkeypatch.setattr(Path, "read_text", replaced)
+    analysis_commands.export("tiny", course=root)
+    (row,) = rows(root / "grades/tiny.plain.csv")
+    assert (row["student"], float(row["maximum"])) == ("ada", pytest.approx(6.0))
 
 
 BYTES = (b"L\x94sung", b"\xff\xfe", b"a\x1b[31mb", b"a\nb", "语\u202e言".encode(), b"=1+1", b"[b]x")
