@@ -335,3 +335,24 @@ def test_orphans_are_buried(submission_run):
         "print(subprocess.run(['echo', 'here'], capture_output=True, text=True).stdout)"
     )
     assert shown(ran) == "here\n\n"
+
+
+PIN = "import os, time\nos.sched_setaffinity(0, [min(os.sched_getaffinity(0))])\n"
+HOG = PIN + (
+    "for _ in range(20):\n    if os.fork() == 0:\n        os.setsid()\n        while True: pass\n"
+)
+HALF_A_SECOND = PIN + (
+    "def f(x):\n"
+    "    end = time.process_time() + 0.5\n"
+    "    while time.process_time() < end: pass\n"
+    "    return x * 2"
+)
+
+
+def test_a_hog_takes_no_points_from_its_neighbor(make_run):
+    """On one processor; with equal shares the neighbor has less than a twentieth of it."""
+    hog, neighbor = make_run(), make_run()
+    assert hog.run_cell(HOG).status == "ok"
+    assert neighbor.run_cell(HALF_A_SECOND).status == "ok"
+    outcome = neighbor.run_test("doubles", "assert f(21) == 42")
+    assert outcome.verdict == "passed", outcome
