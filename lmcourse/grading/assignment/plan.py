@@ -172,13 +172,8 @@ def names_to_define(plan: Sequence[Planned]) -> frozenset[str]:
                 f"a released cell must parse, got {error.msg} in line {error.lineno} of:\n"
                 f"{cell.source}"
             ) from None
-        found |= names_defined(body)
+        found.update(*map(_defined, body))
     return frozenset(found)
-
-
-def names_defined(body: Sequence[ast.stmt]) -> set[str]:
-    """The names that these statements define, without looking into functions and classes."""
-    return set().union(*map(_defined, body))
 
 
 def _defined(statement: ast.stmt) -> set[str]:

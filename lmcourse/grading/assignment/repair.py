@@ -7,17 +7,21 @@ word for word, and what lies between two such cells is what the learner wrote th
 found so decides where an answer is shown; nothing that is locked is ever taken from the notebook.
 """
 
-import ast
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from itertools import pairwise
 
 from lmcourse.grading.assignment.notebooks import Cell, essential
-from lmcourse.grading.assignment.plan import Planned, as_released, names_defined
+from lmcourse.grading.assignment.plan import Planned, as_released
+from lmcourse.grading.sandbox.budgets import CELL_CHARS
 
 MISSING = "This cell was missing from the notebook that was handed in."
 
+_DEFINED = re.compile(
+    r"^(?:async[ \t]+def|def|class)[ \t]+(\w+)|^(\w+)[ \t]*(?::[^=\n]*)?=(?!=)", re.MULTILINE
+)
 FOUND_BY_TEXT = (
     "the names of the cells were lost, as Colab and jupytext lose them; the cells were found again"
     " by the text that was handed out"
@@ -171,15 +175,18 @@ def with_labels(cells: Sequence[Cell], plan: Sequence[Planned]) -> list[Cell] | 
         return None
     said = {index: plan[place].name for place, index in anchors}
     _label_moved(said, cells, plan)
-    found = list(cells)
-    joined: set[int] = set()
+    handed_out = {_text(planned) for planned in plan if planned.locked}
+    copies = {i for i, cell in enumerate(cells) if essential(cell.source) in handed_out}
+    found, joined = list(cells), set[int]()
     for gap in _gaps(anchors, len(cells), plan):
-        free = [index for index in gap.cells if index not in said]
+        free = [index for index in gap.cells if index not in said and index not in copies]
         said |= _code_answers(gap.answers, cells, free)
         for planned, own in _written_answers(gap.answers, cells, free):
             said[own[-1]] = planned.name
-            found[own[-1]] = replace(cells[own[-1]], source=_joined(cells, own, planned))
-            joined.update(own[:-1])
+            words = _joined(cells, own, planned)
+            if len(words) <= CELL_CHARS:  # as much as is read of one cell
+                found[own[-1]] = replace(cells[own[-1]], source=words)
+                joined.update(own[:-1])
     return [
         replace(cell, claims={"grade_id": said[index]}) if index in said else cell
         for index, cell in enumerate(found)
@@ -224,10 +231,11 @@ def _code_answers(
     """For each answer in code the last cell that defines what it is asked for, or just the last."""
     left = [index for index in free if cells[index].kind == "code"]
     wanted = [planned for planned in answers if planned.kind == "code"]
+    defined = {index: _names(cells[index].source) for index in left if wanted}
     found = {}
     for planned in wanted:
         names = _names(planned.source)
-        fits = [index for index in left if names & _names(cells[index].source)]
+        fits = [index for index in left if names & defined[index]]
         if fits or (left and len(wanted) == 1):
             index = (fits or left)[-1]
             found[index] = planned.name
@@ -239,7 +247,8 @@ def _written_answers(
     answers: list[Planned], cells: Sequence[Cell], free: Sequence[int]
 ) -> list[tuple[Planned, list[int]]]:
     """For each written answer its cells, in order; the last one has all that are left."""
-    left = [index for index in free if cells[index].kind == "markdown"]
+    words = [index for index in free if cells[index].kind == "markdown"]
+    left = [index for index in words if not cells[index].problem] or words
     wanted = [planned for planned in answers if planned.kind == "markdown"]
     found = [(planned, [index]) for planned, index in zip(wanted, left, strict=False)]
     if found:
@@ -258,8 +267,5 @@ def _text(planned: Planned) -> str:
 
 
 def _names(source: str) -> set[str]:
-    try:
-        body = ast.parse(source).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set()
-    return names_defined(body)
+    """What a cell defines at its top level, as far as lines tell: nothing of it is parsed here."""
+    return {name for found in _DEFINED.findall(source) for name in found if name}

@@ -289,6 +289,19 @@ def test_each_of_several_written_answers_in_a_row_has_its_own_words():
     assert named["first"] == "Below it"
 
 
+def test_words_are_joined_as_far_as_a_cell_is_read_and_without_copies_of_what_was_handed_out():
+    plan = [part("task", "## Task", locked=True), part("why", "*Your answer*", solution=True)]
+    task, long = text("## Task"), text("y" * 150_000)
+    cells = [task, text("One"), task, Cell(kind="markdown", source="", too_long=300_000)]
+    named = with_labels(cells, plan)
+    assert [cell.label for cell in named] == ["task", "why", None, None]
+    assert named[1].source == "One"
+    named = with_labels([task, long, long], plan)
+    assert [cell.label for cell in named] == ["task", None, "why"]
+    (answer,) = (cell for cell in with_labels(cells[2:], plan) if cell.label == "why")
+    assert answer.too_long == 300_000
+
+
 def test_what_stands_before_the_first_and_behind_the_last_is_found_too():
     plan = [part("answer", "pass", "code", solution=True), part("end", "#", locked=True)]
     named = [cell.label for cell in with_labels([text("y = 1", "code"), text("#")], plan)]
