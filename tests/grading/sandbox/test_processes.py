@@ -16,10 +16,10 @@ import pytest
 from sandbox_processes import SETUP, SMALL, descendants, shown
 from waiting import wait_until
 
-from lmcourse.grading.sandbox import bubblewrap, frames
+from lmcourse.grading.sandbox import bubblewrap, cgroups, frames, processes
 from lmcourse.grading.sandbox.bubblewrap import SandboxError
 from lmcourse.grading.sandbox.budgets import Deadline, pid_of
-from lmcourse.grading.sandbox.frames import WireError
+from lmcourse.grading.sandbox.frames import ClosedError, WireError
 from lmcourse.grading.sandbox.processes import ForkServer, Process
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -99,6 +99,50 @@ def test_who_sends_without_end_what_nobody_asked_for_is_not_read_without_end(pla
         frames.send(theirs, {"number": 0})
     with pytest.raises(WireError, match="nobody asked for"):
         process.ask({"op": "a"}, Deadline(60.0))
+
+
+def test_where_there_are_control_groups_a_process_is_in_one(tmp_path, monkeypatch):
+    """A folder stands for the kernel's; what the kernel says of its memory is why it ended."""
+    monkeypatch.setattr(cgroups, "here", lambda: cgroups.Groups(tmp_path))
+    ours, theirs = socket.socketpair()
+    with subprocess.Popen(["sleep", "1000"]) as asleep:
+        pidfd = os.pidfd_open(asleep.pid)
+        group = processes._grouped({"memory": 1 << 30, "processes": 32}, [pidfd])
+        (folder,) = tmp_path.iterdir()
+        assert (folder / "cgroup.procs").read_text() == f"{asleep.pid}\n"
+        assert (folder / "memory.max").read_text() == f"{1 << 30}\n"
+        assert (folder / "pids.max").read_text() == "33\n"
+        process = Process(pidfd, os.memfd_create("account"), ours, group=group)
+        theirs.close()
+        with pytest.raises(ClosedError):
+            process.ask({"op": "a"}, Deadline(60.0))
+        (folder / "memory.events").write_text("oom_kill 1\n")
+        assert process.ask({"op": "a"}, Deadline(60.0)) == {"status": "memory"}
+        for file in folder.iterdir():  # as it is in the kernel's, when all have ended
+            file.unlink()
+        process.end()
+    assert not folder.exists()
+
+
+def test_where_the_kernel_takes_no_process_in_the_keeper_counts_alone(monkeypatch):
+    class Refusing:
+        closed = False
+
+        def group(self, memory, processes):
+            return self
+
+        def add(self, pid):
+            raise PermissionError
+
+        def close(self):
+            self.closed = True
+
+    refusing = Refusing()
+    monkeypatch.setattr(cgroups, "here", lambda: refusing)
+    pidfd = os.pidfd_open(os.getpid())
+    assert processes._grouped({"memory": 1, "processes": 1}, [pidfd]) is None
+    assert refusing.closed
+    os.close(pidfd)
 
 
 def test_a_reply_that_comes_too_late_is_not_taken_for_the_next_one():
