@@ -22,7 +22,7 @@ OUTPUT = (f"{_PYTHON}/lib", "/usr/lib")
 SECRET = ("/usr/include", "/usr/lib", _PYTHON, f"{_PYTHON}/lib")
 EXCHANGE = ("/usr/share/fonts", "/usr/local/lib", f"{_PYTHON}/lib")
 
-# Whatever in these folders holds a mark is printed; Python's packages are too many to be searched.
+# Whatever in these folders holds a mark is printed; Python's packages are too many to be looked at.
 EVERYTHING_PRINTED = """
 FALSE
 import os
@@ -30,6 +30,7 @@ for place in PLACES:
     for folder, below, names in os.walk(place):
         below[:] = [name for name in below if not name.startswith(('python3', 'site-packages'))]
         for name in names:
+            if not name.endswith(('.ipynb', '.db', '.py', 'key', 'inbound', '_secret')): continue
             try: text = open(os.path.join(folder, name), errors='replace').read(100_000)
             except OSError: continue
             if 'mark of' in text: print(folder, name, text)
@@ -41,4 +42,5 @@ def folder(places: tuple[str, ...], prefix: str = ODD) -> Iterator[Path]:
     """A folder with an odd name in the first of the places that may be written to."""
     place = next((place for place in places if os.access(place, os.W_OK)), None)  # else temporary
     with tempfile.TemporaryDirectory(prefix=prefix, dir=place) as name:
+        Path(name).chmod(0o755)  # as folders are where nobody closes them: learners are others
         yield Path(name)
