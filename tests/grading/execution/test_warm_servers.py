@@ -1,6 +1,7 @@
 """One worker's warm servers: proof first, then submission after submission, whatever dies."""
 
 import errno
+from pathlib import Path
 
 import pytest
 from sandbox_processes import SETUP, SMALL
@@ -11,6 +12,8 @@ from lmcourse.grading.execution.assignment_spec import AssignmentSpec
 from lmcourse.grading.execution.sandboxed import SubmissionRun
 from lmcourse.grading.execution.warm_servers import WarmServers, prove
 from lmcourse.grading.outcomes import TestOutcome
+from lmcourse.grading.sandbox.bubblewrap import SandboxError
+from lmcourse.grading.sandbox.inventory import of_course
 from lmcourse.grading.sandbox.processes import ForkServer
 from lmcourse.grading.sandbox.withheld_functions import Withheld
 
@@ -198,3 +201,17 @@ def test_a_server_that_cannot_be_started_leaves_no_other_behind(kept, proofs, mo
     with pytest.raises(OSError, match="memory"):
         kept._ready()
     assert not started[0].alive
+
+
+def test_nothing_starts_where_learners_would_see_the_course(monkeypatch):
+    """On a worker of a cluster, say: each looks with its own eyes."""
+    started = []
+    monkeypatch.setattr(warm_servers_module, "ForkServer", lambda *a, **k: started.append(a))
+    unseen = of_course(Path("/usr/lib"), {})
+    spec = AssignmentSpec(reference=[], wanted=frozenset(), secret=b"a secret", unseen=unseen)
+    with (
+        WarmServers(spec) as servers,
+        pytest.raises(SandboxError, match="could read the folder of the course /usr/lib: "),
+    ):
+        servers.grade("ada/softmax", [])
+    assert started == []
