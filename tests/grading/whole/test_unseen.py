@@ -71,8 +71,20 @@ def test_lmcourse_grade_shows_nothing_of_it(parts):
     assert [mark for mark in MARKS if mark in said] == []
 
 
-def test_plain_nbgrader_shows_nothing_of_it(parts):
-    course = parts["course"]
+@pytest.fixture
+def only_its_own(parts):
+    """Without what plain nbgrader cannot know of: folders that another command was told."""
+    aside = parts["course"] / "aside"
+    for name in ("handed in", "output"):
+        shutil.copytree(parts[name], aside / name)
+        shutil.rmtree(parts[name])
+    yield parts["course"]
+    for name in ("handed in", "output"):
+        shutil.copytree(aside / name, parts[name])
+
+
+def test_plain_nbgrader_shows_nothing_of_it(only_its_own):
+    course = only_its_own
     nbgrader("generate_assignment", "tiny", "--force", cwd=course)
     nbgrader("autograde", "tiny", cwd=course)
     said = shown_to_the_spy(course)
