@@ -1,5 +1,6 @@
 """Several workers, interrupted runs, kept results: by the real command on a small class."""
 
+import json
 import os
 import shutil
 import signal
@@ -23,6 +24,8 @@ from class_small import (
     report,
     start,
 )
+from notebook_edits import answer
+from sandbox_processes import HOLD
 from waiting import has_ended, wait_until
 
 from lmcourse.grading.gradebook import lock
@@ -116,7 +119,12 @@ def test_ctrl_c_shows_what_is_graded_and_the_next_run_goes_on(small_class, whole
 def test_a_pause_costs_nobody_a_point_and_is_nobodys_result(small_class, tmp_path):
     """Ctrl-Z in the middle of a cell, for longer than it may wait; its answer comes meanwhile."""
     few, out, seconds = ("s00", "s01"), tmp_path / "out", 10
-    root, log = held_class(small_class, tmp_path, "s00", only=few), tmp_path / "said"
+    root, log = held_class(small_class, tmp_path, only=few), tmp_path / "said"
+    path = root / "in/s00/tiny.ipynb"
+    nb = json.loads(path.read_text("utf-8"))
+    # No plain definition: those are saved from a cell that was stopped.
+    answer(nb, "double", f"{HOLD}\ndouble = [lambda x: 2 * x].pop()")
+    path.write_text(json.dumps(nb), "utf-8")
     given = ("-a", "tiny", "--output", out, "--secret", root / "secret", "-n", 1)
     call = command("grade", root / "in", *given, "--seconds", seconds)
     with log.open("w") as said:
