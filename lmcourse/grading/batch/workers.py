@@ -21,6 +21,7 @@ import uuid
 import warnings
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
+from queue import Empty
 from typing import Protocol, runtime_checkable
 
 from joblib import Parallel, delayed, parallel_config
@@ -82,7 +83,7 @@ class Workers:
                 try:
                     yield _Pool(number=self.workers, options={"max_nbytes": None, **hello})
                 finally:
-                    with _ctrl_c_waits():  # a second one: the first has been heard
+                    with _signals_wait():  # a second one: the first has been heard
                         _dismiss()
         finally:
             warm_servers.close()
@@ -120,7 +121,7 @@ class _Pool:
             **self.options,
         )
         with contextlib.ExitStack() as ended:
-            with _ctrl_c_waits():
+            with _signals_wait():
                 answers = parallel(tasks())
                 ended.callback(_close, answers)
             for index, answer in answers:
@@ -190,6 +191,7 @@ class _Taken:
 
 
 def _close(answers: Generator) -> None:
+    _drop_waiting()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         answers.close()
@@ -219,34 +221,52 @@ def _begin(parent: int, scratch: str) -> None:
 
 
 @contextlib.contextmanager
-def _ctrl_c_waits() -> Iterator[None]:
-    """Until the block ends nothing is stopped half-way; then Ctrl-C does what it does.
+def _signals_wait() -> Iterator[None]:
+    """Until the block ends nothing is stopped half-way; then a signal to end does what it does.
 
-    Workers that start meanwhile inherit that it is blocked, until `_begin` has them ignore it.
+    Workers that start meanwhile inherit that Ctrl-C is blocked, until `_begin` has them ignore it.
     """
     if threading.current_thread() is not threading.main_thread():  # which alone hears signals
         yield
         return
     heard: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    before = {
+        number: signal.signal(number, lambda number, _: heard.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     masked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if _MASKS else set()
     try:
         yield
     finally:
         if _MASKS:
             signal.pthread_sigmask(signal.SIG_SETMASK, masked)
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         if heard:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(heard[0])
 
 
 def _dismiss() -> None:
     """End the workers of this machine, with all that they have started."""
     from joblib.externals.loky import reusable_executor
 
+    _drop_waiting()
     executor = reusable_executor._executor
     if executor is not None:
         executor.shutdown(wait=True, kill_workers=True)
+
+
+def _drop_waiting() -> None:
+    """Take back what no worker has been given yet.
+
+    A thread of loky's would look for it after it has been forgotten, and show the error.
+    """
+    from joblib.externals.loky import reusable_executor
+
+    waiting = getattr(reusable_executor._executor, "_work_ids", None)
+    with contextlib.suppress(Empty):
+        while waiting is not None:
+            waiting.get_nowait()
 
 
 @contextlib.contextmanager

@@ -94,42 +94,60 @@ def refused():
     return [Refused(student=name, path=Path(name), assignment="tiny") for name in NAMES]
 
 
-@pytest.mark.parametrize("when", ["as the first worker starts", "as the workers are ended"])
-def test_ctrl_c_is_heard_while_workers_start_and_end(monkeypatch, when):
-    """It stops the run, as soon as nothing is left half-way; and it is not heard for ever."""
-    from joblib.externals.loky.backend.popen_loky_posix import Popen
+class Ended(BaseException):
+    """What a signal does in this test, whichever it is."""
 
-    begin, end, order = Popen._launch, workers._dismiss, []
+
+@pytest.mark.parametrize("when", ["as the first worker starts", "as the workers are ended"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_heard_while_workers_start_and_end(monkeypatch, when, number):
+    """It stops the run, as soon as nothing is left half-way; and it is not kept for ever."""
+
+    def end(*_):
+        raise Ended
+
+    signal.signal(number, end)
+    from joblib.externals.loky.backend.popen_loky_posix import Popen
+    from joblib.externals.loky.process_executor import _ExecutorManagerThread as Manager
+
+    give = Manager.add_call_item_to_queue
+
+    def given_late(self):
+        """The thread of loky that gives out work comes to it only after the signal."""
+        if when == "as the workers are ended" or self.executor_flags.shutdown:
+            give(self)
+
+    monkeypatch.setattr(Manager, "add_call_item_to_queue", given_late)
+    begin, finish, order = Popen._launch, workers._dismiss, []
 
     def launch(self, process):
         if when == "as the first worker starts" and "start" not in order:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
         order.append("start")
         return begin(self, process)
 
     def dismiss():
         if when == "as the workers are ended":
-            os.kill(os.getpid(), signal.SIGINT)
-        end()
+            os.kill(os.getpid(), number)
+        finish()
         order.append("ended")
 
     monkeypatch.setattr(Popen, "_launch", launch)
     monkeypatch.setattr(workers, "_dismiss", dismiss)
-    before = signal.getsignal(signal.SIGINT)
     answers = Workers(workers=2).grade(SPEC, refused())
     graded = []
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Ended):
         graded += answers
     assert len(graded) == (0 if when == "as the first worker starts" else len(NAMES))
     assert order == ["start", "start", "ended"]
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(number) is end
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
 def test_workers_leave_ctrl_c_to_their_parent_and_what_they_start_can_be_stopped():
     from joblib import Parallel, delayed
 
-    with Workers(workers=2)._pool() as pool, workers._ctrl_c_waits():
+    with Workers(workers=2)._pool() as pool, workers._signals_wait():
         ask = [
             delayed(signal.getsignal)(signal.SIGINT),
             delayed(signal.pthread_sigmask)(signal.SIG_BLOCK, []),
