@@ -101,6 +101,7 @@ class Deadline:
         starved: Callable[[], float] | None = None,
     ):
         self._starved, self._starved_before = starved, starved() if starved else 0.0
+        self._over = False
         self._seconds, self._within, self._processor = seconds, within, processor
         self._before = processor() if processor else 0.0
         self._clock, self._counted_at = 0.0, time.monotonic()
@@ -146,7 +147,9 @@ class Deadline:
         used, clock = self._used()
         if self._processor is None:
             return self._seconds - clock
-        if spent(self._seconds, used, clock):
+        # Once over, it stays so: of what came before one may hear later that it was starved.
+        self._over = self._over or spent(self._seconds, used, clock)
+        if self._over:
             return 0.0
         idle = _IDLE * self._seconds - clock
         return max(_TICK, min(self._seconds - used, idle if idle > 0 else _LOOK))

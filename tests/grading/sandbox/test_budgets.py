@@ -62,12 +62,21 @@ def test_who_waits_for_a_processor_does_not_sleep(clock):
     """Others have the processor: for a hundred times its seconds it did not come to its turn."""
     clock.starved = 5.0  # before
     deadline = Deadline(2.0, processor=lambda: clock.worked, starved=lambda: clock.starved)
-    clock.now, clock.worked, clock.starved = 200.0, 0.1, 204.4
+    deadline._clock, clock.worked, clock.starved = 200.0, 0.1, 204.4
     assert not deadline.passed
-    clock.now, clock.worked = 203.5, 0.1  # now it sleeps
+    deadline._clock = 203.5  # now it sleeps
     assert deadline.passed
-    clock.now, clock.worked = 200.0, 2.0
+
+
+def test_what_is_over_stays_over(clock):
+    """A keeper that comes late tells of more seconds without a processor than it seemed."""
+    clock.starved = 0.0
+    deadline = Deadline(2.0, processor=lambda: clock.worked, starved=lambda: clock.starved)
+    deadline._clock = 4.5
     assert deadline.passed
+    clock.starved = 3.0
+    assert deadline.passed
+    assert deadline.used_up
 
 
 def test_a_meter_reads_its_keepers_account(clock):
