@@ -52,6 +52,7 @@ from lmcourse.grading.outcomes import PASSED, UNGRADED
 WAYS = {"lmcourse": by_lmcourse, "nbgrader": by_nbgrader}
 SAMPLE = ("a verdict forged on every socket", "the process forked", "a lying tensor")
 MARKS = (HIDDEN, NEIGHBOR, HOST, KEY)
+LOCK = {".grading", ".grading/lock"}  # of the run itself, beside its course
 ACTS = ("<script>alert", "<img src=x")
 ACTIVE_OUTPUTS = ("text/html", "application/javascript")
 
@@ -133,7 +134,7 @@ def run(folder: Path, names: dict[str, list[str]]) -> tuple[list[Line], list[str
             lines += [judge(case, way, graded.rows[case.student]) for case in cases]
             wrong += wrong_beside(way, graded)
             after = contents(root)
-            odd = sorted(n for n in {*before, *after} if before.get(n) != after.get(n))
+            odd = sorted(n for n in {*before, *after} - LOCK if before.get(n) != after.get(n))
             wrong += [f"{way}: {name} was changed" for name in odd]
         try:
             server.accept()
