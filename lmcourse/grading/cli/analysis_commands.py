@@ -48,7 +48,6 @@ def late(
     from lmcourse.files import write_file
     from lmcourse.grading.assignment import handed_in
     from lmcourse.grading.assignment.course import find_course
-    from lmcourse.grading.gradebook import lock
     from lmcourse.grading.lateness import days_late, hand_in_times, policy
     from lmcourse.grading.reports import tables
     from lmcourse.grading.safe_text import plain
@@ -56,6 +55,8 @@ def late(
     here = find_course(course)
     here.solution(assignment)
     rule = policy.policy_for(dict(here.config.get("Lateness", {})), assignment)
+    from lmcourse.grading.gradebook import lock  # SQLAlchemy: not before the call is right
+
     out = (output or here.root).resolve()
     with lock.hold(out / ".grading" / "lock"):  # a run reads the days for each page that it writes
         left_over = handed_in.ignored(folder)
