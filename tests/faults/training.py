@@ -15,6 +15,7 @@ DIFFERENT = "different = list(dict.fromkeys(documents))"
 SHUFFLE = "random.Random(seed).shuffle(different)"
 END = "end = len(different) if last else round(share * len(different))"
 CLEAR = "    for parameter in parameters:\n        parameter.grad = None\n"
+LOWER = "if -math.inf < loss < lowest:"
 KEEP = "best = {name: x.clone() for name, x in model.state_dict().items()}"
 
 WRONG = [
@@ -819,7 +820,7 @@ class Windows:
         "equal is new",
         "stopping",
         "<= for <",
-        ("if loss < lowest:", "if loss <= lowest:"),
+        (LOWER, "if loss <= lowest:"),
         cause="equal",
     ),
     edit(
@@ -841,7 +842,7 @@ class Windows:
         "stopping",
         "better than last time is enough",
         (
-            "        if loss < lowest:\n            best, lowest, n_worse = k, loss, 0",
+            f"        {LOWER}\n            best, lowest, n_worse = k, loss, 0",
             "        if loss < lowest:\n"
             "            best = k if best is None or loss < least else best\n"
             "            least = loss if best == k else least\n"
@@ -854,7 +855,7 @@ class Windows:
         "NaN is a best",
         "stopping",
         "asks for not worse",
-        ("if loss < lowest:", "if not loss >= lowest:"),
+        (LOWER, "if not loss >= lowest:"),
         cause="NaN is never",
     ),
     edit(
@@ -862,7 +863,7 @@ class Windows:
         "stopping",
         "and not counted",
         (
-            "        if loss < lowest:",
+            f"        {LOWER}",
             "        if math.isnan(loss):\n            continue\n        if loss < lowest:",
         ),
         cause="NaN",
@@ -889,42 +890,42 @@ class Windows:
         "a best from the first on",
         "stopping",
         "the first is always a best, whatever it is",
-        ("if loss < lowest:", "if best is None or loss < lowest:"),
+        (LOWER, "if best is None or loss < lowest:"),
         cause="NaN|infin",
     ),
     edit(
         "infinity is a best",
         "stopping",
         "if there was none before",
-        ("if loss < lowest:", "if loss < lowest or best is None and not math.isnan(loss):"),
+        (LOWER, "if loss < lowest or best is None and not math.isnan(loss):"),
         cause="infin",
     ),
     edit(
         "number 0 is none",
         "stopping",
         "if not best: …",
-        ("if loss < lowest:", "if not best or loss < lowest:"),
+        (LOWER, "if not best or loss < lowest:"),
         cause="number 0|taken for nothing|no new best|lower than",
     ),
     edit(
         "a loss of 0 is none",
         "stopping",
         "if not lowest: …",
-        ("if loss < lowest:", "if not lowest or loss < lowest:"),
+        (LOWER, "if not lowest or loss < lowest:"),
         cause="taken for nothing",
     ),
     edit(
         "a little is not enough",
         "stopping",
         "min_delta",
-        ("if loss < lowest:", "if loss < lowest - 1e-6:"),
+        (LOWER, "if loss < lowest - 1e-6:"),
         cause="little",
     ),
     edit(
         "a part of a thousandth is not enough",
         "stopping",
         "relative",
-        ("if loss < lowest:", "if loss < lowest * 0.999:"),
+        (LOWER, "if loss < lowest * 0.999:"),
         cause="little|negative|any size",
     ),
     edit(
@@ -959,7 +960,7 @@ class Windows:
         "asks twice",
         "stopping",
         "once to look and once to note",
-        ("if loss < lowest:", "if validate(k) < lowest:"),
+        (LOWER, "if validate(k) < lowest:"),
         cause="called",
     ),
     edit(
@@ -1568,6 +1569,182 @@ class Windows:
         ("return history", "return lowest"),
         cause="list",
     ),
+    # What blind round 2 slipped past the tests
+    write(
+        "strides of its own",
+        "windows",
+        "as_strided with stride 1, also where ids is a slice with a step",
+        r'''
+class Windows:
+    """Each window of a text as (inputs, targets)."""
+
+    def __init__(self, ids: Tensor, length: int):
+        n = len(ids) - length
+        if n < 1:
+            raise ValueError(f"no window of this length, {length}, in {len(ids)} ids")
+        self.windows = ids.as_strided((n, length + 1), (1, 1))
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
+        if not 0 <= i < len(self):
+            raise IndexError(f"no window {i}")
+        return self.windows[i, :-1], self.windows[i, 1:]
+''',
+        cause="side by side",
+        origin="blind",
+    ),
+    write(
+        "small ids",
+        "windows",
+        "int16 holds them, up to 32767",
+        r'''
+class Windows:
+    """Each window of a text as (inputs, targets)."""
+
+    def __init__(self, ids: Tensor, length: int):
+        if len(ids) <= length:
+            raise ValueError(f"no window of this length, {length}, in {len(ids)} ids")
+        self.ids, self.length = ids.to(torch.int16), length  # a quarter of the memory
+
+    def __len__(self) -> int:
+        return len(self.ids) - self.length
+
+    def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
+        if not 0 <= i < len(self):
+            raise IndexError(f"no window {i}")
+        window = self.ids[i : i + self.length + 1].long()
+        return window[:-1], window[1:]
+''',
+        cause="smaller dtype",
+        origin="blind",
+    ),
+    write(
+        "copies draw more lots",
+        "split",
+        "shuffled with the copies, and the first copy counts",
+        r'''
+def split_documents(
+    documents: list[str], fractions: tuple[float, ...], seed: int
+) -> list[list[str]]:
+    """The documents in parts, equal ones in the same part."""
+    shuffled = list(documents)
+    random.Random(seed).shuffle(shuffled)
+    different = list(dict.fromkeys(shuffled))
+    cuts, total = [0], 0.0
+    for fraction in fractions:
+        total += fraction
+        cuts.append(round(total * len(different)))
+    cuts[-1] = len(different)
+    chosen = [set(different[a:b]) for a, b in zip(cuts, cuts[1:], strict=False)]
+    return [[document for document in documents if document in part] for part in chosen]
+''',
+        cause="copies",
+        origin="blind",
+    ),
+    write(
+        "nobody keeps his place",
+        "split",
+        "Sattolo's shuffle, j < i",
+        r'''
+def split_documents(
+    documents: list[str], fractions: tuple[float, ...], seed: int
+) -> list[list[str]]:
+    """The documents in parts, equal ones in the same part."""
+    rng = random.Random(seed)
+    different = list(dict.fromkeys(documents))
+    for i in range(len(different) - 1, 0, -1):
+        j = rng.randrange(i)
+        different[i], different[j] = different[j], different[i]
+    cuts, total = [0], 0.0
+    for fraction in fractions:
+        total += fraction
+        cuts.append(round(total * len(different)))
+    cuts[-1] = len(different)
+    chosen = [set(different[a:b]) for a, b in zip(cuts, cuts[1:], strict=False)]
+    return [[document for document in documents if document in part] for part in chosen]
+''',
+        cause="stay where it is",
+        origin="blind",
+    ),
+    write(
+        "minus infinity is the lowest",
+        "stopping",
+        "−∞ is below all",
+        r'''
+def early_stopping(validate, n_most: int, patience: int) -> tuple[int | None, int]:
+    """The number of the best validation, and how many there were."""
+    lowest, best, waited, n_done = math.inf, None, 0, 0
+    while n_done < n_most and waited < patience:
+        loss = validate(n_done)
+        if loss < lowest:
+            lowest, best, waited = loss, n_done, 0
+        else:
+            waited += 1
+        n_done += 1
+    return best, n_done
+''',
+        cause="−∞",
+        origin="blind",
+    ),
+    write(
+        "a max_norm of 0 is none",
+        "accumulate",
+        "`if max_norm`",
+        r'''
+def accumulate(
+    parameters: list[Tensor], losses_of, pieces: list, max_norm: float
+) -> tuple[float, float]:
+    """The mean loss and the gradient's length; the gradient is left in .grad."""
+    for p in parameters:
+        p.grad = None
+    total, number = 0.0, 0
+    for piece in pieces:
+        losses = losses_of(piece)
+        if len(losses):
+            losses.sum().backward()
+            total, number = total + losses.sum().item(), number + len(losses)
+    grads = [p.grad for p in parameters if p.grad is not None]
+    for grad in grads:
+        grad /= number
+    norm = math.hypot(*(grad.norm().item() for grad in grads))
+    if max_norm and norm > max_norm:
+        for grad in grads:
+            grad *= max_norm / norm
+    return total / number, norm
+''',
+        cause="max_norm=0",
+        origin="blind",
+    ),
+    write(
+        "parts from a store",
+        "split",
+        "the same lists are handed out again",
+        r'''
+_STORE = {}
+
+
+def split_documents(
+    documents: list[str], fractions: tuple[float, ...], seed: int
+) -> list[list[str]]:
+    """The documents in parts, equal ones in the same part."""
+    key = (tuple(documents), tuple(fractions), seed)
+    if key not in _STORE:
+        different = list(dict.fromkeys(documents))
+        random.Random(seed).shuffle(different)
+        cuts, total = [0], 0.0
+        for fraction in fractions:
+            total += fraction
+            cuts.append(round(total * len(different)))
+        cuts[-1] = len(different)
+        chosen = [set(different[a:b]) for a, b in zip(cuts, cuts[1:], strict=False)]
+        _STORE[key] = [[text for text in documents if text in part] for part in chosen]
+    return _STORE[key]
+''',
+        cause="new lists",
+        origin="blind",
+    ),
 ]
 
 RIGHT = [
@@ -1676,7 +1853,7 @@ class Windows:
         "seen = []\n"
         "while len(seen) < n_most:\n"
         "    loss = validate(len(seen))\n"
-        "    seen.append(math.inf if math.isnan(loss) else loss)\n"
+        "    seen.append(loss if math.isfinite(loss) else math.inf)\n"
         "    best = seen.index(min(seen)) if min(seen) < math.inf else -1\n"
         "    if len(seen) - 1 - best >= patience:\n"
         "        break\n"
@@ -1932,5 +2109,31 @@ class Windows:
         "        p.data.copy_(x)\n"
         "model.train(mode)\n"
         "return rows",
+    ),
+    write(
+        "logaddexp down the classes",
+        "losses",
+        "functools.reduce adds the exponentials class by class",
+        r"""
+import functools
+
+
+def multiclass_loss(logits: Tensor, ids: Tensor) -> Tensor:
+    total = functools.reduce(torch.logaddexp, logits.unbind(-1))
+    right = torch.take_along_dim(logits, ids[..., None], dim=-1)[..., 0]
+    return torch.mean(total - right)
+
+
+def multilabel_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    if labels.dim() != logits.dim() or any(
+        a != b for a, b in zip(labels.shape, logits.shape, strict=True)
+    ):
+        raise ValueError(f"the shape is {list(labels.shape)}, not {list(logits.shape)}")
+    nothing = torch.zeros_like(logits)
+    costs = torch.stack([torch.logaddexp(nothing, logits), torch.logaddexp(nothing, -logits)])
+    weights = torch.stack([1 - labels, labels])
+    return (weights * costs).sum(0).mean()
+""",
+        origin="blind",
     ),
 ]
