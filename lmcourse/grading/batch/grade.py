@@ -163,7 +163,9 @@ class Grader:
                 continue
             own = rows.get(student, [])
             refused = [entry for entry in own if self.done[entry].problem]
-            says = f"the {points:g} points in the gradebook are of an earlier notebook, and wait"
+            # Where writing failed in the middle, the points may be there, and the rest not.
+            are = "may be" if any(self.done[entry].ours for entry in refused) else "are"
+            says = f"the {points:g} points in the gradebook {are} of an earlier notebook, and wait"
             says += f" for a person there{self._marked(student, recorder)}"
             for entry in refused:
                 result = self.done[entry]

@@ -191,5 +191,8 @@ def test_a_disk_that_is_full_is_a_row_and_no_zero(tmp_path):
         ("ben", None),
         ("cleo", 5.0),
     ]
-    assert rows[1]["problem"] == "the grade could not be written: the disk is full: free some space"
+    assert rows[1]["problem"] == (
+        "the grade could not be written: the disk is full: free some space; the 5 points in the"
+        " gradebook may be of an earlier notebook, and wait for a person there"
+    )
     assert not (root / "feedback/ben").exists()
