@@ -1344,7 +1344,7 @@ WRONG = [
             "        self.last = tuple(s.detach() for s in self.last)\n"
             "        hidden = self.last[0] + 0 * x.sum()",
         ),
-        cause="earlier call",
+        cause="earlier call|detached",
     ),
     edit(
         "dropout",
