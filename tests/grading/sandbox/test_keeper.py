@@ -246,7 +246,7 @@ ANONYMOUS = "x = bytearray(b'x') * (100 << 20)"
 def test_memory_is_found_wherever_it_is(submission_run, child):
     """Each of twelve children has 100 MiB, of 256 for all."""
     ran = submission_run.run_cell(BUSY_CHILDREN.format(child=child))
-    assert ran.status == "died"
+    assert ran.status == "died", (ran.name, ran.message, ran.trace)
     assert "more than 256 MiB of memory" in ran.message
 
 
