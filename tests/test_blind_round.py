@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import blind_round
 import pytest
@@ -183,3 +184,10 @@ def test_the_first_round_is_what_it_was():
     sums = [sum(int(row[name]) for row in first) for name in blind_round.COLUMNS[4:8]]
     assert sums == [378, 421, 165, 168]
     assert len(first) == 6
+
+
+def test_pytest_does_not_put_the_folder_of_the_answers_before_libraries(request):
+    """One of them is called as a library that others import."""
+    conftest = request.config.pluginmanager.get_plugin(str(ROOT / "tests/conftest.py"))
+    assert "blind" in conftest.collect_ignore
+    assert not [path for path in sys.path if "blind" in Path(path).parts]
