@@ -190,4 +190,6 @@ def test_pytest_does_not_put_the_folder_of_the_answers_before_libraries(request)
     """One of them is called as a library that others import."""
     conftest = request.config.pluginmanager.get_plugin(str(ROOT / "tests/conftest.py"))
     assert "blind" in conftest.collect_ignore
-    assert not [path for path in sys.path if "blind" in Path(path).parts]
+    import tokenizers
+
+    assert "blind" not in Path(tokenizers.__file__).parts
