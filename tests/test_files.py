@@ -177,6 +177,7 @@ def test_a_file_is_created_where_the_disk_knows_no_links(tmp_path, monkeypatch):
 # Who else opens a file to write, and why that is no whole file with a name of its own.
 WRITERS = {
     "files.py": "it is the one",
+    "cgroups.py": "settings of the kernel, in files of its own",
     "lock.py": "the lock itself, which others read while it is held",
     "namespaces.py": "settings of the kernel in /proc",
     "run_folder.py": "a table that grows line by line, and its repair",
