@@ -11,7 +11,6 @@ again, and carries the checksum of the answers.
 import argparse
 import csv
 import hashlib
-import importlib.util
 import io
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from types import ModuleType
 
 import torch
 from fault_reports import Report
+from faults import load_answers
 from run_faults import examine
 from task_cells import Assignment, load
 from tqdm import tqdm
@@ -62,10 +62,7 @@ class Frozen:
 
     def answers(self) -> ModuleType:
         """The module with `WRONG` and `RIGHT`."""
-        spec = importlib.util.spec_from_file_location(f"blind_{self.round}_{self.slug}", self.path)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
+        return load_answers(self.path)
 
 
 def frozen(root: Path, number: str | None = None) -> list[Frozen]:

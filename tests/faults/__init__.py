@@ -4,14 +4,18 @@ One module for each assignment, `tests/faults/<slug>.py`, with two lists: `WRONG
 `tools/run_faults.py` runs them; `make faults` prints the score.
 """
 
+import importlib.util
 import re
 import textwrap
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
 from typing import Literal
 
 Origin = Literal["own", "blind"]
 
+_BLIND = Path(__file__).parents[1] / "blind"
 _BLANK = re.compile(r"^( *)### BEGIN SOLUTION\n.*?### END SOLUTION\n?", re.MULTILINE | re.DOTALL)
 
 
@@ -91,3 +95,23 @@ def write(
     return Answer(
         name=name, task=task, note=note, source=lambda _: whole, cause=cause, origin=origin
     )
+
+
+def load_answers(path: Path) -> ModuleType:
+    """The module of frozen answers at `path`, with `WRONG` and `RIGHT`."""
+    name = f"blind_{path.parent.name}_{path.stem}"  # its own may be that of a library
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def frozen(slug: str, number: int, causes: Mapping[str, str]) -> list[Answer]:
+    """Answers of a blind round that were graded wrongly, as they are kept in tests/blind.
+
+    Args:
+        causes: what the message must name, by the answer's name there; empty for a right one.
+    """
+    answers = load_answers(_BLIND / str(number) / f"{slug}.py")
+    found = {answer.name: answer for answer in answers.WRONG + answers.RIGHT}
+    return [replace(found[name], cause=cause, origin="blind") for name, cause in causes.items()]

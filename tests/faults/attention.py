@@ -1,6 +1,6 @@
 """Answers to the assignment `attention`: plausible and wrong, or right in another style."""
 
-from . import edit, fill, write
+from . import edit, fill, frozen, write
 
 SCALE = "/ math.sqrt(query.shape[-1])"
 SCORES = f"scores = query @ key.mT {SCALE}"
@@ -1106,265 +1106,6 @@ WRONG = [
         ),
         cause="rejects a right|accepts a function",
     ),
-    write(
-        "one billionth more than the sum",
-        "dot_product",
-        "1e-9 beside a sum of 1 is seen in float64",
-        r'''
-def attention(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-    """The values softmax(query keyᵀ / √D) value, and the weights."""
-
-    scores = query @ key.mT / math.sqrt(query.shape[-1])
-    scores = (scores - scores.amax(-1, keepdim=True)).exp()
-    weights = scores / (scores.sum(-1, keepdim=True) + 1e-9)
-    return weights @ value, weights
-''',
-        cause="precis|added to the sum",
-        origin="blind",
-    ),
-    write(
-        "a logarithm of the sum",
-        "dot_product",
-        "rounded where scores are thousands",
-        r'''
-def attention(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-    """The values softmax(query keyᵀ / √D) value, and the weights."""
-
-    scores = query @ key.mT / math.sqrt(query.shape[-1])
-    weights = torch.exp(scores - scores.logsumexp(-1, keepdim=True))
-    return weights @ value, weights
-''',
-        cause="logarithm",
-        origin="blind",
-    ),
-    write(
-        "cut out of a large one",
-        "masks",
-        "holds for 64 positions",
-        r'''
-_LARGE = torch.ones(64, 64, dtype=torch.bool).tril()
-
-
-def causal_mask(n: int) -> Tensor:
-    """True where position t (row) may look at s (column): s ≤ t."""
-    return _LARGE[:n, :n].clone()
-
-
-def padding_mask(lengths: Tensor, n: int) -> Tensor:
-    """True where a key is one of the first `lengths[b]`: (B, 1, n)."""
-    return torch.arange(n) < lengths[:, None, None]
-
-
-def decoder_mask(lengths: Tensor, n: int) -> Tensor:
-    """True where both masks are: (B, n, n)."""
-    return causal_mask(n) & padding_mask(lengths, n)
-''',
-        cause="fixed size",
-        origin="blind",
-    ),
-    write(
-        "a thousand below the lowest",
-        "masked_attention",
-        "rounded away beside scores of 10¹²",
-        r'''
-def masked_attention(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
-    """The values and the weights; no weight where the mask is False."""
-
-    scores = query @ key.mT / math.sqrt(query.shape[-1])
-    if mask is None:
-        weights = scores.softmax(-1)
-    else:
-        weights = torch.where(mask, scores, scores.detach().min() - 1000).softmax(-1)
-        weights = weights * mask.any(-1, keepdim=True)
-    return weights @ value, weights
-''',
-        cause="however low",
-        origin="blind",
-    ),
-    write(
-        "strides as if in order",
-        "heads",
-        "for an x that is contiguous",
-        r'''
-def split_heads(x: Tensor, n_heads: int) -> Tensor:
-    """(B, T, C) as (B, H, T, D): H pieces of each vector."""
-    n_batch, n_positions, d_model = x.shape
-    if d_model % n_heads:
-        raise ValueError(f"d_model = {d_model} is no multiple of n_heads = {n_heads}")
-    d_head = d_model // n_heads
-    size = (n_batch, n_heads, n_positions, d_head)
-    return x.as_strided(size, (n_positions * d_model, d_head, d_model, 1))
-
-
-def merge_heads(x: Tensor) -> Tensor:
-    """(B, H, T, D) as (B, T, C): the pieces side by side again."""
-    return x.transpose(1, 2).flatten(2)
-''',
-        cause="in order in memory",
-        origin="blind",
-    ),
-    write(
-        "the number of heads remembered",
-        "heads",
-        "merges by that of the last split",
-        r'''
-_heads = 1
-
-
-def split_heads(x: Tensor, n_heads: int) -> Tensor:
-    """(B, T, C) as (B, H, T, D): H pieces of each vector."""
-    global _heads
-    n_batch, n_positions, d_model = x.shape
-    if d_model % n_heads:
-        raise ValueError(f"d_model = {d_model} is no multiple of n_heads = {n_heads}")
-    _heads = n_heads
-    return x.reshape(n_batch, n_positions, n_heads, d_model // n_heads).transpose(1, 2)
-
-
-def merge_heads(x: Tensor) -> Tensor:
-    """(B, H, T, D) as (B, T, C): the pieces side by side again."""
-    x = x.transpose(1, 2)
-    return x.reshape(x.shape[0], -1, _heads * x.shape[-1])
-''',
-        cause="earlier call",
-        origin="blind",
-    ),
-    write(
-        "heads by way of float32",
-        "heads",
-        "numbers are rounded on the way",
-        r'''
-def split_heads(x: Tensor, n_heads: int) -> Tensor:
-    """(B, T, C) as (B, H, T, D): H pieces of each vector."""
-    n_batch, n_positions, d_model = x.shape
-    if d_model % n_heads:
-        raise ValueError(f"d_model = {d_model} is no multiple of n_heads = {n_heads}")
-    d_head = d_model // n_heads
-    heads = torch.zeros(n_batch, n_heads, n_positions, d_head)
-    for h in range(n_heads):
-        heads[:, h] = x[:, :, h * d_head : (h + 1) * d_head]
-    return heads.to(x.dtype)
-
-
-def merge_heads(x: Tensor) -> Tensor:
-    """(B, H, T, D) as (B, T, C): the pieces side by side again."""
-    return x.transpose(1, 2).flatten(2)
-''',
-        cause="rounded",
-        origin="blind",
-    ),
-    write(
-        "weights kept in the layer",
-        "multi_head",
-        "to look at later",
-        r'''
-class MultiHeadAttention(nn.Module):
-    """Attention in n_heads subspaces of width d_model / n_heads."""
-
-    def __init__(self, d_model: int, n_heads: int):
-        super().__init__()
-        self.n_heads = n_heads
-        self.query_projection = nn.Linear(d_model, d_model)
-        self.key_projection = nn.Linear(d_model, d_model)
-        self.value_projection = nn.Linear(d_model, d_model)
-        self.output_projection = nn.Linear(d_model, d_model)
-
-    def forward(
-        self, x: Tensor, memory: Tensor | None = None, mask: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """The new x (B, T, C), and the weights (B, H, T, S)."""
-
-        memory = x if memory is None else memory
-        query, key, value = (
-            split_heads(project(source), self.n_heads)
-            for project, source in (
-                (self.query_projection, x),
-                (self.key_projection, memory),
-                (self.value_projection, memory),
-            )
-        )
-        if mask is not None and mask.dim() == 3:
-            mask = mask.unsqueeze(1)
-        values, self.weights = masked_attention(query, key, value, mask)  # to look at later
-        return self.output_projection(merge_heads(values)), self.weights
-''',
-        cause="leaves something in the layer",
-        origin="blind",
-    ),
-    write(
-        "seeded in its constructor",
-        "multi_head",
-        "everybody's generator",
-        r'''
-class MultiHeadAttention(nn.Module):
-    """Attention in n_heads subspaces of width d_model / n_heads."""
-
-    def __init__(self, d_model: int, n_heads: int):
-        super().__init__()
-        torch.manual_seed(42)
-        self.n_heads = n_heads
-        self.query_projection = nn.Linear(d_model, d_model)
-        self.key_projection = nn.Linear(d_model, d_model)
-        self.value_projection = nn.Linear(d_model, d_model)
-        self.output_projection = nn.Linear(d_model, d_model)
-
-    def forward(
-        self, x: Tensor, memory: Tensor | None = None, mask: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """The new x (B, T, C), and the weights (B, H, T, S)."""
-
-        memory = x if memory is None else memory
-        query = split_heads(self.query_projection(x), self.n_heads)
-        key = split_heads(self.key_projection(memory), self.n_heads)
-        value = split_heads(self.value_projection(memory), self.n_heads)
-        if mask is not None and mask.dim() == 3:
-            mask = mask.unsqueeze(1)
-        values, weights = masked_attention(query, key, value, mask)
-        return self.output_projection(merge_heads(values)), weights
-''',
-        cause="seed",
-        origin="blind",
-    ),
-    write(
-        "a seed for everybody",
-        "find_defect",
-        "so that the verdict is always the same",
-        r'''
-def published(query, key, value, mask=None):
-    """It runs. What is wrong with it?"""
-    similarity = torch.einsum("...td,...sd->...ts", query, key)
-    if mask is not None:
-        similarity = similarity + mask
-    weights = F.softmax(similarity, dim=-1)
-    return weights @ value, weights
-
-
-def is_attention(candidate) -> bool:
-    """Whether the candidate is scaled dot-product attention."""
-    torch.manual_seed(0)
-    for width in (5, 8):
-        query, key, value = torch.randn(4, width), torch.randn(6, width), torch.randn(6, 7)
-        mask = torch.ones(4, 6, dtype=torch.bool)
-        mask[[0, 1, 2, 3], [5, 0, 2, 3]] = False
-        values, weights = candidate(query, key, value, mask)
-        if bool((weights[~mask] != 0).any()):
-            return False
-        if not torch.allclose(weights.sum(-1), torch.ones(4), atol=1e-4):
-            return False
-        if not torch.allclose(values, weights @ value, rtol=1e-4, atol=1e-4):
-            return False
-        rest = weights.log() - query @ key.mT / math.sqrt(width)
-        for t in range(4):
-            here = rest[t][mask[t]]
-            if not torch.allclose(here, here[0].expand_as(here), rtol=1e-4, atol=1e-4):
-                return False
-    return True
-''',
-        cause="seed",
-        origin="blind",
-    ),
     fill(
         "a logarithm of the allowed scores' sum",
         "masked_attention",
@@ -1380,6 +1121,22 @@ def is_attention(candidate) -> bool:
         return torch.matmul(weights, value), weights
         """,
         cause="logarithm",
+    ),
+    *frozen(
+        "attention",
+        2,
+        {
+            "att: something against a division by 0": "precis|added to the sum",
+            "att: a logarithm of the sum": "logarithm",
+            "masks: cut out of a large one": "fixed size",
+            "masked: a thousand below the lowest": "however low",
+            "heads: strides as if in order": "in order in memory",
+            "heads: the number of heads remembered": "earlier call",
+            "heads: by way of float32": "rounded",
+            "multi: weights kept in the layer": "leaves something in the layer",
+            "multi: seeded in its constructor": "seed",
+            "test: a seed for everybody": "seed",
+        },
     ),
 ]
 

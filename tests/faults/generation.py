@@ -1,6 +1,6 @@
 """Answers to the assignment `generation`: plausible and wrong, or right in another style."""
 
-from . import edit, fill, write
+from . import edit, fill, frozen, write
 
 LOGITS = "logits = x[:, -1] @ head.T"
 SHARP = "F.one_hot(logits.argmax(-1), len(head)).to(x.dtype)"
@@ -1154,183 +1154,6 @@ WRONG = [
         (MEAN, "math.exp(total / len(ids))"),
         cause="N - 1",
     ),
-    write(
-        "equals told apart by noise",
-        "top_k",
-        "less probable ones stay before more probable ones",
-        r'''
-def keep_top_k(probs: Tensor, k: int) -> Tensor:
-    """The k most probable tokens of each row, sharing all of the probability."""
-    noisy = probs + 1e-4 * torch.rand(probs.shape, dtype=probs.dtype)
-    places = noisy.topk(min(k, probs.shape[-1]), dim=-1).indices
-    kept = torch.zeros_like(probs).scatter(-1, places, probs.gather(-1, places))
-    return kept / kept.sum(-1, keepdim=True)
-''',
-        cause="nearly equal",
-        origin="blind",
-    ),
-    write(
-        "nobody at 0",
-        "top_p",
-        "p = 0: 0 is divided by 0",
-        r'''
-def keep_top_p(probs: Tensor, p: float) -> Tensor:
-    """The nucleus of each row, sharing all of the probability."""
-    if p >= 1:
-        return probs.clone()
-    ordered, order = probs.sort(dim=-1, descending=True)
-    before = ordered.cumsum(-1) - ordered
-    kept = ordered * (before < p)
-    kept = kept / kept.sum(-1, keepdim=True)
-    return torch.zeros_like(probs).scatter(-1, order, kept)
-''',
-        cause="p = 0",
-        origin="blind",
-    ),
-    write(
-        "one sheet for all that follow",
-        "cache",
-        "a second way to go on writes over the first",
-        r'''
-def attend_with_cache(
-    query: Tensor, key: Tensor, value: Tensor, cache: tuple[Tensor, Tensor] | None = None
-) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    """The output of the new positions, and the keys and values of all."""
-    n = query.shape[-2]
-    n_old = 0 if cache is None else cache[0].shape[-2]
-
-    def extended(old, new):
-        sheet = getattr(old, "sheet", None)
-        if sheet is None or sheet.shape[-2] < n_old + n:
-            shape = (*new.shape[:-2], 2 * (n_old + n) + 64, new.shape[-1])
-            sheet = new.new_zeros(shape)
-            if n_old:
-                sheet[..., :n_old, :] = old
-        sheet[..., n_old : n_old + n, :] = new
-        view = sheet[..., : n_old + n, :]
-        view.sheet = sheet
-        return view
-
-    key, value = (
-        extended(old, new) for old, new in zip(cache or (None, None), (key, value), strict=True)
-    )
-    mask = torch.ones(n, n_old + n, dtype=torch.bool).tril(n_old)
-    scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
-    return scores.masked_fill(~mask, -torch.inf).softmax(-1) @ value, (key, value)
-''',
-        cause="write over",
-        origin="blind",
-    ),
-    write(
-        "the last sixteen positions",
-        "cache",
-        "older ones are dropped",
-        r'''
-def attend_with_cache(
-    query: Tensor, key: Tensor, value: Tensor, cache: tuple[Tensor, Tensor] | None = None
-) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    """The output of the new positions, and the keys and values of all."""
-    if cache is not None:
-        key, value = torch.cat([cache[0], key], -2), torch.cat([cache[1], value], -2)
-    n, n_all = query.shape[-2], key.shape[-2]
-    mask = torch.ones(n, n_all, dtype=torch.bool).tril(n_all - n)
-    scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
-    output = scores.masked_fill(~mask, -torch.inf).softmax(-1) @ value
-    return output, (key[..., -16:, :], value[..., -16:, :])
-''',
-        cause="all of the past|however long|must hold",
-        origin="blind",
-    ),
-    write(
-        "the largest sigmoid",
-        "cached_loop",
-        "large logits all have the sigmoid 1",
-        r'''
-def generate_cached(read, ids: Tensor, n_tokens: int) -> Tensor:
-    """The prompts, and after them n_tokens likeliest ids."""
-    new = ids
-    for _ in range(n_tokens):
-        logits = read(new, ids.shape[1] - new.shape[1])
-        new = torch.sigmoid(logits[:, -1]).argmax(-1, keepdim=True)
-        ids = torch.cat([ids, new], dim=1)
-    return ids
-''',
-        cause="argmax",
-        origin="blind",
-    ),
-    write(
-        "a prompt of many",
-        "cached_loop",
-        "more than 16 ids are read in two pieces",
-        r'''
-def generate_cached(read, ids: Tensor, n_tokens: int) -> Tensor:
-    """The prompts, and after them n_tokens likeliest ids."""
-    n_read = 0
-    for _ in range(n_tokens):
-        while n_read < ids.shape[1]:
-            piece = ids[:, n_read : n_read + 16]
-            logits = read(piece, n_read)
-            n_read += piece.shape[1]
-        ids = torch.cat([ids, logits[:, -1].argmax(-1)[:, None]], dim=1)
-    return ids
-''',
-        cause="not been read",
-        origin="blind",
-    ),
-    write(
-        "e in float32",
-        "perplexity",
-        "infinite from 89 on",
-        r'''
-def perplexity(model, ids: Tensor, window: int) -> float:
-    """e to the mean negative log-likelihood of all ids but the first."""
-    inputs, targets = ids[:-1], ids[1:]
-    total = 0.0
-    for start in range(0, len(inputs), window):
-        logits = model(inputs[None, start : start + window])[0]
-        total += F.cross_entropy(logits, targets[start : start + window], reduction="sum")
-    return torch.exp(total / len(targets)).item()
-''',
-        cause="float32",
-        origin="blind",
-    ),
-    write(
-        "at most e to the hundred",
-        "perplexity",
-        "so that exp does not overflow",
-        r'''
-def perplexity(model, ids: Tensor, window: int) -> float:
-    """e to the mean negative log-likelihood of all ids but the first."""
-    inputs, targets = ids[:-1], ids[1:]
-    total = 0.0
-    for start in range(0, len(inputs), window):
-        logits = model(inputs[None, start : start + window])[0]
-        total += F.cross_entropy(logits, targets[start : start + window], reduction="sum").item()
-    return math.exp(min(total / len(targets), 100.0))
-''',
-        cause="cut off",
-        origin="blind",
-    ),
-    write(
-        "the largest logit is taken for all",
-        "perplexity",
-        "beyond 80 the others are left out of the sum",
-        r'''
-def perplexity(model, ids: Tensor, window: int) -> float:
-    """e to the mean negative log-likelihood of all ids but the first."""
-    inputs, targets = ids[:-1], ids[1:]
-    total = 0.0
-    for start in range(0, len(inputs), window):
-        logits = model(inputs[None, start : start + window])[0]
-        right = logits.gather(-1, targets[start : start + window, None])[:, 0]
-        largest = logits.amax(-1)
-        whole = torch.where(largest > 80, largest, logits.exp().sum(-1).log())
-        total += (whole - right).sum().item()
-    return math.exp(total / len(targets))
-''',
-        cause="all larger|in full",
-        origin="blind",
-    ),
     edit(
         "NumPy draws",
         "draw",
@@ -1393,6 +1216,21 @@ def perplexity(model, ids: Tensor, window: int) -> float:
             "    for _ in range(n_tokens):",
         ),
         cause="not been read",
+    ),
+    *frozen(
+        "generation",
+        2,
+        {
+            "equals told apart by noise": "nearly equal",
+            "nobody at 0": "p = 0",
+            "one sheet for all that follow": "write over",
+            "the last sixteen positions": "all of the past|however long|must hold",
+            "the largest sigmoid": "argmax",
+            "a prompt of many": "not been read",
+            "e in float32": "float32",
+            "at most e to the hundred": "cut off",
+            "the largest logit is taken for all": "all larger|in full",
+        },
     ),
 ]
 

@@ -1,13 +1,12 @@
 """Answers to the assignment `recurrent`: plausible and wrong, or right in another style."""
 
-from . import edit, fill, write
+from . import edit, fill, frozen, write
 
 STEP = "F.linear(x, w_input, b_input) + F.linear(hidden, w_hidden, b_hidden)"
 RNN = f"torch.tanh({STEP})"
 WAIT = "tuple(torch.where(real, n, o) for n, o in zip(new, state, strict=True))"
 RATIO = "(gradient[:, 0].norm() / gradient[:, -1].norm()).item()"
 NORM = "math.sqrt(sum(g.square().sum().item() for g in gradients))"
-GATES = "input_gate, forget_gate, candidate, output_gate = gates"
 SUM = "forget_gate.sigmoid() * cell_state + input_gate.sigmoid() * candidate.tanh()"
 SHOWN = "output_gate.sigmoid() * cell_state.tanh(), cell_state"
 CANDIDATE = "torch.tanh(from_x[2] + reset * from_hidden[2])"
@@ -1409,314 +1408,25 @@ WRONG = [
         (READ, "outputs, _ = run(step, x, (zeros, zeros), mask)\n        hidden = outputs[:, 0]"),
         cause="last",
     ),
-    write(
-        "sums within ten",
-        "rnn_step",
-        "tanh(10) and a slope of 0 for all beyond",
-        r'''
-def rnn_step(
-    x: Tensor,
-    hidden: Tensor,
-    w_input: Tensor,
-    w_hidden: Tensor,
-    b_input: Tensor,
-    b_hidden: Tensor,
-) -> Tensor:
-    """tanh(x w_inputᵀ + b_input + hidden w_hiddenᵀ + b_hidden): (B, N)."""
-
-    z = F.linear(x, w_input, b_input) + F.linear(hidden, w_hidden, b_hidden)
-    return torch.tanh(z.clamp(-10, 10))  # no overflow
-''',
-        cause="kept within",
-        origin="blind",
-    ),
-    write(
-        "a mask in float32",
-        "run",
-        "states of float16 become float32",
-        r'''
-def run(step, x: Tensor, state: tuple, mask: Tensor | None = None) -> tuple[Tensor, tuple]:
-    """The outputs (B, T, N), zero at padding, and the last state."""
-    if mask is None:
-        mask = torch.ones(x.shape[:2])
-    outputs = []
-    for t in range(x.shape[1]):
-        real = mask[:, t, None].float()
-        new = step(x[:, t], state)
-        state = tuple(real * n + (1 - real) * o for n, o in zip(new, state))
-        outputs.append(real * state[0])
-    return torch.stack(outputs, 1), state
-''',
-        cause="of another dtype",
-        origin="blind",
-    ),
-    write(
-        "norms of float32",
-        "gradient_ratio",
-        "the squares of 1e-30 are 0",
-        r'''
-def gradient_ratio(layer, x: Tensor) -> float:
-    """‖∂ Σ last output / ∂x₁‖ over ‖∂ Σ last output / ∂x_T‖."""
-    x = x.detach().clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(layer(x)[:, -1].sum(), x)
-    first = gradient[:, 0].pow(2).sum().sqrt()
-    last = gradient[:, -1].pow(2).sum().sqrt()
-    return (first / last).item()
-''',
-        cause="float32",
-        origin="blind",
-    ),
-    write(
-        "training for all",
-        "gradient_ratio",
-        "what was in evaluation mode is not, afterwards",
-        r'''
-def gradient_ratio(layer, x: Tensor) -> float:
-    """‖∂ Σ last output / ∂x₁‖ over ‖∂ Σ last output / ∂x_T‖."""
-    x = x.detach().clone().requires_grad_()
-    if isinstance(layer, nn.Module):
-        layer.eval()  # no dropout while we measure
-    outputs = layer(x)
-    if isinstance(layer, nn.Module):
-        layer.train()
-    (gradient,) = torch.autograd.grad(outputs[:, -1].sum(), x)
-    gradient = gradient.double()
-    gradient = gradient / gradient.abs().max()
-    return (gradient[:, 0].norm() / gradient[:, -1].norm()).item()
-''',
-        cause="mode",
-        origin="blind",
-    ),
-    write(
-        "thawed",
-        "gradient_ratio",
-        "frozen parameters want gradients afterwards",
-        r'''
-def gradient_ratio(layer, x: Tensor) -> float:
-    """‖∂ Σ last output / ∂x₁‖ over ‖∂ Σ last output / ∂x_T‖."""
-    parameters = list(layer.parameters()) if isinstance(layer, nn.Module) else []
-    for parameter in parameters:  # so that backward leaves nothing there
-        parameter.requires_grad_(False)
-    x = x.detach().clone().requires_grad_()
-    layer(x)[:, -1].sum().backward()
-    for parameter in parameters:
-        parameter.requires_grad_(True)
-    gradient = x.grad.double() / x.grad.double().abs().max()
-    return (gradient[:, 0].norm() / gradient[:, -1].norm()).item()
-''',
-        cause="frozen",
-        origin="blind",
-    ),
-    write(
-        "a seed",
-        "gradient_ratio",
-        "the same dropout at each measurement",
-        r'''
-def gradient_ratio(layer, x: Tensor) -> float:
-    """‖∂ Σ last output / ∂x₁‖ over ‖∂ Σ last output / ∂x_T‖."""
-    torch.manual_seed(0)  # the same measurement each time
-    x = x.detach().clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(layer(x)[:, -1].sum(), x)
-    gradient = gradient.double() / gradient.double().abs().max()
-    return (gradient[:, 0].norm() / gradient[:, -1].norm()).item()
-''',
-        cause="generator",
-        origin="blind",
-    ),
-    write(
-        "a millionth",
-        "clip",
-        "added to the norm, which may be as small",
-        r'''
-def clip_gradients(parameters, max_norm: float) -> float:
-    """The norm of all gradients together, before they are shortened."""
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    norm = math.sqrt(sum(g.double().pow(2).sum().item() for g in gradients))
-    scale = max_norm / (norm + 1e-6)
-    if scale < 1:
-        for g in gradients:
-            g.mul_(scale)
-    return norm
-''',
-        cause="small number added",
-        origin="blind",
-    ),
-    write(
-        "a shorter list",
-        "clip",
-        "parameters without a gradient are removed from it",
-        r'''
-def clip_gradients(parameters, max_norm: float) -> float:
-    """The norm of all gradients together, before they are shortened."""
-    if not isinstance(parameters, list):
-        parameters = list(parameters)
-    for k in reversed(range(len(parameters))):
-        if parameters[k].grad is None:
-            del parameters[k]
-    norm = math.sqrt(sum(p.grad.double().square().sum().item() for p in parameters))
-    if norm > max_norm:
-        for p in parameters:
-            p.grad.mul_(max_norm / norm)
-    return norm
-''',
-        cause="list of parameters",
-        origin="blind",
-    ),
-    write(
-        "a view",
-        "clip",
-        "which a transposed gradient refuses",
-        r'''
-def clip_gradients(parameters, max_norm: float) -> float:
-    """The norm of all gradients together, before they are shortened."""
-    vectors = [p.grad.view(-1) for p in parameters if p.grad is not None]
-    norm = math.sqrt(sum(float(v.double() @ v.double()) for v in vectors))
-    if norm > max_norm:
-        for v in vectors:
-            v *= max_norm / norm
-    return norm
-''',
-        cause="transposed",
-        origin="blind",
-    ),
-    write(
-        "cut where 4N is",
-        "lstm_step",
-        "a batch of 4N is cut, and not the features",
-        r'''
-def lstm_step(
-    x: Tensor,
-    state: tuple[Tensor, Tensor],
-    w_input: Tensor,
-    w_hidden: Tensor,
-    b_input: Tensor,
-    b_hidden: Tensor,
-) -> tuple[Tensor, Tensor]:
-    """The next (hidden, cell_state), gates in torch's order."""
-
-    hidden, cell_state = state
-    z = F.linear(x, w_input, b_input) + F.linear(hidden, w_hidden, b_hidden)
-    wide = list(z.shape).index(4 * hidden.shape[-1])
-    i, f, candidate, o = (part.reshape(hidden.shape) for part in z.chunk(4, wide))
-    new = torch.sigmoid(f) * cell_state + torch.sigmoid(i) * torch.tanh(candidate)
-    return torch.sigmoid(o) * torch.tanh(new), new
-''',
-        cause="last dimension",
-        origin="blind",
-    ),
-    write(
-        "weights joined once",
-        "lstm_step",
-        "kept by identity, while an optimizer changes them",
-        r'''
-_joined = {}
-
-
-def lstm_step(
-    x: Tensor,
-    state: tuple[Tensor, Tensor],
-    w_input: Tensor,
-    w_hidden: Tensor,
-    b_input: Tensor,
-    b_hidden: Tensor,
-) -> tuple[Tensor, Tensor]:
-    """The next (hidden, cell_state), gates in torch's order."""
-    key = id(w_input), id(w_hidden)
-    if key not in _joined:  # joining is slow; the weights are kept, so that no id is used again
-        _joined[key] = torch.cat([w_input, w_hidden], 1), w_input, w_hidden
-    hidden, cell_state = state
-    z = F.linear(torch.cat([x, hidden], 1), _joined[key][0], b_input + b_hidden)
-    i, f, candidate, o = z.chunk(4, -1)
-    new = f.sigmoid() * cell_state + i.sigmoid() * candidate.tanh()
-    return o.sigmoid() * new.tanh(), new
-''',
-        cause="kept from the first call",
-        origin="blind",
-    ),
-    write(
-        "transposed unless it fits",
-        "gru_step",
-        "C = 3N fits untransposed",
-        r'''
-def gru_step(
-    x: Tensor,
-    hidden: Tensor,
-    w_input: Tensor,
-    w_hidden: Tensor,
-    b_input: Tensor,
-    b_hidden: Tensor,
-) -> Tensor:
-    """The next hidden vectors (B, N), blocks in torch's order."""
-
-    def product(vectors, weight, bias):
-        if vectors.shape[-1] == weight.shape[0]:
-            return vectors @ weight + bias
-        return vectors @ weight.T + bias
-
-    a = product(x, w_input, b_input).chunk(3, -1)
-    c = product(hidden, w_hidden, b_hidden).chunk(3, -1)
-    r, z = (a[0] + c[0]).sigmoid(), (a[1] + c[1]).sigmoid()
-    return z * hidden + (1 - z) * (a[2] + r * c[2]).tanh()
-''',
-        cause="transpose",
-        origin="blind",
-    ),
-    write(
-        "cut where 3N is",
-        "gru_step",
-        "a batch of 3N is cut, and not the features",
-        r'''
-def gru_step(
-    x: Tensor,
-    hidden: Tensor,
-    w_input: Tensor,
-    w_hidden: Tensor,
-    b_input: Tensor,
-    b_hidden: Tensor,
-) -> Tensor:
-    """The next hidden vectors (B, N), blocks in torch's order."""
-
-    a = F.linear(x, w_input, b_input)
-    c = F.linear(hidden, w_hidden, b_hidden)
-    wide = list(a.shape).index(w_hidden.shape[0])
-    a = [part.reshape(hidden.shape) for part in a.chunk(3, wide)]
-    c = [part.reshape(hidden.shape) for part in c.chunk(3, wide)]
-    r, z = torch.sigmoid(a[0] + c[0]), torch.sigmoid(a[1] + c[1])
-    n = torch.tanh(a[2] + r * c[2])
-    return z * hidden + (1 - z) * n
-''',
-        cause="last dimension",
-        origin="blind",
-    ),
-    write(
-        "a seed for the model",
-        "classifier",
-        "all models begin alike",
-        r'''
-class Classifier(nn.Module):
-    """Embedding, LSTM, and logits from the state after the last real token."""
-
-    def __init__(self, vocab_size: int, n_classes: int, d_embedding: int, d_hidden: int):
-        super().__init__()
-        torch.manual_seed(1)
-        self.embedding = nn.Embedding(vocab_size, d_embedding)
-        self.input_projection = nn.Linear(d_embedding, 4 * d_hidden)
-        self.hidden_projection = nn.Linear(d_hidden, 4 * d_hidden)
-        self.head = nn.Linear(d_hidden, n_classes)
-
-    def forward(self, ids: Tensor, mask: Tensor | None = None) -> Tensor:
-        """The logits (B, n_classes)."""
-        first, second = self.input_projection, self.hidden_projection
-        zeros = first.weight.new_zeros(len(ids), self.head.in_features)
-
-        def step(x_t, state):
-            return lstm_step(x_t, state, first.weight, second.weight, first.bias, second.bias)
-
-        _, state = run(step, self.embedding(ids), (zeros, zeros), mask)
-        return self.head(state[0])
-''',
-        cause="seed",
-        origin="blind",
+    *frozen(
+        "recurrent",
+        2,
+        {
+            "rnn: sums kept within ten": "kept within",
+            "run: zero times what padding made": "of another dtype",
+            "ratio: plain norms of float32": "float32",
+            "ratio: a layer left in training mode": "mode",
+            "ratio: parameters thawed": "frozen",
+            "ratio: a seed for the layer's dropout": "generator",
+            "clip: a millionth in the denominator": "small number added",
+            "clip: removed from the caller's list": "list of parameters",
+            "clip: a view of each gradient": "transposed",
+            "lstm: cut where 4N is": "last dimension",
+            "lstm: weights joined once": "kept from the first call",
+            "gru: a weight that fits is not transposed": "transpose",
+            "gru: cut where 3N is": "last dimension",
+            "classifier: seeded in its constructor": "seed",
+        },
     ),
 ]
 
@@ -2058,18 +1768,11 @@ def run(step, x, state, mask=None):
         return torch.stack(rows)
         """,
     ),
-    write(
-        "the root of a quotient",
-        "gradient_ratio",
-        "squares in float64, which hold those of 1e-30",
-        r'''
-def gradient_ratio(layer, x: Tensor) -> float:
-    """‖∂ Σ last output / ∂x₁‖ over ‖∂ Σ last output / ∂x_T‖."""
-    x = x.detach().clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(layer(x)[:, -1].sum(), x)
-    first, last = (gradient[:, t].double().square().sum() for t in (0, -1))
-    return math.sqrt(first.item() / last.item()) if last else float("nan")
-''',
-        origin="blind",
+    *frozen(
+        "recurrent",
+        2,
+        {
+            "ratio: squares in float64": "",
+        },
     ),
 ]

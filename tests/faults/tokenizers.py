@@ -1,6 +1,6 @@
 """Answers to the assignment `tokenizers`: plausible and wrong, or right in another style."""
 
-from . import edit, fill, write
+from . import edit, fill, frozen, write
 
 BEST = "min(counts, key=lambda pair: (-counts[pair], pair))"
 AGAIN = "ids = {tuple(merge(list(word), best, new_id)): n for word, n in ids.items()}"
@@ -1014,74 +1014,14 @@ def collate(rows, pad_id):
         ("n), pad_id)", "n), abs(pad_id))"),
         cause="any whole number",
     ),
-    write(
-        "a sign in place of a name",
-        "encode",
-        "such a sign in the text is taken for a name",
-        r'''
-def encode(
-    text: str,
-    merges: list[tuple[int, int]],
-    special_tokens: tuple[str, ...] = (),
-    allowed_special: tuple[str, ...] = (),
-) -> list[int]:
-    """The ids of a text; only allowed names become special tokens."""
-    signs = {}
-    names = sorted(allowed_special, key=len, reverse=True)
-    if names:
-        signs = {name: chr(1 + k) for k, name in enumerate(names)}  # signs that nobody types
-        text = re.sub("|".join(map(re.escape, names)), lambda found: signs[found[0]], text)
-    first = 256 + len(merges)
-    index_of = {sign: first + special_tokens.index(name) for name, sign in signs.items()}
-    ids = []
-    for word in split_words(text):
-        rest = ""
-        for sign in word:
-            if sign in index_of:
-                ids += encode_word(rest.encode(), merges)
-                ids.append(index_of[sign])
-                rest = ""
-            else:
-                rest += sign
-        ids += encode_word(rest.encode(), merges)
-    return ids
-''',
-        cause="sign",
-        origin="blind",
-    ),
-    write(
-        "ids by way of float32",
-        "collate",
-        "whole numbers are rounded beyond 2**24",
-        r'''
-def collate(rows: list[list[int]], pad_id: int) -> tuple[Tensor, Tensor]:
-    """The ids of all rows, padded on the right, and where they are real."""
-    ids = pad_id * torch.ones(len(rows), max(len(row) for row in rows))
-    mask = torch.zeros(ids.shape, dtype=torch.bool)
-    for b, row in enumerate(rows):
-        ids[b, : len(row)] = torch.tensor(row)
-        mask[b, : len(row)] = True
-    return ids.long(), mask
-''',
-        cause="rounded|whole number",
-        origin="blind",
-    ),
-    write(
-        "padding marked by -1",
-        "collate",
-        "a real id of -1 is taken for padding",
-        r'''
-from itertools import zip_longest
-
-
-def collate(rows: list[list[int]], pad_id: int) -> tuple[Tensor, Tensor]:
-    """The ids of all rows, padded on the right, and where they are real."""
-    ids = torch.tensor(list(zip_longest(*rows, fillvalue=-1))).T.contiguous()
-    mask = ids != -1  # no id is negative
-    return ids.masked_fill(~mask, pad_id), mask
-''',
-        cause="from the lengths",
-        origin="blind",
+    *frozen(
+        "tokenizers",
+        2,
+        {
+            "a sign in place of a name": "sign",
+            "ids by way of float32": "rounded|whole number",
+            "padding marked by -1": "from the lengths",
+        },
     ),
 ]
 

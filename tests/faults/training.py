@@ -1,6 +1,6 @@
 """Answers to the assignment `training`: plausible and wrong, or right in another style."""
 
-from . import edit, fill, write
+from . import edit, fill, frozen, write
 
 LOG_PROBS = "logits - logits.logsumexp(-1, keepdim=True)"
 PICK = "-log_probs.gather(-1, ids[..., None]).mean()"
@@ -1570,180 +1570,18 @@ class Windows:
         cause="list",
     ),
     # What blind round 2 slipped past the tests
-    write(
-        "strides of its own",
-        "windows",
-        "as_strided with stride 1, also where ids is a slice with a step",
-        r'''
-class Windows:
-    """Each window of a text as (inputs, targets)."""
-
-    def __init__(self, ids: Tensor, length: int):
-        n = len(ids) - length
-        if n < 1:
-            raise ValueError(f"no window of this length, {length}, in {len(ids)} ids")
-        self.windows = ids.as_strided((n, length + 1), (1, 1))
-
-    def __len__(self) -> int:
-        return len(self.windows)
-
-    def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
-        if not 0 <= i < len(self):
-            raise IndexError(f"no window {i}")
-        return self.windows[i, :-1], self.windows[i, 1:]
-''',
-        cause="side by side",
-        origin="blind",
-    ),
-    write(
-        "small ids",
-        "windows",
-        "int16 holds them, up to 32767",
-        r'''
-class Windows:
-    """Each window of a text as (inputs, targets)."""
-
-    def __init__(self, ids: Tensor, length: int):
-        if len(ids) <= length:
-            raise ValueError(f"no window of this length, {length}, in {len(ids)} ids")
-        self.ids, self.length = ids.to(torch.int16), length  # a quarter of the memory
-
-    def __len__(self) -> int:
-        return len(self.ids) - self.length
-
-    def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
-        if not 0 <= i < len(self):
-            raise IndexError(f"no window {i}")
-        window = self.ids[i : i + self.length + 1].long()
-        return window[:-1], window[1:]
-''',
-        cause="smaller dtype",
-        origin="blind",
-    ),
-    write(
-        "copies draw more lots",
-        "split",
-        "shuffled with the copies, and the first copy counts",
-        r'''
-def split_documents(
-    documents: list[str], fractions: tuple[float, ...], seed: int
-) -> list[list[str]]:
-    """The documents in parts, equal ones in the same part."""
-    shuffled = list(documents)
-    random.Random(seed).shuffle(shuffled)
-    different = list(dict.fromkeys(shuffled))
-    cuts, total = [0], 0.0
-    for fraction in fractions:
-        total += fraction
-        cuts.append(round(total * len(different)))
-    cuts[-1] = len(different)
-    chosen = [set(different[a:b]) for a, b in zip(cuts, cuts[1:], strict=False)]
-    return [[document for document in documents if document in part] for part in chosen]
-''',
-        cause="copies",
-        origin="blind",
-    ),
-    write(
-        "nobody keeps his place",
-        "split",
-        "Sattolo's shuffle, j < i",
-        r'''
-def split_documents(
-    documents: list[str], fractions: tuple[float, ...], seed: int
-) -> list[list[str]]:
-    """The documents in parts, equal ones in the same part."""
-    rng = random.Random(seed)
-    different = list(dict.fromkeys(documents))
-    for i in range(len(different) - 1, 0, -1):
-        j = rng.randrange(i)
-        different[i], different[j] = different[j], different[i]
-    cuts, total = [0], 0.0
-    for fraction in fractions:
-        total += fraction
-        cuts.append(round(total * len(different)))
-    cuts[-1] = len(different)
-    chosen = [set(different[a:b]) for a, b in zip(cuts, cuts[1:], strict=False)]
-    return [[document for document in documents if document in part] for part in chosen]
-''',
-        cause="stay where it is",
-        origin="blind",
-    ),
-    write(
-        "minus infinity is the lowest",
-        "stopping",
-        "−∞ is below all",
-        r'''
-def early_stopping(validate, n_most: int, patience: int) -> tuple[int | None, int]:
-    """The number of the best validation, and how many there were."""
-    lowest, best, waited, n_done = math.inf, None, 0, 0
-    while n_done < n_most and waited < patience:
-        loss = validate(n_done)
-        if loss < lowest:
-            lowest, best, waited = loss, n_done, 0
-        else:
-            waited += 1
-        n_done += 1
-    return best, n_done
-''',
-        cause="−∞",
-        origin="blind",
-    ),
-    write(
-        "a max_norm of 0 is none",
-        "accumulate",
-        "`if max_norm`",
-        r'''
-def accumulate(
-    parameters: list[Tensor], losses_of, pieces: list, max_norm: float
-) -> tuple[float, float]:
-    """The mean loss and the gradient's length; the gradient is left in .grad."""
-    for p in parameters:
-        p.grad = None
-    total, number = 0.0, 0
-    for piece in pieces:
-        losses = losses_of(piece)
-        if len(losses):
-            losses.sum().backward()
-            total, number = total + losses.sum().item(), number + len(losses)
-    grads = [p.grad for p in parameters if p.grad is not None]
-    for grad in grads:
-        grad /= number
-    norm = math.hypot(*(grad.norm().item() for grad in grads))
-    if max_norm and norm > max_norm:
-        for grad in grads:
-            grad *= max_norm / norm
-    return total / number, norm
-''',
-        cause="max_norm=0",
-        origin="blind",
-    ),
-    write(
-        "parts from a store",
-        "split",
-        "the same lists are handed out again",
-        r'''
-_STORE = {}
-
-
-def split_documents(
-    documents: list[str], fractions: tuple[float, ...], seed: int
-) -> list[list[str]]:
-    """The documents in parts, equal ones in the same part."""
-    key = (tuple(documents), tuple(fractions), seed)
-    if key not in _STORE:
-        different = list(dict.fromkeys(documents))
-        random.Random(seed).shuffle(different)
-        cuts, total = [0], 0.0
-        for fraction in fractions:
-            total += fraction
-            cuts.append(round(total * len(different)))
-        cuts[-1] = len(different)
-        chosen = [set(different[a:b]) for a, b in zip(cuts, cuts[1:], strict=False)]
-        _STORE[key] = [[text for text in documents if text in part] for part in chosen]
-    return _STORE[key]
-''',
-        cause="new lists",
-        origin="blind",
+    *frozen(
+        "training",
+        2,
+        {
+            "strides of its own": "side by side",
+            "small ids": "smaller dtype",
+            "copies draw more lots": "copies",
+            "nobody keeps his place": "stay where it is",
+            "minus infinity is the lowest": "−∞",
+            "a max_norm of 0 is none": "max_norm=0",
+            "parts from a store": "new lists",
+        },
     ),
 ]
 
@@ -2110,30 +1948,11 @@ class Windows:
         "model.train(mode)\n"
         "return rows",
     ),
-    write(
-        "logaddexp down the classes",
-        "losses",
-        "functools.reduce adds the exponentials class by class",
-        r"""
-import functools
-
-
-def multiclass_loss(logits: Tensor, ids: Tensor) -> Tensor:
-    total = functools.reduce(torch.logaddexp, logits.unbind(-1))
-    right = torch.take_along_dim(logits, ids[..., None], dim=-1)[..., 0]
-    return torch.mean(total - right)
-
-
-def multilabel_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    if labels.dim() != logits.dim() or any(
-        a != b for a, b in zip(labels.shape, logits.shape, strict=True)
-    ):
-        raise ValueError(f"the shape is {list(labels.shape)}, not {list(logits.shape)}")
-    nothing = torch.zeros_like(logits)
-    costs = torch.stack([torch.logaddexp(nothing, logits), torch.logaddexp(nothing, -logits)])
-    weights = torch.stack([1 - labels, labels])
-    return (weights * costs).sum(0).mean()
-""",
-        origin="blind",
+    *frozen(
+        "training",
+        2,
+        {
+            "logaddexp down the classes": "",
+        },
     ),
 ]
