@@ -19,18 +19,23 @@ def verdict(submission_run, test):
     return submission_run.run_test("t", test)
 
 
-def test_a_death_that_an_earlier_cell_left_behind_is_given_a_second_chance(submission_run):
-    """The process is ended in the middle of a call; the call does not do that by itself."""
-    submission_run.run_cell(f"def f(x):\n    {HOLD}\n    return 2 * x")
+def death_in_the_middle(submission_run):
+    """Ends the learner's process once it is held, and lets the next one go on."""
     first = submission_run._learner
-    with meanwhile(
+    return meanwhile(
         lambda: wait_until(lambda: is_held(first)),
         lambda: signal.pidfd_send_signal(first._pidfd, signal.SIGKILL),
         lambda: wait_until(
             lambda: submission_run._learner is not first and is_held(submission_run._learner)
         ),
         lambda: let_go(submission_run._learner),
-    ):
+    )
+
+
+def test_a_death_that_an_earlier_cell_left_behind_is_given_a_second_chance(submission_run):
+    """The process is ended in the middle of a call; the call does not do that by itself."""
+    submission_run.run_cell(f"def f(x):\n    {HOLD}\n    return 2 * x")
+    with death_in_the_middle(submission_run):
         got = verdict(submission_run, TEST)
     assert (got.verdict, got.died) == ("passed", ""), got
 
@@ -38,15 +43,7 @@ def test_a_death_that_an_earlier_cell_left_behind_is_given_a_second_chance(submi
 def test_a_cell_is_given_a_second_chance_too(submission_run):
     """As if a thread of an earlier cell ended the process in the middle of this one."""
     submission_run.run_cell("n = 3")
-    first = submission_run._learner
-    with meanwhile(
-        lambda: wait_until(lambda: is_held(first)),
-        lambda: signal.pidfd_send_signal(first._pidfd, signal.SIGKILL),
-        lambda: wait_until(
-            lambda: submission_run._learner is not first and is_held(submission_run._learner)
-        ),
-        lambda: let_go(submission_run._learner),
-    ):
+    with death_in_the_middle(submission_run):
         ran = submission_run.run_cell(f"{HOLD}\nprint(n)")
     assert (ran.status, shown(ran)) == ("ok", "3\n")
 
