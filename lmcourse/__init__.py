@@ -6,7 +6,9 @@ A module imports only from those that stand before it in this list:
     kept_runs     measurements in a file, so that a long comparison goes on
     devices       where tensors live
     modes         a model in training or not, for a while
-    neurons       softmax, cross-entropy, embedding
+    neurons       a neuron, layers of them, softmax, cross-entropy, the training loop
+    clusters      k-means, and how pure its groups are
+    task_map      the tasks of understanding and generation, an example of each
     byte_pairs    words of a text; merges of neighbors, learned and applied
     tokenizers    text to ids and back: characters, words, byte pairs
     corpora       generated texts

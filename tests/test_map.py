@@ -15,6 +15,7 @@ MODULES_OF = {
     "gpt": {"gpt", "spells"},
     "lstm": {"recurrent", "first_letter"},
     "multi_head": {"attention"},
+    "neurons": {"neurons", "clusters", "task_map"},
     "positions": {"positions", "last_note"},
     "tokenizers": {"tokenizers", "byte_pairs"},
     "transformer": {"transformer", "backwards"},

@@ -6,7 +6,7 @@ A function here makes the figure of its name, for the module of its name in `boo
 All of them are imported from here. A module imports only from those that stand before it in this
 list:
 
-    mechanisms  one thing at a time: odds, attention, rotary positions, merges, optimizers
+    mechanisms  one thing at a time: neurons, odds, attention, rotary positions, merges, optimizers
     models      a whole model at work: what it holds and answers while it reads and writes
 """
 
@@ -18,6 +18,7 @@ from lmcourse.live_figures.mechanisms import (
     merges,
     softmax,
     spell,
+    two_neurons,
 )
 from lmcourse.live_figures.models import (
     block,
@@ -33,4 +34,5 @@ from lmcourse.live_figures.models import (
 __all__ = [
     "attention_row", "block", "clocks", "decoder", "descent", "gates", "gpt", "heads", "merges",
     "nucleus", "softmax", "spell", "state", "surprise", "threshold",
+    "two_neurons",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Live figures of single mechanisms: odds, attention, rotary positions, merges, optimizers.
+"""Live figures of mechanisms: neurons, odds, attention, rotary positions, merges, optimizers.
 
 Chapter: book/conventions.md
 """
@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from string import ascii_lowercase
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn.functional import one_hot
+from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
 
 from lmcourse import attention as attention_module
 from lmcourse import neurons, plots, positions
@@ -32,6 +32,66 @@ def softmax(
     probs = neurons.softmax(logits)
     picture = plots.bar_plot(words, {"probability": probs}, "probability", caption=caption)
     return plots.live("softmax", {"words": words, "logits": logits, "probs": probs}, picture)
+
+
+def two_neurons(
+    networks: Mapping[str, neurons.MLP],
+    points: Float[Tensor, "P 2"],
+    classes: Int[Tensor, "P"],
+    labels: Sequence[str],
+    names: tuple[str, str],
+    axes: tuple[str, str],
+    caption: str = "",
+) -> LivePicture:
+    """Two neurons that a third one reads: each weight to be moved, and the boundary that bends.
+
+    Args:
+        networks: MLPs of the widths 2, 2, 1, bent by relu or not at all; the number that they put
+            out is the logit of class 1.
+        labels: a word for each point.
+        names: of class 0 and class 1.
+        axes: what the two numbers of a point are.
+    """
+    n, low, high = 24, -0.5, 1.5
+    middles = low + (torch.arange(n) + 0.5) * (high - low) / n
+    grid = torch.stack(torch.meshgrid(middles, middles, indexing="xy"), -1)  # rows go up
+    told, squares = [], {}
+    for name, network in networks.items():
+        shapes = [tuple(weights.shape) for weights in network.weights]
+        if shapes != [(2, 2), (2, 1)] or network.bend not in (torch.relu, None):
+            raise ValueError(
+                f"networks[{name!r}] must be an MLP of widths 2, 2, 1 with relu or no bend, got"
+                f" weights of shapes {shapes}"
+            )
+        with torch.no_grad():
+            logits = network(points)[:, 0]
+            squares[name] = network(grid)[..., 0].sigmoid()
+        (first, last), (shift, end) = network.weights, network.biases
+        numbers = [*torch.cat([first, shift[None]]).T.flatten(), *last[:, 0], *end]
+        loss = binary_cross_entropy_with_logits(logits, classes.to(logits))
+        told.append(
+            {
+                "name": name,
+                "numbers": [each.item() for each in numbers],
+                "bend": network.bend is not None,
+                "probs": logits.sigmoid(),
+                "grid": squares[name],
+                "loss": loss,
+            }
+        )
+    picture = plots.planes(
+        squares, points, classes, names, labels, axes, span=(low, high), caption=caption
+    )
+    data = {
+        "points": points,
+        "classes": classes,
+        "labels": labels,
+        "names": names,
+        "axes": axes,
+        "span": (low, high),
+        "networks": told,
+    }
+    return plots.live("two_neurons", data, picture)
 
 
 def attention_row(
