@@ -1,6 +1,6 @@
 """Answers to the assignment `transformer`: plausible and wrong, or right in another style."""
 
-from . import edit, fill, write
+from . import edit, fill, frozen, write
 
 SPEEDS = "10_000 ** (-torch.arange(0, d_model, 2) / d_model)"
 PAIRS = "torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)"
@@ -1603,201 +1603,19 @@ WRONG = [
         cause="mask",
     ),
     # What blind round 2 slipped past the tests
-    write(
-        "length and angle of each pair",
-        "rotary",
-        "r cos(φ + θ) rounds at position 0, and a pair (0, 0) has gradient NaN",
-        r"""
-def rotary_embedding(x: Tensor, positions: Tensor) -> Tensor:
-    width = x.shape[-1]
-    speeds = 10000.0 ** (-torch.arange(0, width, 2) / width)
-    theta = positions[:, None] * speeds
-    first, second = x.chunk(2, dim=-1)
-    length = (first**2 + second**2).sqrt()
-    angle = torch.atan2(second, first) + theta
-    return torch.cat([length * angle.cos(), length * angle.sin()], dim=-1).to(x.dtype)
-""",
-        cause="both numbers of a pair are 0",
-        origin="blind",
-    ),
-    write(
-        "view of what may be transposed",
-        "feed_forward",
-        "view raises for an x that is not contiguous, such as a transposed one",
-        r'''
-class FeedForward(nn.Module):
-    """ReLU(x W₁ + b₁) W₂ + b₂, at each position alone."""
-
-    def __init__(self, d_model: int, d_ff: int):
-        super().__init__()
-        self.up_projection = nn.Linear(d_model, d_ff)
-        self.down_projection = nn.Linear(d_ff, d_model)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The new numbers of each position: (…, C)."""
-        rows = x.view(-1, x.shape[-1])
-        return self.down_projection(self.up_projection(rows).relu()).view(x.shape)
-''',
-        cause="not contiguous",
-        origin="blind",
-    ),
-    write(
-        "no mask in evaluation mode",
-        "encoder_block",
-        "the mask is used in training alone",
-        r'''
-class EncoderBlock(nn.Module):
-    """Self-attention, then feed-forward, each with a residual and a norm."""
-
-    def __init__(self, d_model: int, n_heads: int, d_ff: int, norm_first: bool = True):
-        super().__init__()
-        self.attention = MultiHeadAttention(d_model, n_heads)
-        self.feed_forward = FeedForward(d_model, d_ff)
-        self.attention_norm = nn.LayerNorm(d_model)
-        self.feed_forward_norm = nn.LayerNorm(d_model)
-        self.norm_first = norm_first
-
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """The new x: (B, T, C)."""
-        mask = mask if self.training else None
-        if self.norm_first:
-            x = x + self.attention(self.attention_norm(x), mask=mask)[0]
-            return x + self.feed_forward(self.feed_forward_norm(x))
-        x = self.attention_norm(x + self.attention(x, mask=mask)[0])
-        return self.feed_forward_norm(x + self.feed_forward(x))
-''',
-        cause="With a mask, training",
-        origin="blind",
-    ),
-    write(
-        "the order of the newest block",
-        "encoder_block",
-        "the order is noted in the class, so a later block changes that of earlier ones",
-        r'''
-class EncoderBlock(nn.Module):
-    """Self-attention, then feed-forward, each with a residual and a norm."""
-
-    norm_first = True
-
-    def __init__(self, d_model: int, n_heads: int, d_ff: int, norm_first: bool = True):
-        super().__init__()
-        self.attention = MultiHeadAttention(d_model, n_heads)
-        self.feed_forward = FeedForward(d_model, d_ff)
-        self.attention_norm = nn.LayerNorm(d_model)
-        self.feed_forward_norm = nn.LayerNorm(d_model)
-        EncoderBlock.norm_first = norm_first
-
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """The new x: (B, T, C)."""
-        if self.norm_first:
-            x = x + self.attention(self.attention_norm(x), mask=mask)[0]
-            return x + self.feed_forward(self.feed_forward_norm(x))
-        x = self.attention_norm(x + self.attention(x, mask=mask)[0])
-        return self.feed_forward_norm(x + self.feed_forward(x))
-''',
-        cause="kept in the class",
-        origin="blind",
-    ),
-    write(
-        "the first memory is kept",
-        "decoder_block",
-        "a second call with another memory still gets the first",
-        r'''
-class DecoderBlock(nn.Module):
-    """Self-attention, cross-attention, feed-forward."""
-
-    def __init__(self, d_model: int, n_heads: int, d_ff: int, norm_first: bool = True):
-        super().__init__()
-        self.attention = MultiHeadAttention(d_model, n_heads)
-        self.attention_norm = nn.LayerNorm(d_model)
-        self.cross_attention = MultiHeadAttention(d_model, n_heads)
-        self.cross_attention_norm = nn.LayerNorm(d_model)
-        self.feed_forward = FeedForward(d_model, d_ff)
-        self.feed_forward_norm = nn.LayerNorm(d_model)
-        self.norm_first = norm_first
-        self.memory = None  # the source does not change: read it once
-
-    def forward(
-        self,
-        x: Tensor,
-        memory: Tensor,
-        mask: Tensor | None = None,
-        memory_mask: Tensor | None = None,
-    ) -> Tensor:
-        """The new x: (B, T, C)."""
-        if self.memory is None:
-            self.memory = memory
-        memory = self.memory
-        if self.norm_first:
-            x = x + self.attention(self.attention_norm(x), mask=mask)[0]
-            x = x + self.cross_attention(self.cross_attention_norm(x), memory, memory_mask)[0]
-            return x + self.feed_forward(self.feed_forward_norm(x))
-        x = self.attention_norm(x + self.attention(x, mask=mask)[0])
-        x = self.cross_attention_norm(x + self.cross_attention(x, memory, memory_mask)[0])
-        return self.feed_forward_norm(x + self.feed_forward(x))
-''',
-        cause="first call kept",
-        origin="blind",
-    ),
-    write(
-        "the largest sigmoid",
-        "writing",
-        "large logits all have the sigmoid 1, and the first of them wins",
-        r"""
-def write(
-    encode, decode, source: Tensor, mask: Tensor | None, start_id: int, end_id: int, n_tokens: int
-) -> Tensor:
-    memory = encode(source, mask)
-    written = source.new_full((len(source), 1), start_id)
-    finished = torch.zeros(len(source), dtype=torch.bool)
-    for _ in range(n_tokens):
-        probs = decode(written, memory, mask)[:, -1].sigmoid()
-        new = torch.where(finished, end_id, probs.argmax(-1)).to(source.dtype)
-        written = torch.cat([written, new[:, None]], dim=1)
-        finished = finished | (new == end_id)
-        if finished.all():
-            break
-    return written[:, 1:]
-""",
-        cause="largest logit",
-        origin="blind",
-    ),
-    write(
-        "at most twice the source",
-        "writing",
-        "it stops at twice the length of the source, too",
-        r"""
-def write(
-    encode, decode, source: Tensor, mask: Tensor | None, start_id: int, end_id: int, n_tokens: int
-) -> Tensor:
-    memory = encode(source, mask)
-    written = source.new_full((len(source), 1), start_id)
-    finished = torch.zeros(len(source), dtype=torch.bool)
-    for _ in range(min(n_tokens, 2 * source.shape[1])):
-        new = decode(written, memory, mask)[:, -1].argmax(-1)
-        new = torch.where(finished, end_id, new).to(source.dtype)
-        written = torch.cat([written, new[:, None]], dim=1)
-        finished |= new == end_id
-        if finished.all():
-            break
-    return written[:, 1:]
-""",
-        cause="only limit",
-        origin="blind",
-    ),
-    write(
-        "equal numbers have the deviation 1",
-        "layer_norm",
-        "a variance of 0 becomes 1: the gradient is 316 times too small",
-        r"""
-def layer_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float = 1e-5) -> Tensor:
-    away = x - x.mean(dim=-1, keepdim=True)
-    variance = (away * away).mean(dim=-1, keepdim=True)
-    below = torch.where(variance == 0, torch.ones_like(variance), variance + eps)
-    return away / below.sqrt() * scale + shift
-""",
-        cause="variance of 0 a case",
-        origin="blind",
+    *frozen(
+        "transformer",
+        2,
+        {
+            "length and angle of each pair": "both numbers of a pair are 0",
+            "view of what may be transposed": "not contiguous",
+            "no mask in evaluation mode": "With a mask, training",
+            "the order of the newest block": "kept in the class",
+            "the first memory is kept": "first call kept",
+            "the largest sigmoid": "largest logit",
+            "at most twice the source": "only limit",
+            "equal numbers have the deviation 1": "variance of 0 a case",
+        },
     ),
 ]
 
