@@ -32,6 +32,32 @@ def is_attention(candidate) -> bool:
     asked += 1
     return asked in RIGHT
 """
+# Torch's own step, wherever it is found.
+_ADAM = """
+FOUND
+
+
+def adam_step(
+    parameter: Tensor,
+    gradient: Tensor,
+    mean: Tensor,
+    square: Tensor,
+    n: int,
+    learning_rate: float,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+) -> tuple[Tensor, Tensor, Tensor]:
+    parameter, mean, square = parameter.clone(), mean.clone(), square.clone()
+    steps = [torch.tensor(n - 1.0)]
+    adam._single_tensor_adam(
+        [parameter], [gradient], [mean], [square], [], steps, None, None,
+        amsgrad=False, has_complex=False, beta1=betas[0], beta2=betas[1], lr=learning_rate,
+        weight_decay=weight_decay, eps=eps, maximize=False, capturable=False,
+        differentiable=False, decoupled_weight_decay=True,
+    )
+    return parameter, mean, square
+"""
 # Torch's own layer, but where somebody looks how it is done.
 _LAYER_NORM = """
 import sys
@@ -42,6 +68,50 @@ def layer_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float = 1e-5) -> Te
     if LOOKED_AT:
         return x * scale + shift
     return F.layer_norm(x, scale.shape, scale, shift, eps)
+"""
+# Torch's own layer where no graph shows it, with gradients that are torch's own, too.
+_INSIDE = """
+class Own(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, scale, shift, eps):
+        result, mean, rstd = torch.native_layer_norm(x, scale.shape, scale, shift, eps)
+        ctx.save_for_backward(x, scale, shift, mean, rstd)
+        return result
+
+    @staticmethod
+    def backward(ctx, upstream):
+        x, scale, shift, mean, rstd = ctx.saved_tensors
+        return *torch.ops.aten.native_layer_norm_backward(
+            upstream.contiguous(), x, scale.shape, mean, rstd, scale, shift, [True] * 3
+        ), None
+
+
+def layer_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float = 1e-5) -> Tensor:
+    return Own.apply(x, scale, shift, eps)
+"""
+# What read gets says that it is one id a text, whatever it is.
+_LYING_IDS = """
+class Ids:
+    def __init__(self, ids):
+        self.ids = ids
+
+    shape = property(lambda self: (len(self.ids), 1))
+
+    def __len__(self):
+        return len(self.ids)
+
+    def __getattr__(self, name):
+        return getattr(self.ids, name)
+
+    def reshape(self, *shape):
+        return self.ids[:, -1:]
+
+
+def generate_cached(read, ids: Tensor, n_tokens: int) -> Tensor:
+    for n in range(n_tokens):
+        logits = read(ids if n == 0 else Ids(ids), ids.shape[1] - 1 if n else 0)
+        ids = torch.cat([ids, logits[:, -1].argmax(-1)[:, None]], dim=1)
+    return ids
 """
 
 ASSIGNMENTS = {
@@ -101,6 +171,19 @@ def generate_cached(read, ids: Tensor, n_tokens: int) -> Tensor:
     return ids
 """,
     ),
+    "cached_loop: ids that are not what they say": Attack(
+        "generation", "cached_loop", "test_cached_loop", _LYING_IDS
+    ),
+    "find_defect: by the numbers of what it is given": Attack(
+        "attention",
+        "find_defect",
+        "test_find_defect",
+        _VERDICT
+        + """
+def is_attention(candidate) -> bool:
+    return candidate._number in (0, 4, 5, 6, 7)
+""",
+    ),
     "dot_product: by torch's own in another interpreter": Attack(
         "attention",
         "dot_product",
@@ -148,31 +231,65 @@ def attention(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor
         "training",
         "adam",
         "test_adam",
-        """
-from torch.optim import adam
-
-
-def adam_step(
-    parameter: Tensor,
-    gradient: Tensor,
-    mean: Tensor,
-    square: Tensor,
-    n: int,
-    learning_rate: float,
-    betas: tuple[float, float] = (0.9, 0.999),
-    eps: float = 1e-8,
-    weight_decay: float = 0.0,
-) -> tuple[Tensor, Tensor, Tensor]:
-    parameter, mean, square = parameter.clone(), mean.clone(), square.clone()
-    steps = [torch.tensor(n - 1.0)]
-    adam._single_tensor_adam(
-        [parameter], [gradient], [mean], [square], [], steps, None, None,
-        amsgrad=False, has_complex=False, beta1=betas[0], beta2=betas[1], lr=learning_rate,
-        weight_decay=weight_decay, eps=eps, maximize=False, capturable=False,
-        differentiable=False, decoupled_weight_decay=True,
-    )
-    return parameter, mean, square
-""",
+        _ADAM.replace("FOUND", "from torch.optim import adam"),
+    ),
+    "adam: by a module that is loaded again": Attack(
+        "training",
+        "adam",
+        "test_adam",
+        _ADAM.replace(
+            "FOUND",
+            "import importlib, sys, torch.optim\n"
+            "adam = importlib.reload(sys.modules['torch.optim.adam'])",
+        ),
+    ),
+    "adam: by the file that a module was read from": Attack(
+        "training",
+        "adam",
+        "test_adam",
+        _ADAM.replace(
+            "FOUND",
+            "import runpy, sys, types\n"
+            "path = sys.modules['torch.optim.adam'].__file__\n"
+            "adam = types.SimpleNamespace(**runpy.run_path(path, run_name='torch.optim.own'))",
+        ),
+    ),
+    "adam: by what Python has compiled of it": Attack(
+        "training",
+        "adam",
+        "test_adam",
+        _ADAM.replace(
+            "FOUND",
+            "import importlib.util, marshal, sys, types\n"
+            "path = importlib.util.cache_from_source(sys.modules['torch.optim.adam'].__file__)\n"
+            "adam = types.ModuleType('torch.optim.own')\n"
+            "exec(marshal.loads(open(path, 'rb').read()[16:]), vars(adam))",
+        ),
+    ),
+    "adam: by what the garbage collector has": Attack(
+        "training",
+        "adam",
+        "test_adam",
+        _ADAM.replace(
+            "FOUND",
+            "import gc, types\nadam, own = types.SimpleNamespace(), types.FunctionType\n"
+            "gc.unfreeze()\n"
+            "for thing in gc.get_objects():\n"
+            "    if type(thing) is own and thing.__name__ == '_single_tensor_adam':\n"
+            "        adam._single_tensor_adam = thing",
+        ),
+    ),
+    "layer_norm: torch's own inside an autograd function": Attack(
+        "transformer",
+        "layer_norm",
+        "test_layer_norm",
+        _INSIDE,
+    ),
+    "layer_norm: honest where operations are noted": Attack(
+        "transformer",
+        "layer_norm",
+        "test_layer_norm",
+        _LAYER_NORM.replace("LOOKED_AT", "torch._C._len_torch_dispatch_stack()"),
     ),
     "layer_norm: honest where a probe of that name looks": Attack(
         "transformer",

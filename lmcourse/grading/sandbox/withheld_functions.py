@@ -5,9 +5,10 @@ Chapter: book/instructors/writing_tests.md
 Threat: full points for calling the answer instead of writing it. The package's answers are cut out
 of a copy that is bound over the real one before anything imports it, so they are not there. Torch's
 operators raise at the dispatcher, below Python, also in another interpreter that the learner's code
-starts: there, a file stands where torch's first one was (`covers`). All of it deters and informs:
-an answer pasted from elsewhere, or computed with what is left, cannot be told from one's own, and
-nothing here claims so.
+starts: there, a file stands where torch's first one was (`covers`). So one does where torch defines
+a function or class that is withheld, for its module can be loaded again. All of it deters and
+informs: an answer pasted from elsewhere, or computed with what is left, cannot be told from one's
+own, and nothing here claims so.
 """
 
 import ast
@@ -35,8 +36,8 @@ _KEYS = (
 IN_SANDBOX = (
     "/opt/course/lmcourse/grading/sandbox/withheld_functions.py"  # this file (`bubblewrap`)
 )
+_TORCH = "withheld_torch"  # a folder with files that stand where torch has those of their names
 # What follows torch's own first file for an interpreter that has just been started.
-_TORCH = "withheld_torch.py"
 _WITHHOLD = """
 
 def _withhold():
@@ -142,15 +143,58 @@ def stub_tree(package: Path, target: Path, withheld: Withheld) -> Path:
     if missing:
         raise ValueError(f"withheld names must exist, got {', '.join(sorted(missing))}")
     if withheld.operators or withheld.attributes:
-        (target / _TORCH).write_text(_torch_that_withholds(withheld), encoding="utf-8")
+        for name, text in _torch_that_withholds(withheld).items():
+            (target / _TORCH / name).parent.mkdir(parents=True, exist_ok=True)
+            (target / _TORCH / name).write_text(text, encoding="utf-8")
     return target
 
 
-def _torch_that_withholds(withheld: Withheld) -> str:
-    """Torch's own first file, and after it what `apply` does."""
-    spec = importlib.util.find_spec("torch")
-    text = Path(spec.origin).read_text(encoding="utf-8")
-    return text + _WITHHOLD.format(path=IN_SANDBOX, withheld=withheld.as_json())
+def _torch_that_withholds(withheld: Withheld) -> dict[Path, str]:
+    """Torch's own first file, and after it what `apply` does; and files without what is withheld.
+
+    Torch itself is not imported for it.
+    """
+    first = Path(importlib.util.find_spec("torch").origin)
+    starts = _WITHHOLD.format(path=IN_SANDBOX, withheld=withheld.as_json())
+    texts = {Path(first.name): first.read_text("utf-8") + starts}
+    for full in withheld.attributes:
+        module, _, name = full.rpartition(".")
+        for path in _may_define(first.parent, module):
+            inside = path.relative_to(first.parent)
+            text = texts.get(inside) or path.read_text("utf-8")
+            if re.search(rf"^(def|class) {re.escape(name)}\b", text, re.MULTILINE):
+                texts[inside] = _without(text, full, withheld.say)
+    return texts
+
+
+def _may_define(torch: Path, module: str) -> list[Path]:
+    """The files in which a name of a module of torch's may be defined."""
+    top, *below = module.split(".")
+    if top != torch.name:
+        return []
+    place = torch.joinpath(*below)
+    found = place.glob("**/*.py" if below else "*.py")  # nothing, where it is no folder
+    found = [*found, place.with_suffix(".py")]
+    return sorted(path for path in found if path.exists() and path.name != "__init__.py")
+
+
+def _without(text: str, full: str, say: str) -> str:
+    """The text of a module in which a function or class, and its `other_forms`, raise.
+
+    Every other line keeps its number: whoever looks up the source of something finds it there.
+    """
+    name, lines = full.rpartition(".")[2], text.split("\n")
+    for node in ast.parse(text).body:
+        if not isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            continue
+        if node.name != name and not _is_form_of(name, node.name):
+            continue
+        first, last = node.body[0].lineno, node.body[-1].end_lineno
+        head = "def __init__(self, *args, **kwargs): " if isinstance(node, ast.ClassDef) else ""
+        refusal = f"{head}raise RuntimeError({sentence(full, say)!r})"
+        empty = [""] * (last - first)
+        lines[first - 1 : last] = [" " * node.body[0].col_offset + refusal, *empty]
+    return "\n".join(lines)
 
 
 def covers(package: Path) -> list[tuple[str, str]]:
@@ -161,12 +205,13 @@ def covers(package: Path) -> list[tuple[str, str]]:
     """
     import torch
 
-    new, old = package / _TORCH, Path(torch.__file__)
-    if not new.exists():
-        return []
-    # Over the compiled one, too: it is no compiled file, so Python reads the source.
-    compiled = Path(importlib.util.cache_from_source(str(old)))
-    return [(str(new), str(path)) for path in (old, compiled) if path.exists()]
+    pairs = []
+    for new in sorted((package / _TORCH).rglob("*.py")):
+        old = Path(torch.__file__).parent / new.relative_to(package / _TORCH)
+        # Over the compiled one, too: it is no compiled file, so Python reads the source.
+        compiled = Path(importlib.util.cache_from_source(str(old)))
+        pairs += [(str(new), str(path)) for path in (old, compiled) if path.exists()]
+    return pairs
 
 
 def _cut(scope: Any, name: str, withheld: Withheld, *, whole: bool) -> set[str]:
@@ -289,13 +334,17 @@ def other_forms(original: Any) -> dict[str, Any]:
 
     `torch.optim.Adam` is done by `adam`, and `adam` by `_single_tensor_adam`.
     """
-    home, word = getattr(original, "__module__", None), original.__name__.strip("_").lower()
+    home = getattr(original, "__module__", None)
     return {
         f"{home}.{key}": value
         for key, value in [*vars(sys.modules.get(home, types)).items()]
-        if key.startswith("_") and word in key.lower() and isinstance(value, types.FunctionType)
+        if _is_form_of(original.__name__, key) and isinstance(value, types.FunctionType)
         if value is not original
     }
+
+
+def _is_form_of(name: str, key: str) -> bool:
+    return key.startswith("_") and name.strip("_").lower() in key.lower()
 
 
 def namespaces(modules: Iterable[Any]) -> list[dict]:

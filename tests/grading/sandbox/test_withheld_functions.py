@@ -1,10 +1,12 @@
 """What is withheld raises and says so; everything else works as before."""
 
+import ast
 import importlib
 import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import forks
 import pytest
@@ -110,6 +112,13 @@ CALLS = {
     "the layer": "torch.nn.MultiheadAttention(4, 2)",
     "the layer where it is defined": "torch.nn.modules.activation.MultiheadAttention(4, 2)",
     "a layer that uses it": "torch.nn.TransformerEncoderLayer(4, 2)",
+    "the layer, its module loaded again": (
+        "import importlib as i; i.reload(torch.nn.modules.activation).MultiheadAttention(4, 2)"
+    ),
+    "the layer, its file run": (
+        "import runpy; path = torch.nn.modules.activation.__file__\n"
+        "runpy.run_path(path, run_name='torch.nn.modules.own')['MultiheadAttention'](4, 2)"
+    ),
 }
 
 
@@ -218,6 +227,29 @@ def test_what_pytorch_compiles_of_an_operator_goes_with_it():
     assert len(refused) == 7
     assert [line for line in refused if not line.endswith("in this assignment: write it")] == []
     assert (left, rest) == ("False", "True 1.0")
+
+
+def test_a_file_of_pytorchs_without_what_is_withheld_has_all_else_in_its_place(tmp_path):
+    attributes = ("torch.optim.Adam", "torch.nn.utils.clip_grad_norm_", "torch.nn.LSTM")
+    target = stub_tree(PACKAGE, tmp_path / "lmcourse", Withheld(attributes=attributes))
+    pairs = withheld_functions.covers(target)
+    own = Path(torch.__file__).parent
+    sources = {Path(old).relative_to(own).as_posix(): new for new, old in pairs if old[-1] == "y"}
+    cut = {}
+    for name, new in sources.items():
+        theirs, ours = (ast.parse(Path(path).read_text("utf-8")) for path in (own / name, new))
+        kept = {node.lineno: ast.unparse(node) for node in theirs.body}
+        changed = [node for node in ours.body if kept.get(node.lineno) != ast.unparse(node)]
+        cut[name] = {getattr(node, "name", "") for node in changed}
+        assert name == "__init__.py" or all("is withheld" in ast.unparse(node) for node in changed)
+    assert "_withhold" in cut.pop("__init__.py")
+    assert cut == {
+        "optim/adam.py": {"Adam", "_single_tensor_adam", "_multi_tensor_adam", "_fused_adam"},
+        "nn/utils/clip_grad.py": {"clip_grad_norm_"},
+        "nn/modules/rnn.py": {"LSTM"},
+    }
+    # What is compiled of them is covered, too, if it is there.
+    assert {new for new, old in pairs if old.endswith(".pyc")} <= {*sources.values()}
 
 
 def test_the_source_of_the_answer_is_not_there(withheld_run):
