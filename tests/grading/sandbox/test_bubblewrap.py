@@ -5,6 +5,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -210,17 +211,18 @@ def test_without_user_namespaces_it_refuses_and_says_how_to_allow_them(readable_
 
 
 @pytest.fixture
-def readable_by_all(tmp_path):
+def readable_by_all():
     """A Python and a copy of this package for whoever is not root."""
-    subprocess.run(["cp", "-r", str(REPOSITORY / "lmcourse"), tmp_path], check=True)
-    subprocess.run(["chmod", "-R", "a+rX", str(tmp_path)], check=True)
-    for folder in (tmp_path.parent, tmp_path.parent.parent):  # others' tests come and go in them
-        folder.chmod(0o711)
-    python = shutil.which("python3", path=os.defpath)
-    return {
-        "python": [python, "-B", "-c"],
-        "environment": {"PYTHONPATH": str(tmp_path), "PATH": os.environ["PATH"]},
-    }
+    # Not below pytest's folder, which each new run of pytest, a neighbor's too, closes to others.
+    with tempfile.TemporaryDirectory(prefix="lmcourse-", dir="/tmp") as folder:
+        subprocess.run(["cp", "-r", str(REPOSITORY / "lmcourse"), folder], check=True)
+        subprocess.run(["chmod", "-R", "a+rX", folder], check=True)
+        python = shutil.which("python3", path=os.defpath)
+        yield {
+            "folder": Path(folder),
+            "python": [python, "-B", "-c"],
+            "environment": {"PYTHONPATH": folder, "PATH": os.environ["PATH"]},
+        }
 
 
 # As a submission's process, but nothing is withheld from what it says.
@@ -252,16 +254,16 @@ print(subprocess.run(line, capture_output=True, text=True).stdout)
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 @pytest.mark.parametrize("below_tmp", [False, True])
-def test_it_works_for_somebody_who_is_not_root(readable_by_all, tmp_path, below_tmp):
+def test_it_works_for_somebody_who_is_not_root(readable_by_all, below_tmp):
     """And what this one writes, the next submission, of the same user, does not find."""
     covered = next(path for path in sorted(Path("/usr/lib").iterdir()) if path.is_dir())
     user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     python, *options = readable_by_all["python"]
     if below_tmp:
-        subprocess.run([python, "-m", "venv", "--without-pip", tmp_path / "env"], check=True)
-        (tmp_path / "env").chmod(0o777)
-        python = tmp_path / "env/bin/python"
-        assert str(python).startswith("/tmp/")
+        env = readable_by_all["folder"] / "env"
+        subprocess.run([python, "-m", "venv", "--without-pip", env], check=True)
+        env.chmod(0o777)
+        python = env / "bin/python"
     done = subprocess.run(
         [*user, python, *options, LOOK, str(covered)],
         capture_output=True,
