@@ -27,16 +27,17 @@ def network(numbers, bend=torch.relu):
     return made
 
 
-NETWORKS = {
-    "by hand": network(BY_HAND),
-    "one line": network([1.0, 1.0, 0.5, 0.0, 0.0, 0.0, -2.0, 0.0, 2.0]),
-    "no bend": network(BY_HAND, None),
-}
+def networks():
+    return {
+        "by hand": network(BY_HAND),
+        "one line": network([1.0, 1.0, 0.5, 0.0, 0.0, 0.0, -2.0, 0.0, 2.0]),
+        "no bend": network(BY_HAND, None),
+    }
 
 
 def figure():
     return live_figures.two_neurons(
-        NETWORKS, POINTS, CLASSES, LABELS, NAMES, ("“not” is said", "“bad” is said")
+        networks(), POINTS, CLASSES, LABELS, NAMES, ("“not” is said", "“bad” is said")
     )
 
 
@@ -69,7 +70,7 @@ def check(page, made):
 # two_neurons.js
 def test_each_network_is_shown_as_python_computed_it(live_page):
     page = live_page(figure())
-    for name, made in NETWORKS.items():
+    for name, made in networks().items():
         page.get_by_role("button", name=name).click()
         check(page, made)
 
