@@ -14,6 +14,7 @@ from queue import Empty
 import psutil
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import KernelManager
+from jupyter_core.utils import ensure_event_loop
 
 from lmcourse.grading.execution.cell_results import CellResult, changed_settings
 from lmcourse.grading.safe_text import plain
@@ -101,6 +102,7 @@ class Session:
         if self._client is not None:
             self._client.stop_channels()
         if self._manager.has_kernel:
+            _empty_event_loop()
             self._manager.shutdown_kernel(now=True)
         self._manager.cleanup_resources()
         self._channels.cleanup()
@@ -202,6 +204,14 @@ class Session:
             if message["parent_header"].get("msg_id") == request:
                 self._answer = message["content"]
         return True
+
+
+def _empty_event_loop() -> None:
+    """Ctrl-C may come when a wait is over but has not stopped the loop: that stops the next one."""
+    loop = ensure_event_loop()
+    if not loop.is_running():
+        loop.call_soon(loop.stop)
+        loop.run_forever()
 
 
 def _can_be_sockets(folder: Path) -> bool:

@@ -7,7 +7,9 @@ import tempfile
 import threading
 import time
 
+import psutil
 import pytest
+from jupyter_core.utils import ensure_event_loop
 from sandbox_processes import meanwhile
 from unprotected_runs import checked, run
 from waiting import wait_until
@@ -142,6 +144,16 @@ def test_ctrl_c_ends_the_learners_process_too(monkeypatch, tmp_path):
         run(f"open({str(begun)!r}, 'w')\nwhile True: pass", budgets=Budgets(cell_seconds=600.0))
     with pytest.raises(ProcessLookupError):
         os.kill(pids[0], 0)
+
+
+def test_a_stop_that_ctrl_c_left_in_the_event_loop_keeps_no_process_alive(tmp_path):
+    session = Session(tmp_path)
+    process = psutil.Process(session._manager.provisioner.pid)
+    loop = ensure_event_loop()
+    loop.call_soon(loop.stop)
+    session.close()
+    assert not process.is_running()
+    assert not session.alive
 
 
 @pytest.mark.parametrize("said", ["2.0", "-1", "'all'", "float('nan')", "exit()", "1 / 0"])
