@@ -105,7 +105,7 @@ TASKS = (
         chapter="question_answering",
         kind=UNDERSTANDING,
         given="Ada wrote the first program in 1843. – When?",
-        answer="1843, from the sixth word to the sixth",
+        answer="1843, from the seventh word to the seventh",
         head="a span",
         metrics=("exact match", "overlap F1"),
     ),

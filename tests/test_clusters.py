@@ -36,13 +36,13 @@ def test_islands_are_found_whatever_their_order(device, seed):
 
 
 @given(seed=seeds)
-def test_no_other_grouping_of_few_points_lies_much_closer(seed):
+def test_of_many_starts_the_best_is_hardly_behind_all_groupings_that_there_are(seed):
     points = torch.randn(7, 2, generator=dice(seed), dtype=torch.float64)
     found = spread(points, k_means(points, 2, dice(seed), n_starts=50))
     every = (torch.tensor(groups) for groups in itertools.product((0, 1), repeat=7))
     best = min(spread(points, groups) for groups in every if groups.any() and not groups.all())
     # Starts are points, and from none of them the very best grouping need be reached.
-    assert best * (1 - 1e-9) <= found <= 1.2 * best
+    assert best * (1 - 1e-9) <= found <= 1.02 * best
 
 
 @given(seed=seeds, k=st.integers(1, 6))

@@ -24,14 +24,6 @@ def published(query, key, value, mask=None):
     weights = F.softmax(similarity, dim=-1)
     return weights @ value, weights
 """
-# A wrong answer that is asked in the order of the test cell, each function once.
-_BY_ORDER = """
-asked = 0
-def is_attention(candidate) -> bool:
-    global asked
-    asked += 1
-    return asked in RIGHT
-"""
 # Torch's own step, wherever it is found.
 _ADAM = """
 FOUND
@@ -114,23 +106,29 @@ def generate_cached(read, ids: Tensor, n_tokens: int) -> Tensor:
     return ids
 """
 
+
+def _find_defect(answer: str) -> Attack:
+    return Attack("attention", "find_defect", "test_find_defect", _VERDICT + answer)
+
+
+def _adam(found: str) -> Attack:
+    return Attack("training", "adam", "test_adam", _ADAM.replace("FOUND", found))
+
+
+def _layer_norm(looked_at: str) -> Attack:
+    source = _LAYER_NORM.replace("LOOKED_AT", looked_at)
+    return Attack("transformer", "layer_norm", "test_layer_norm", source)
+
+
 ASSIGNMENTS = {
-    "find_defect: by the functions' names": Attack(
-        "attention",
-        "find_defect",
-        "test_find_defect",
-        _VERDICT
-        + """
+    "find_defect: by the functions' names": _find_defect(
+        """
 def is_attention(candidate) -> bool:
     return candidate.__name__ in ("right", "scaled_first", "in_double", "in_steps")
 """,
     ),
-    "find_defect: by counting the calls": Attack(
-        "attention",
-        "find_defect",
-        "test_find_defect",
-        _VERDICT
-        + """
+    "find_defect: by counting the calls": _find_defect(
+        """
 asked = 0
 def is_attention(candidate) -> bool:
     global asked
@@ -138,12 +136,8 @@ def is_attention(candidate) -> bool:
     return asked in (1, 5, 6, 7, 8)
 """,
     ),
-    "find_defect: by what its errors say": Attack(
-        "attention",
-        "find_defect",
-        "test_find_defect",
-        _VERDICT
-        + """
+    "find_defect: by what its errors say": _find_defect(
+        """
 def is_attention(candidate) -> bool:
     try:
         candidate()
@@ -174,12 +168,8 @@ def generate_cached(read, ids: Tensor, n_tokens: int) -> Tensor:
     "cached_loop: ids that are not what they say": Attack(
         "generation", "cached_loop", "test_cached_loop", _LYING_IDS
     ),
-    "find_defect: by the numbers of what it is given": Attack(
-        "attention",
-        "find_defect",
-        "test_find_defect",
-        _VERDICT
-        + """
+    "find_defect: by the numbers of what it is given": _find_defect(
+        """
 def is_attention(candidate) -> bool:
     return candidate._number in (0, 4, 5, 6, 7)
 """,
@@ -227,80 +217,41 @@ def attention(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor
     return Torchs.apply(query, key, value)
 """,
     ),
-    "adam: by a functional form": Attack(
-        "training",
-        "adam",
-        "test_adam",
-        _ADAM.replace("FOUND", "from torch.optim import adam"),
+    "adam: by a functional form": _adam(
+        "from torch.optim import adam",
     ),
-    "adam: by a module that is loaded again": Attack(
-        "training",
-        "adam",
-        "test_adam",
-        _ADAM.replace(
-            "FOUND",
-            "import importlib, sys, torch.optim\n"
-            "adam = importlib.reload(sys.modules['torch.optim.adam'])",
-        ),
+    "adam: by a module that is loaded again": _adam(
+        "import importlib, sys, torch.optim\n"
+        "adam = importlib.reload(sys.modules['torch.optim.adam'])",
     ),
-    "adam: by the file that a module was read from": Attack(
-        "training",
-        "adam",
-        "test_adam",
-        _ADAM.replace(
-            "FOUND",
-            "import runpy, sys, types\n"
-            "path = sys.modules['torch.optim.adam'].__file__\n"
-            "adam = types.SimpleNamespace(**runpy.run_path(path, run_name='torch.optim.own'))",
-        ),
+    "adam: by the file that a module was read from": _adam(
+        "import runpy, sys, types\n"
+        "path = sys.modules['torch.optim.adam'].__file__\n"
+        "adam = types.SimpleNamespace(**runpy.run_path(path, run_name='torch.optim.own'))",
     ),
-    "adam: by what Python has compiled of it": Attack(
-        "training",
-        "adam",
-        "test_adam",
-        _ADAM.replace(
-            "FOUND",
-            "import importlib.util, marshal, sys, types\n"
-            "path = importlib.util.cache_from_source(sys.modules['torch.optim.adam'].__file__)\n"
-            "adam = types.ModuleType('torch.optim.own')\n"
-            "exec(marshal.loads(open(path, 'rb').read()[16:]), vars(adam))",
-        ),
+    "adam: by what Python has compiled of it": _adam(
+        "import importlib.util, marshal, sys, types\n"
+        "path = importlib.util.cache_from_source(sys.modules['torch.optim.adam'].__file__)\n"
+        "adam = types.ModuleType('torch.optim.own')\n"
+        "exec(marshal.loads(open(path, 'rb').read()[16:]), vars(adam))",
     ),
-    "adam: by what the garbage collector has": Attack(
-        "training",
-        "adam",
-        "test_adam",
-        _ADAM.replace(
-            "FOUND",
-            "import gc, types\nadam, own = types.SimpleNamespace(), types.FunctionType\n"
-            "gc.unfreeze()\n"
-            "for thing in gc.get_objects():\n"
-            "    if type(thing) is own and thing.__name__ == '_single_tensor_adam':\n"
-            "        adam._single_tensor_adam = thing",
-        ),
+    "adam: by what the garbage collector has": _adam(
+        "import gc, types\nadam, own = types.SimpleNamespace(), types.FunctionType\n"
+        "gc.unfreeze()\n"
+        "for thing in gc.get_objects():\n"
+        "    if type(thing) is own and thing.__name__ == '_single_tensor_adam':\n"
+        "        adam._single_tensor_adam = thing",
     ),
     "layer_norm: torch's own inside an autograd function": Attack(
-        "transformer",
-        "layer_norm",
-        "test_layer_norm",
-        _INSIDE,
+        "transformer", "layer_norm", "test_layer_norm", _INSIDE
     ),
-    "layer_norm: honest where operations are noted": Attack(
-        "transformer",
-        "layer_norm",
-        "test_layer_norm",
-        _LAYER_NORM.replace("LOOKED_AT", "torch._C._len_torch_dispatch_stack()"),
+    "layer_norm: honest where operations are noted": _layer_norm(
+        "torch._C._len_torch_dispatch_stack()",
     ),
-    "layer_norm: honest where a probe of that name looks": Attack(
-        "transformer",
-        "layer_norm",
-        "test_layer_norm",
-        _LAYER_NORM.replace("LOOKED_AT", 'frame.f_code.co_name == "operations"'),
+    "layer_norm: honest where a probe of that name looks": _layer_norm(
+        'frame.f_code.co_name == "operations"',
     ),
-    "layer_norm: honest where the graph is looked at": Attack(
-        "transformer",
-        "layer_norm",
-        "test_layer_norm",
-        _LAYER_NORM.replace("LOOKED_AT", '"grad_fn" in frame.f_code.co_names'),
+    "layer_norm: honest where the graph is looked at": _layer_norm(
+        '"grad_fn" in frame.f_code.co_names',
     ),
 }
