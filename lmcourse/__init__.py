@@ -18,6 +18,7 @@ A module imports only from those that stand before it in this list:
     plots         figures that carry their own description; text as chips and in color
 
     ngrams      the next id from counts; bags of words
+    word_lists  questions to word vectors, written down before any were trained
     recurrent   RNN, LSTM and GRU: cells, layers, a language model, a classifier
     attention   scaled dot-product, additive and multi-head attention
     recall      facts to look up, and who finds them
