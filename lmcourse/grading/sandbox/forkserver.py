@@ -18,6 +18,7 @@ import os
 import signal
 import socket
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -116,7 +117,11 @@ class Server:
         inside = keeper.Processes(os.open("/proc", os.O_RDONLY))
         watch = keeper.Watch(inside, request["memory"], keeper.Processes(outside))
         gate.send(b".")  # only now can it take memory
-        keeper.keep(pidfd, account, watch)
+        try:
+            keeper.keep(pidfd, account, watch)
+        except BaseException:  # the first process ends with its keeper, and nobody would know why
+            traceback.print_exc()
+            os._exit(1)
         os._exit(0)
 
     def _become(self, request: dict, fds: list[int], gate: socket.socket) -> None:

@@ -145,16 +145,16 @@ class Watch:
     def look(self) -> bool:
         """Look once; whether they have too much memory."""
         self._looks += 1
-        ours = sorted((pid for pid in self._inside.numbers() if pid != _OURS), key=int)
-        self._count(ours)
-        if self._outside is not None:
-            self._meet(ours, self._outside)
         try:
+            ours = sorted((pid for pid in self._inside.numbers() if pid != _OURS), key=int)
+            self._count(ours)
+            if self._outside is not None:
+                self._meet(ours, self._outside)
             if self._used(ours) <= self._limit:
                 return False
             self._shared_less = None
             return self._used(self._separate(ours)) > self._limit
-        except PermissionError:  # who hides has something to hide
+        except OSError:  # who hides has something to hide; one look alone condemns nobody
             return True
 
     def _count(self, pids: list[str]) -> None:

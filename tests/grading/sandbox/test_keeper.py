@@ -76,11 +76,16 @@ def test_memory_is_what_comes_on_top_of_the_servers(made_up):
     assert watch.look()
 
 
-def test_what_cannot_be_read_counts_as_guilty(made_up):
+@pytest.mark.parametrize("path", ["2/maps", "2/stat", "2/task/2/schedstat"])
+@pytest.mark.parametrize("error", [PermissionError(13, "not yours"), OSError(22, "no sense")])
+def test_what_cannot_be_read_counts_as_guilty(made_up, path, error):
+    """It ends no keeper either: with it everything would end, as if by the learner's own doing."""
     watch = Watch(made_up, 256 * MIB)
     made_up.add("2", size=600)
-    made_up.files["2/maps"] = PermissionError(13, "not yours")
+    readable, made_up.files[path] = made_up.files[path], error
     assert watch.look()
+    made_up.files[path] = readable
+    assert not watch.look()
 
 
 def test_a_process_that_has_just_ended_has_no_memory(made_up):
