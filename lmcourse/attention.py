@@ -178,8 +178,21 @@ class AdditiveAttention(nn.Module):
         mask: Bool[Tensor, "..."] | None = None,
     ) -> tuple[Float[Tensor, "*batch T E"], Float[Tensor, "*batch T S"]]:
         """The values and the weights, as `attention` returns them."""
-        query = self.query_projection(query)[..., :, None, :]
-        key = self.key_projection(key)[..., None, :, :]
-        scores = self.score(torch.tanh(query + key)).squeeze(-1)
-        weights = _masked_softmax(scores, mask)
+        weights = self.weigh(query, self.key_projection(key), mask)
         return weights @ value, weights
+
+    def weigh(
+        self,
+        query: Float[Tensor, "*batch T Q"],
+        projected_key: Float[Tensor, "*batch S d_hidden"],
+        mask: Bool[Tensor, "..."] | None = None,
+    ) -> Float[Tensor, "*batch T S"]:
+        """The weights alone.
+
+        Args:
+            projected_key: what `key_projection` makes of the keys; once is enough for a decoder,
+                whose query is another at each step while its keys stay.
+        """
+        query = self.query_projection(query)[..., :, None, :]
+        scores = self.score(torch.tanh(query + projected_key[..., None, :, :])).squeeze(-1)
+        return _masked_softmax(scores, mask)

@@ -264,6 +264,24 @@ class Transformer(nn.Module):
             x = block(x, memory, mask, memory_mask)
         return self.head(self.decoder_norm(x))
 
+    def look(
+        self,
+        source: Int[Tensor, "B S"],
+        target: Int[Tensor, "B T"],
+        source_mask: Bool[Tensor, "B 1 S"] | None = None,
+    ) -> tuple[Float[Tensor, "B T V"], Float[Tensor, "L B H T S"]]:
+        """The logits, and where each head of cross-attention of each decoder block looked."""
+        seen: list[Tensor] = []
+        hooks = [
+            block.cross_attention.register_forward_hook(lambda _, given, out: seen.append(out[1]))
+            for block in self.decoder
+        ]
+        try:
+            return self(source, target, source_mask), torch.stack(seen)
+        finally:
+            for hook in hooks:
+                hook.remove()
+
     def _embed(self, table: Tensor, ids: Tensor, name: str) -> Tensor:
         n = ids.shape[1]
         if n > self.config.context_length:

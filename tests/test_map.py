@@ -19,6 +19,7 @@ MODULES_OF = {
     "neurons": {"neurons", "clusters", "task_map"},
     "positions": {"positions", "last_note"},
     "tokenizers": {"tokenizers", "byte_pairs"},
+    "seq2seq": {"seq2seq"},
     "transformer": {"transformer", "backwards"},
     "training": {
         "training",

@@ -8,6 +8,7 @@ import torch
 from lmcourse.applications.translation import Translator, copy_nearest
 from lmcourse.corpora import HELD_OUT_PAIR, generate_corpus
 from lmcourse.loop.gradient_step import IGNORE_INDEX
+from lmcourse.seq2seq import Seq2Seq, Seq2SeqConfig
 from lmcourse.tokenizers import CharTokenizer, WordTokenizer
 from lmcourse.training import TrainingConfig, train
 
@@ -19,6 +20,23 @@ def translator(pairs=PAIRS, seed=0, **options):
     source = WordTokenizer.train("\n".join(english for english, _ in pairs))
     target = CharTokenizer.train("".join(chinese for _, chinese in pairs))
     return Translator(source, target, **{"context_length": 9, "d_model": 16} | options)
+
+
+def recurrent_translator(pairs=PAIRS, seed=0, **options):
+    """The same with GRUs; the tokenizers need no seed."""
+    t = translator(pairs)
+    torch.manual_seed(seed)
+    config = Seq2SeqConfig(
+        source_vocab_size=t.source.vocab_size,
+        target_vocab_size=t.target.vocab_size + 2,
+        **{"context_length": 9, "d_embedding": 16, "d_hidden": 24} | options,
+    )
+    return Translator(
+        t.source, t.target, context_length=config.context_length, model=Seq2Seq(config)
+    )
+
+
+EACH_KIND = pytest.mark.parametrize("kind", [translator, recurrent_translator])
 
 
 def test_the_decoder_reads_the_start_and_says_the_end():
@@ -37,8 +55,9 @@ def test_the_decoder_reads_the_start_and_says_the_end():
     assert read.max() < t.model.config.target_vocab_size
 
 
-def test_a_sentence_is_translated_the_same_alone_and_in_a_batch():
-    t = translator()
+@EACH_KIND
+def test_a_sentence_is_translated_the_same_alone_and_in_a_batch(kind):
+    t = kind()
     sentences = [english for english, _ in PAIRS]
     together = t.translate(sentences)
     assert together == [t.translate([sentence])[0] for sentence in sentences]
@@ -66,8 +85,9 @@ def test_what_is_too_long_or_empty_is_named():
         t.translate([""])
 
 
-def test_translating_leaves_the_model_as_it_was():
-    t = translator(dropout=0.3)
+@EACH_KIND
+def test_translating_leaves_the_model_as_it_was(kind):
+    t = kind(dropout=0.3)
     t.model.train()
     assert t.translate(["I am happy"]) == t.translate(["I am happy"])
     assert t.model.training
@@ -85,6 +105,28 @@ def test_where_each_head_looked_and_what_else_might_be_said():
     torch.testing.assert_close(said, probs[torch.arange(4), expected])
 
 
+def test_where_a_recurrent_translator_looked_and_that_with_one_vector_nowhere():
+    t = recurrent_translator()
+    weights, probs = t.look("you sing", "你唱歌")
+    assert weights.shape == (1, 1, 4, 2), "one layer, one head"
+    torch.testing.assert_close(weights.sum(-1), torch.ones(1, 1, 4))
+    said = t.hide("you sing", "你唱歌", ())
+    expected = [*t.target.encode("你唱歌"), t.end_id]
+    torch.testing.assert_close(said, probs[torch.arange(4), expected])
+    assert t.watch("you sing")["weights"].keys() == {"all heads", "layer 1, head 1"}
+    t = recurrent_translator(attention=False)
+    assert t.look("you sing", "你唱歌")[0].shape == (0, 1, 4, 2)
+
+
+def test_a_model_of_other_sizes_than_the_tokenizers_is_refused():
+    t = recurrent_translator()
+    with pytest.raises(ValueError, match=r"model must have context_length=8, .* context_length=9"):
+        Translator(t.source, t.target, context_length=8, model=t.model)
+    other = CharTokenizer.train("ab")
+    with pytest.raises(ValueError, match=r"have target_vocab_size=4, .* target_vocab_size=1"):
+        Translator(t.source, other, context_length=9, model=t.model)
+
+
 def test_a_word_that_is_hidden_cannot_be_seen():
     t = translator(n_layers=1)
     with torch.no_grad():  # an encoder that leaves words alone: nothing of one is in another
@@ -97,8 +139,9 @@ def test_a_word_that_is_hidden_cannot_be_seen():
     assert not torch.allclose(*seen, atol=1e-6)
 
 
-def test_a_beam_of_one_is_greedy_and_texts_are_as_likely_as_the_beam_says():
-    t = translator(seed=3)
+@EACH_KIND
+def test_a_beam_of_one_is_greedy_and_texts_are_as_likely_as_the_beam_says(kind):
+    t = kind(seed=3)
     greedy = t.translate(["I sing a song"])
     assert t.translate(["I sing a song"], n_beams=1) == greedy
     one = t._search("I sing a song", 1)

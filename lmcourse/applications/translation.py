@@ -14,6 +14,7 @@ from lmcourse.data import pad_batch
 from lmcourse.generation import Beams, beam_search, generate
 from lmcourse.loop.gradient_step import IGNORE_INDEX
 from lmcourse.modes import mode
+from lmcourse.seq2seq import Seq2Seq
 from lmcourse.tokenizers import Tokenizer
 from lmcourse.transformer import Transformer, TransformerConfig, shift_right
 
@@ -29,7 +30,7 @@ def _rounded(table: Tensor) -> list[list[float]]:
 
 
 class Translator:
-    """A Transformer between two tokenizers; `train(t.model, pairs, config, collate=t.collate)`.
+    """A model between two tokenizers; `train(t.model, pairs, config, collate=t.collate)`.
 
     Two ids stand after those of the target's tokenizer: the start, which the decoder reads first,
     and the end, which it writes last.
@@ -37,6 +38,11 @@ class Translator:
     Args:
         source, target: what cuts the sentences into tokens, on each side.
         context_length: the most tokens of a sentence, the end among them.
+        model: a `Seq2Seq` or `Transformer` of these sizes: source.vocab_size, target.vocab_size + 2
+            and context_length. If None, a new Transformer is made, with the sizes that follow.
+
+    Raises:
+        ValueError: the model has other sizes.
     """
 
     def __init__(
@@ -45,6 +51,7 @@ class Translator:
         target: Tokenizer,
         *,
         context_length: int,
+        model: Transformer | Seq2Seq | None = None,
         d_model: int = 64,
         n_heads: int = 4,
         n_layers: int = 2,
@@ -52,17 +59,21 @@ class Translator:
     ):
         self.source, self.target = source, target
         self.start_id, self.end_id = target.vocab_size, target.vocab_size + 1
-        self.model = Transformer(
-            TransformerConfig(
-                source_vocab_size=source.vocab_size,
-                target_vocab_size=target.vocab_size + 2,
-                context_length=context_length,
-                d_model=d_model,
-                n_heads=n_heads,
-                n_layers=n_layers,
-                dropout=dropout,
-            )
-        )
+        sizes = {
+            "source_vocab_size": source.vocab_size,
+            "target_vocab_size": target.vocab_size + 2,
+            "context_length": context_length,
+        }
+        if model is None:
+            blocks = {"d_model": d_model, "n_heads": n_heads, "n_layers": n_layers}
+            model = Transformer(TransformerConfig(**sizes, **blocks, dropout=dropout))
+        for name, size in sizes.items():
+            if getattr(model.config, name) != size:
+                raise ValueError(
+                    f"model must have {name}={size}, to fit the tokenizers and the context, got"
+                    f" {name}={getattr(model.config, name)}"
+                )
+        self.model = model
 
     def collate(self, pairs: Sequence[Pair]) -> Batch:
         """Source, what the decoder has read, the source's mask, and what the decoder is to say."""
@@ -200,18 +211,9 @@ class Translator:
         device = next(self.model.parameters()).device
         batch = self.collate([(sentence, translation)])
         source, read, mask = (part.to(device) for part in batch[:3])
-        seen: list[Tensor] = []
-        hooks = [
-            block.cross_attention.register_forward_hook(lambda _, given, out: seen.append(out[1]))
-            for block in self.model.decoder
-        ]
-        try:
-            with mode(self.model, training=False):
-                logits = self.model(source, read, mask)
-        finally:
-            for hook in hooks:
-                hook.remove()
-        return torch.cat(seen).cpu(), logits[0].softmax(-1).cpu()
+        with mode(self.model, training=False):
+            logits, weights = self.model.look(source, read, mask)
+        return weights[:, 0].cpu(), logits[0].softmax(-1).cpu()
 
     @torch.no_grad()
     def hide(
