@@ -10,7 +10,7 @@ from book_pages import BOOK, ROOT, chapters, read_page
 MODULES_OF = {
     "attention": {"attention", "recall"},
     "data": {"data", "corpora", "text_windows"},
-    "embeddings": {"word_lists"},
+    "embeddings": {"embeddings", "co_occurrence", "word_lists"},
     "evaluation": {"evaluation", "known_world"},
     "generation": {"generation", "moods", "choices"},
     "gpt": {"gpt", "spells"},
