@@ -227,9 +227,10 @@ def pid_of(pidfd: int) -> int | None:
     try:
         with open(f"/proc/self/fdinfo/{pidfd}") as file:
             facts = dict(line.split(":", 1) for line in file)
-        return int(facts["Pid"])
+        pid = int(facts["Pid"])
     except (OSError, KeyError, ValueError):
         return None
+    return pid if pid > 0 else None  # -1: it has gone; 0: of a namespace that is not seen from here
 
 
 def starved_here() -> float:
@@ -260,11 +261,16 @@ class Meter:
 
     @classmethod
     def of(cls, pidfd: int, keepers: int | None = None) -> "Meter | None":
-        """That of the process behind a pidfd; None where the kernel does not tell."""
-        try:
-            return cls(os.open(f"/proc/{pid_of(pidfd)}/stat", os.O_RDONLY), keepers)
-        except OSError:
-            return None
+        """That of the process behind a pidfd; None where it has gone or the kernel is silent.
+
+        Then `keepers` is closed.
+        """
+        if (pid := pid_of(pidfd)) is not None:
+            with contextlib.suppress(OSError):
+                return cls(os.open(f"/proc/{pid}/stat", os.O_RDONLY), keepers)
+        if keepers is not None:
+            os.close(keepers)
+        return None
 
     def seconds(self) -> float:
         """The processor's seconds for the process, its threads and its children.

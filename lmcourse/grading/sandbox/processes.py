@@ -284,10 +284,13 @@ def _grouped(request: dict, pidfds: Iterable[int]) -> Group | None:
     groups = cgroups.here()
     # The keeper stays outside, the first process does not.
     group = groups.group(request["memory"], request["processes"] + 1) if groups else None
+    if group is None:
+        return None
     try:
         for pid in map(pid_of, pidfds):
-            if group is not None and pid is not None:
-                group.add(pid)
+            if pid is None:  # a group without it would count nothing
+                raise ProcessLookupError
+            group.add(pid)
     except OSError:  # the keeper counts alone
         group.close()
         return None

@@ -1,5 +1,6 @@
 """Seconds are the processor's: what works is measured, what sleeps still ends."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import sys
 import pytest
 
 from lmcourse.grading.sandbox import budgets
-from lmcourse.grading.sandbox.budgets import Budgets, Deadline, Meter, spent
+from lmcourse.grading.sandbox.budgets import Budgets, Deadline, Meter, pid_of, spent
 
 
 @pytest.mark.parametrize(
@@ -176,3 +177,27 @@ def test_a_meter_of_nothing_is_none():
 def test_a_budget_must_be_positive_and_finite(value):
     with pytest.raises(ValueError, match=r"call_seconds must be positive and finite, got call"):
         Budgets(call_seconds=value)
+
+
+@pytest.fixture
+def gone():
+    """What is left of a process that has ended, and for which somebody has waited."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        pidfd = os.pidfd_open(process.pid)
+    yield pidfd
+    os.close(pidfd)
+
+
+def test_a_process_that_has_gone_has_no_number(gone):
+    assert pid_of(gone) is None
+    here = os.pidfd_open(os.getpid())
+    assert pid_of(here) == os.getpid()
+    os.close(here)
+
+
+def test_of_who_has_gone_there_is_no_meter_and_its_keepers_file_is_closed(gone):
+    account = os.memfd_create("account")
+    assert Meter.of(gone, account) is None
+    with pytest.raises(OSError) as caught:  # noqa: PT011 - what it says is the system's affair
+        os.fstat(account)
+    assert caught.value.errno == errno.EBADF

@@ -145,6 +145,17 @@ def test_where_the_kernel_takes_no_process_in_the_keeper_counts_alone(monkeypatc
     os.close(pidfd)
 
 
+def test_with_a_process_that_has_gone_there_is_no_group(tmp_path, monkeypatch):
+    """The kernel takes a number that is none for another process, or for the one that writes it."""
+    monkeypatch.setattr(cgroups, "here", lambda: cgroups.Groups(tmp_path))
+    with subprocess.Popen(["true"]) as gone:
+        pidfd = os.pidfd_open(gone.pid)
+    assert processes._grouped({"memory": 1, "processes": 1}, [pidfd]) is None
+    (folder,) = tmp_path.iterdir()
+    assert not (folder / "cgroup.procs").exists()
+    os.close(pidfd)
+
+
 def test_a_reply_that_comes_too_late_is_not_taken_for_the_next_one():
     """It belongs to a request that was given up: its process ends."""
     server = ForkServer.__new__(ForkServer)
