@@ -104,9 +104,9 @@ class PageProcesses:
         arguments = (theirs, self._make, wanted, self._seconds)
         process = self._context.Process(target=_answer, args=arguments, daemon=True)
         with ours:
-            try:
+            with theirs:  # with an end of its own the process's would not be seen
                 process.start()
-                theirs.close()  # else its end would not be seen
+            try:
                 in_time = ours.poll(self._patience)
                 return ours.recv_bytes().decode("utf-8") if in_time else None
             except EOFError:  # it was stopped, or said on stderr what went wrong

@@ -1,6 +1,7 @@
 """A page that takes for ever is stopped, and meanwhile the server answers others."""
 
 import asyncio
+import errno
 import json
 import os
 import threading
@@ -51,6 +52,20 @@ def test_what_cannot_be_made_is_nothing_and_the_terminal_says_why(capsys):
     page = Page(filename="broken", resources={}, nonce="n", formulas=False, plain=False)
     assert page_process._made(never, page) is None
     assert "ValueError: broken is no notebook" in capsys.readouterr().err
+
+
+def test_where_no_process_can_be_started_that_is_the_error(monkeypatch):
+    """Not one of ending what has never begun; and no end of its pipe stays open."""
+    processes, ends = PageProcesses(formulas=True, make=for_ever), []
+
+    def refuse(process):
+        ends.append(process._args[0])
+        raise BlockingIOError(errno.EAGAIN, "too many processes")
+
+    monkeypatch.setattr(processes._context.Process, "start", refuse)
+    with pytest.raises(BlockingIOError, match="too many processes"):
+        asked(processes, "quick")
+    assert [end.closed for end in ends] == [True]
 
 
 def test_another_page_does_not_wait_for_a_slow_one():
