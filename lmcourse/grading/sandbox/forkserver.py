@@ -144,7 +144,7 @@ class Server:
             namespaces.limit(
                 request["memory"],
                 request["disk"],
-                request["processes"] + 1,  # the first one is ours
+                request["processes"] + 2,  # the keeper and the first one are ours
                 request["files"],
                 request["cpu"],
             )

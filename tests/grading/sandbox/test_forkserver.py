@@ -4,7 +4,7 @@ import os
 import socket
 
 import pytest
-from sandbox_processes import SMALL, descendants
+from sandbox_processes import SMALL, descendants, shown
 from waiting import wait_until
 
 from lmcourse.grading.sandbox import forkserver, keeper
@@ -19,8 +19,24 @@ def test_a_fork_bomb_stays_small_and_ends(submission_run, learners):
     # What it forks is counted as its own work. Between two looks all cores may work for it.
     cores = len(os.sched_getaffinity(0))
     assert SMALL.cell_seconds <= bomb.worked() < 3 * SMALL.cell_seconds * cores
-    assert len({*descendants(learners)} - before) <= SMALL.processes + 1  # and the keeper
+    assert len({*descendants(learners)} - before) <= SMALL.processes + 2  # the keeper, the first
     assert submission_run.run_cell("1").status == "ok"
+
+
+def test_a_submission_may_have_as_many_processes_as_its_budget_says(submission_run):
+    """With the one in which its cells run; the sandbox's own two take none of them."""
+    ran = submission_run.run_cell(
+        "import os, time\nchildren = []\n"
+        "try:\n"
+        "    while True:\n"
+        "        if (child := os.fork()) == 0: time.sleep(10**6)\n"
+        "        children.append(child)\n"
+        "except BlockingIOError: pass\n"
+        "threads = len(os.listdir('/proc/self/task'))\n"
+        "for child in children: os.kill(child, 9); os.waitpid(child, 0)\n"
+        "print(len(children) + threads)"
+    )
+    assert shown(ran) == f"{SMALL.processes}\n"
 
 
 def test_the_work_of_living_children_is_counted(submission_run):
