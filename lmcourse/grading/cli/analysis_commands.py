@@ -58,7 +58,7 @@ def late(
     from lmcourse.grading.gradebook import lock  # SQLAlchemy: not before the call is right
 
     out = (output or here.root).resolve()
-    with lock.hold(out / ".grading" / "lock"):  # a run reads the days for each page that it writes
+    with lock.hold(lock.lock_file(out)):  # a run reads the days for each page that it writes
         left_over = handed_in.ignored(folder)
         if times:
             found = hand_in_times.with_notebooks(

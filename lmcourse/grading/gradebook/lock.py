@@ -33,6 +33,11 @@ except ImportError:  # Windows, where nothing is graded without a container
 _POLL_SECONDS = 0.5
 
 
+def lock_file(output: Path) -> Path:
+    """The lock of all who write to the gradebook and the folders in `output`."""
+    return output / ".grading" / "lock"
+
+
 @contextlib.contextmanager
 def hold(
     path: Path,

@@ -56,9 +56,8 @@ def locked(
 ) -> AbstractContextManager[Callable[[], None]]:
     """The lock of a run's folder and, if it has one, of its database; see `lock.hold`."""
     db_url = "" if grading_run.gradebook_file else grading_run.db_url
-    return lock.hold(
-        grading_run.own_folder / "lock", db_url, wait=grading_run.options.wait, on_wait=on_wait
-    )
+    own = lock.lock_file(grading_run.output)
+    return lock.hold(own, db_url, wait=grading_run.options.wait, on_wait=on_wait)
 
 
 class Recorder:

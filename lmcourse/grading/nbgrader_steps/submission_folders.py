@@ -46,7 +46,7 @@ def guard(converter: Any) -> None:
 
     def convert_notebooks() -> None:
         course = converter.coursedir
-        own = Path(course.root) / ".grading" / "lock"
+        own = lock.lock_file(Path(course.root))
         with contextlib.ExitStack() as held:
             try:
                 looks.append(held.enter_context(lock.hold(own, course.db_url)))
