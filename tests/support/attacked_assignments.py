@@ -35,7 +35,7 @@ def servers_for(slug: str, test: str) -> WarmServers:
             wanted=names_to_define(_plan(ROOT / f"exercises/{slug}/{slug}.ipynb")),
             secret=b"a secret of these attacks",
             withheld=withheld_from(_solution(slug)),
-            unseen=of_course(ROOT, {}),
+            unseen=of_course(root=ROOT, config={}),
         )
     )
 

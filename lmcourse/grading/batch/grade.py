@@ -275,9 +275,9 @@ def _unseen(grading_run: GradingRun, folder: Path, solution: Path) -> Inventory:
     """All that learners' code must not see."""
     secret = grading_run.options.secret
     return of_course(
-        grading_run.course.root,
-        grading_run.course.config,
-        grading_run.db_url,
+        root=grading_run.course.root,
+        config=grading_run.course.config,
+        db_url=grading_run.db_url,
         handed_in=folder.absolute(),
         output=grading_run.output,
         solutions=solution.parent.parent,

@@ -106,7 +106,12 @@ class Execute(ExecutionSettings, NbGraderPreprocessor):
     def _unseen(self, course: CourseDirectory | None) -> Inventory:
         root = Path(course.root if course else ".").absolute()
         secret = Path(self.secret_file).absolute() if self.secret_file else None
-        return of_course(root, self.config, course.db_url if course else "", secret=secret)
+        return of_course(
+            root=root,
+            config=self.config,
+            db_url=course.db_url if course else "",
+            secret=secret,
+        )
 
 
 class SaveOutcomes(SaveAutoGrades):

@@ -107,24 +107,30 @@ NOTHING = Inventory()
 
 
 def of_course(
-    root: Path, config: Mapping[str, Any], db_url: str = "", **others: Path | None
+    *,
+    root: Path,
+    config: Mapping[str, Any],
+    db_url: str = "",
+    output: Path | None = None,
+    handed_in: Path | None = None,
+    secret: Path | None = None,
+    solutions: Path | None = None,
 ) -> Inventory:
-    """The inventory of a course.
+    """The inventory of a course, and of what a call names beside it.
 
     Args:
         root: of the course.
         config: the course's settings for nbgrader.
         db_url: the address of the gradebook.
-        others: what a call names beside it: `output`, `handed_in`, `secret`, `solutions`.
     """
-    said = {
-        "output": "the output folder",
-        "handed_in": "the folder of what was handed in",
-        "secret": "the course secret",
-        "solutions": "the folder of the authors' notebooks",
-    }
-    found = [(root, "the folder of the course")]
-    found += [(path, said[name]) for name, path in others.items() if path is not None]
+    named = [
+        (root, "the folder of the course"),
+        (output, "the output folder"),
+        (handed_in, "the folder of what was handed in"),
+        (secret, "the course secret"),
+        (solutions, "the folder of the authors' notebooks"),
+    ]
+    found = [(path, what) for path, what in named if path is not None]
     folders = config.get("CourseDirectory", {})
     found += [(root / folders[name], what) for name, what in _FOLDERS.items() if folders.get(name)]
     found += [(root / path, "the gradebook") for path in _of_database(db_url)]

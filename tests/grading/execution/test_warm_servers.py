@@ -207,7 +207,7 @@ def test_nothing_starts_where_learners_would_see_the_course(monkeypatch):
     """On a worker of a cluster, say: each looks with its own eyes."""
     started = []
     monkeypatch.setattr(warm_servers_module, "ForkServer", lambda *a, **k: started.append(a))
-    unseen = of_course(Path("/usr/lib"), {})
+    unseen = of_course(root=Path("/usr/lib"), config={})
     spec = AssignmentSpec(reference=[], wanted=frozenset(), secret=b"a secret", unseen=unseen)
     with (
         WarmServers(spec) as servers,

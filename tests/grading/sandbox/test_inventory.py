@@ -80,7 +80,7 @@ def test_what_is_not_listed_would_be_seen_and_is_named(folders):
 @pytest.mark.parametrize("path", [f"{PREFIX}/lib", "/usr/lib"])
 def test_a_folder_that_python_needs_cannot_be_a_course(path):
     with pytest.raises(SandboxError, match=f"could read the folder of the course {path}: "):
-        bubblewrap.require_unseen(of_course(Path(path), {}))
+        bubblewrap.require_unseen(of_course(root=Path(path), config={}))
 
 
 def test_a_course_may_hold_its_own_environment():
@@ -150,9 +150,9 @@ def test_the_list_holds_all_that_a_course_has(tmp_path, monkeypatch):
     config.CourseDirectory.submitted_directory = "/usr/lib/submitted"
     config.Exchange.root = "/usr/lib/exchange"
     found = of_course(
-        tmp_path,
-        config,
-        f"sqlite:///{tmp_path}/books/g.db",
+        root=tmp_path,
+        config=config,
+        db_url=f"sqlite:///{tmp_path}/books/g.db",
         output=tmp_path / "out",
         handed_in=Path("/usr/lib/in"),
         secret=Path("/opt/key"),
@@ -188,6 +188,7 @@ def test_the_list_holds_all_that_a_course_has(tmp_path, monkeypatch):
     ],
 )
 def test_a_database_is_in_it_by_its_file_or_its_sockets(tmp_path, url, wanted):
-    book = {path for path, what in paths(of_course(tmp_path, {}, url)).items() if "book" in what}
+    found = of_course(root=tmp_path, config={}, db_url=url)
+    book = {path for path, what in paths(found).items() if "book" in what}
     assert book >= wanted
     assert bool(book) == bool(wanted)
