@@ -32,6 +32,8 @@ A module imports only from those that stand before it in this list:
     transformer          encoder, decoder, both together
     backwards            words to write backwards, and who learns it how soon
     gpt                  the language model, with the blocks of GPT-2 and of Llama
+    bert                 the encoder that fills in what is masked, as BERT or RoBERTa
+    missing_verb         a blank whose word needs both sides, and who fills it in
 
     optimization  SGD, Adam, AdamW, a schedule, clipping
     first_letter  which letter was the first? how long a network can learn to remember

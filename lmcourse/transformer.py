@@ -25,7 +25,7 @@ def _gelu_tanh(x: Tensor) -> Tensor:
 
 
 # GPT-2 was trained with the tanh approximation; the exact one is faster on a CPU.
-_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
     "gelu": F.gelu,
     "gelu_tanh": _gelu_tanh,
@@ -54,11 +54,11 @@ class FeedForward(nn.Module):
         bias: bool = True,
     ):
         super().__init__()
-        if activation not in _ACTIVATIONS:
-            known = ", ".join(_ACTIVATIONS)
+        if activation not in ACTIVATIONS:
+            known = ", ".join(ACTIVATIONS)
             raise ValueError(f"activation must be one of {known}, got activation={activation!r}")
         d_ff = 4 * d_model if d_ff is None else d_ff
-        self.activation, self.gated = _ACTIVATIONS[activation], activation == "swiglu"
+        self.activation, self.gated = ACTIVATIONS[activation], activation == "swiglu"
         self.up_projection = nn.Linear(d_model, 2 * d_ff if self.gated else d_ff, bias=bias)
         self.down_projection = nn.Linear(d_ff, d_model, bias=bias)
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
@@ -82,9 +82,9 @@ class Residual(nn.Module):
     Reference: Xiong et al. (2020), https://arxiv.org/abs/2002.04745, compare the two.
     """
 
-    def __init__(self, d_model: int, dropout: float, norm_first: bool):
+    def __init__(self, d_model: int, dropout: float, norm_first: bool, norm_eps: float = 1e-5):
         super().__init__()
-        self.norm = nn.LayerNorm(d_model)
+        self.norm = nn.LayerNorm(d_model, eps=norm_eps)
         self.dropout = nn.Dropout(dropout)
         self.norm_first = norm_first
 
@@ -110,12 +110,13 @@ class EncoderBlock(nn.Module):
         dropout: float = 0.0,
         norm_first: bool = True,
         activation: Activation = "relu",
+        norm_eps: float = 1e-5,
     ):
         super().__init__()
         self.attention = MultiHeadAttention(d_model, n_heads, dropout)
-        self.attention_residual = Residual(d_model, dropout, norm_first)
+        self.attention_residual = Residual(d_model, dropout, norm_first, norm_eps)
         self.feed_forward = FeedForward(d_model, d_ff, dropout, activation)
-        self.feed_forward_residual = Residual(d_model, dropout, norm_first)
+        self.feed_forward_residual = Residual(d_model, dropout, norm_first, norm_eps)
 
     def forward(
         self, x: Float[Tensor, "B T C"], mask: Bool[Tensor, "..."] | None = None
