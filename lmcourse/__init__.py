@@ -35,15 +35,16 @@ A module imports only from those that stand before it in this list:
     bert                 the encoder that fills in what is masked, as BERT or RoBERTa
     missing_verb         a blank whose word needs both sides, and who fills it in
 
-    optimization  SGD, Adam, AdamW, a schedule, clipping
-    first_letter  which letter was the first? how long a network can learn to remember
-    checkpoints   weights in files that hold no code
-    loop          what training is built on: batches, gradients, folders, processes, Ctrl-C
-    training      one loop for every model
-    generation    from logits to text
-    pretrained    a language model in a folder
-    live_figures  figures that one can touch
-    quiz          questions to check oneself with
+    optimization          SGD, Adam, AdamW, a schedule, clipping
+    first_letter          which letter was the first? how long a network can learn to remember
+    checkpoints           weights in files that hold no code
+    loop                  what training is built on: batches, gradients, folders, processes, Ctrl-C
+    training              one loop for every model
+    generation            from logits to text
+    transformers_weights  weights that transformers saved, in our models
+    pretrained            a language model in a folder
+    live_figures          figures that one can touch
+    quiz                  questions to check oneself with
 
     evaluation    how a model is examined, how far a number can be trusted
     applications  classification, translation and writing, each with a baseline that is offline

@@ -94,6 +94,13 @@ def copy_weights(model: nn.Module, weights: Mapping[str, Tensor], path: str | Pa
             weight.copy_(found[name])
 
 
+def take_types(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Gives each parameter of the model the type that its weight has."""
+    for name, parameter in model.named_parameters():
+        if name in weights:
+            parameter.data = parameter.data.to(weights[name].dtype)
+
+
 def named_weights(model: nn.Module) -> dict[str, Tensor]:
     """The weights and buffers by name; of those that lie in the memory of another only that other.
 

@@ -10,15 +10,18 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 import lmcourse
-from lmcourse.checkpoints import copy_weights, load_tensors, restored, save
+from lmcourse.bert import BERT
+from lmcourse.checkpoints import copy_weights, load_tensors, restored, save, take_types
 from lmcourse.files import replacing, write_file
 from lmcourse.gpt import GPT, GPTConfig
 from lmcourse.tokenizers import BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer
+from lmcourse.transformers_weights import from_transformers
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
+INDEX = f"{WEIGHTS}.index.json"  # where the weights are too many for one file
 MODELS = resources.files("lmcourse") / "models"  # those that come with the course
 # As config.json and `lmcourse train --tokenizer` call them.
 TOKENIZERS: dict[str, type] = {"chars": CharTokenizer, "bpe": BPETokenizer, "words": WordTokenizer}
@@ -79,7 +82,7 @@ def from_pretrained(folder: str | Path) -> tuple[GPT, Tokenizer]:
     model, tokenizer = untrained(folder)
     path = Path(folder) / WEIGHTS
     weights = load_tensors(path)
-    _take_types(model, weights)
+    take_types(model, weights)
     copy_weights(model, weights, path)
     return model.eval(), tokenizer
 
@@ -99,13 +102,6 @@ def shipped(name: str) -> tuple[GPT, Tokenizer]:
     with resources.as_file(MODELS / name) as folder:
         model, tokenizer = from_pretrained(folder)
     return model.float(), tokenizer
-
-
-def _take_types(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Gives each parameter the type that it was saved in."""
-    for name, parameter in model.named_parameters():
-        if name in weights:
-            parameter.data = parameter.data.to(weights[name].dtype)
 
 
 def untrained(folder: str | Path) -> tuple[GPT, Tokenizer]:
@@ -157,3 +153,45 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError(f"{path} must be a JSON object, got {type(content).__name__}")
     return content
+
+
+# ---------------------------------------------------------------- folders of transformers
+
+
+def load_transformers_weights(folder: str | Path, dropout: float = 0.0) -> BERT:
+    """The model that transformers' `save_pretrained` left in a folder, with the same logits.
+
+    Nothing but the folder is read, and nothing in it is run: weights must be safetensors.
+
+    Args:
+        dropout: for training, in which a model without any would be another than theirs.
+
+    Raises:
+        FileNotFoundError: a file is missing, and which.
+        ValueError: the folder holds a kind of model that we have not, see `from_transformers`.
+    """
+    settings, weights = read_config(folder), _foreign_weights(Path(folder))
+    try:
+        return from_transformers(settings, weights, dropout)
+    except ValueError as error:
+        raise ValueError(f"{folder} must hold a model that ours can be: {error}") from error
+
+
+def _foreign_weights(folder: Path) -> dict[str, Tensor]:
+    """All weights of a folder, from one file or from several with an index."""
+    if (folder / WEIGHTS).is_file():
+        return load_tensors(folder / WEIGHTS)
+    if not (folder / INDEX).is_file():
+        pickles = sorted(path.name for path in folder.glob("*.bin"))
+        hint = (
+            f": {pickles[0]} is a pickle, which can run any code when it is read" if pickles else ""
+        )
+        raise FileNotFoundError(f"{folder} must hold {WEIGHTS} or {INDEX}, got neither{hint}")
+    content = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    names = sorted(set(content["weight_map"].values()))
+    weights: dict[str, Tensor] = {}
+    for name in names:
+        if Path(name).name != name:
+            raise ValueError(f"{INDEX} must name files beside it, got {name!r}")
+        weights |= load_tensors(folder / name)
+    return weights

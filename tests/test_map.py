@@ -31,6 +31,7 @@ MODULES_OF = {
         "reproducible",
         "run_folder",
     },
+    "pretrained": {"pretrained", "transformers_weights"},
     "pretraining": {"training", "distributed"},
     "classification": {"classification", "negation", "polarity"},
     "translation": {"translation", "combinations", "few_pairs", "tatoeba", "word_by_word"},
