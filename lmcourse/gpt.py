@@ -3,6 +3,7 @@
 Chapter: book/gpt.md
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,7 +29,8 @@ class GPTConfig:
     """The sizes and parts of a `GPT`. As they stand the parts are those of GPT-2.
 
     Llama's are norm="rms", feed_forward="swiglu", positions="rotary", tied_head=False and d_ff
-    about 8/3 · d_model; the larger models of Llama 2 have n_kv_heads below n_heads, too.
+    about 8/3 · d_model; the larger models of Llama 2 have n_kv_heads below n_heads, too, and those
+    of Llama 3 have rope_theta=500_000.
 
     Args:
         context_length: how many tokens the model can look back, itself included.
@@ -42,6 +44,8 @@ class GPTConfig:
         feed_forward: "gelu" is exact; GPT-2's own weights were trained with "gelu_tanh".
         positions: "learned" vectors are added, "rotary" ones rotate queries and keys.
         tied_head: the embedding's vectors are the head's weights too.
+        rope_theta: the base of the rotations: the larger, the slower the slowest pair turns.
+        norm_eps: what the norms add to the variance, or to the mean square.
     """
 
     vocab_size: int
@@ -56,6 +60,8 @@ class GPTConfig:
     feed_forward: Literal["gelu", "gelu_tanh", "swiglu"] = "gelu"
     positions: Literal["learned", "rotary"] = "learned"
     tied_head: bool = True
+    rope_theta: float = 10_000.0
+    norm_eps: float = 1e-5
 
     def __post_init__(self):
         for name in ("vocab_size", "context_length", "d_model", "n_heads", "n_layers"):
@@ -63,6 +69,9 @@ class GPTConfig:
                 raise ValueError(f"{name} must be at least 1, got {name}={getattr(self, name)}")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be at least 0 and below 1, got dropout={self.dropout}")
+        for name in ("rope_theta", "norm_eps"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be above 0, got {name}={getattr(self, name)}")
         for name, known in _CHOICES.items():
             if getattr(self, name) not in known:
                 choices = " or ".join(map(repr, known))
@@ -86,18 +95,22 @@ class RMSNorm(nn.Module):
         return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
 
 
+def _norm(config: GPTConfig) -> nn.Module:
+    kind = nn.LayerNorm if config.norm == "layer" else RMSNorm
+    return kind(config.d_model, eps=config.norm_eps)
+
+
 class GPTBlock(nn.Module):
     """x + attention(norm(x)), then x + feed_forward(norm(x))."""
 
     def __init__(self, config: GPTConfig):
         super().__init__()
         bias, d_model, dropout = config.norm == "layer", config.d_model, config.dropout
-        norm = nn.LayerNorm if config.norm == "layer" else RMSNorm
-        self.attention_norm = norm(d_model)
+        self.attention_norm = _norm(config)
         self.attention = GroupedQueryAttention(
             d_model, config.n_heads, config.n_kv_heads, dropout, bias
         )
-        self.feed_forward_norm = norm(d_model)
+        self.feed_forward_norm = _norm(config)
         self.feed_forward = FeedForward(d_model, config.d_ff, 0.0, config.feed_forward, bias)
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
 
@@ -133,7 +146,7 @@ class GPT(nn.Module):
             self.positions = LearnedPositions(config.context_length, config.d_model)
         self.dropout = nn.Dropout(config.dropout) if config.dropout else nn.Identity()
         self.blocks = nn.ModuleList(GPTBlock(config) for _ in range(config.n_layers))
-        self.norm = (nn.LayerNorm if config.norm == "layer" else RMSNorm)(config.d_model)
+        self.norm = _norm(config)
         self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
         if config.tied_head:
             self.head.weight = self.embedding
@@ -193,10 +206,10 @@ class GPT(nn.Module):
             )
 
     def _rotary(self, start: int, n: int, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-        d_head = self.config.d_model // self.config.n_heads
+        options = self.config.d_model // self.config.n_heads, self.config.rope_theta
         if mask is None:
-            return rotary_angles(torch.arange(start, n, device=self.embedding.device), d_head)
-        cosines, sines = rotary_angles(_positions(mask)[:, start:], d_head)
+            return rotary_angles(torch.arange(start, n, device=self.embedding.device), *options)
+        cosines, sines = rotary_angles(_positions(mask)[:, start:], *options)
         return cosines[:, None], sines[:, None]  # the same angles for every head
 
     def _initialize(self) -> None:

@@ -61,6 +61,7 @@ def as_gpt2(model):
             vocab_size=c.vocab_size,
             n_positions=c.context_length,
             activation_function=activation,
+            layer_norm_epsilon=c.norm_eps,
             bos_token_id=0,
             eos_token_id=0,
             **sizes,
@@ -108,7 +109,8 @@ def as_llama(model):
             num_attention_heads=c.n_heads,
             num_key_value_heads=c.n_kv_heads,
             max_position_embeddings=c.context_length,
-            rms_norm_eps=1e-5,
+            rms_norm_eps=c.norm_eps,
+            rope_parameters={"rope_type": "default", "rope_theta": c.rope_theta},
         )
     ).eval()
     theirs.model.embed_tokens.weight.data.copy_(model.embedding)
@@ -144,6 +146,28 @@ def test_logits_are_those_of_llama_in_transformers(n_kv_heads):
     model = make(replace(LLAMA, n_kv_heads=n_kv_heads))
     theirs, ids = as_llama(model), random_ids(3, 13)
     torch.testing.assert_close(model(ids), theirs(ids).logits, rtol=0, atol=1e-4)
+
+
+# Both so far from what is usual that leaving one out moves the logits.
+UNUSUAL = {"rope_theta": 30.0, "norm_eps": 0.03}
+
+
+@pytest.mark.parametrize(("config", "convert"), [(GPT2, as_gpt2), (LLAMA, as_llama)])
+@pytest.mark.parametrize("padded", [False, True])
+def test_the_base_of_rotations_and_the_eps_of_norms_are_those_of_transformers(
+    config, convert, padded
+):
+    model = make(replace(config, **UNUSUAL))
+    theirs, ids = convert(model), random_ids(2, 9)
+    mask = torch.tensor([[not padded] * 3 + [True] * 6, [True] * 9])
+    positions = (mask.cumsum(-1) - 1).clamp(min=0)
+    expected = theirs(ids, attention_mask=mask.long(), position_ids=positions).logits
+    logits = model(ids, mask=mask) if padded else model(ids)
+    torch.testing.assert_close(logits[mask], expected[mask], rtol=0, atol=1e-4)
+    for name in UNUSUAL if config is LLAMA else ["norm_eps"]:
+        other = GPT(replace(model.config, **{name: getattr(config, name)})).eval()
+        other.load_state_dict(model.state_dict())
+        assert (other(ids) - model(ids)).abs().max() > 1e-3, name
 
 
 @pytest.mark.parametrize(("config", "convert"), [(GPT2, as_gpt2), (LLAMA, as_llama)])
@@ -319,8 +343,8 @@ def test_dropout_acts_in_training_alone():
 # ---------------------------------------------------------------- refusals
 
 
-def test_a_config_has_at_most_twelve_fields_and_never_changes():
-    assert len(fields(GPTConfig)) <= 12
+def test_a_config_has_at_most_sixteen_fields_and_never_changes():
+    assert len(fields(GPTConfig)) <= 16
     with pytest.raises(AttributeError):
         GPT_TINY.d_model = 3
     assert isinstance(GPT(GPT_TINY), LanguageModel)
@@ -331,6 +355,9 @@ def test_a_config_has_at_most_twelve_fields_and_never_changes():
     [
         ({"n_layers": 0}, "n_layers must be at least 1, got n_layers=0"),
         ({"dropout": 1.0}, r"dropout must be at least 0 and below 1, got dropout=1.0"),
+        ({"rope_theta": 0.0}, "rope_theta must be above 0, got rope_theta=0.0"),
+        ({"norm_eps": -1e-5}, "norm_eps must be above 0, got norm_eps=-1e-05"),
+        ({"norm_eps": math.nan}, "norm_eps must be above 0, got norm_eps=nan"),
         ({"norm": "batch"}, "norm must be 'layer' or 'rms', got norm='batch'"),
         ({"positions": "none"}, "positions must be 'learned' or 'rotary', got positions='none'"),
         ({"n_heads": 5}, "multiple of n_heads, got d_model=12, n_heads=5"),

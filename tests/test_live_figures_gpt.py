@@ -34,6 +34,9 @@ VARIANTS = {
     "grouped": {"n_kv_heads": 2},
     "multi-query": {"n_kv_heads": 1, "dropout": 0.1},
     "untied": {"tied_head": False},
+    "slow rotations": {"positions": "rotary", "rope_theta": 50.0},
+    "large eps": {"norm_eps": 0.5},
+    "large eps of rms": {"norm": "rms", "norm_eps": 0.5},
     "all": {
         "norm": "rms", "feed_forward": "swiglu", "positions": "rotary", "tied_head": False,
         "n_kv_heads": 2, "d_ff": 64,

@@ -30,23 +30,21 @@ export function linear(x, { weight, bias }) {
 
 export const add = (x, y) => x.map((number, i) => number + y[i]);
 
-const EPSILON = 1e-5;
-
 // Mean 0 and variance 1, then a factor and a shift for each number.
-export function layerNorm(x, { weight, bias }) {
+export function layerNorm(x, { weight, bias }, epsilon = 1e-5) {
   let mean = 0;
   for (const number of x) mean += number / x.length;
   let variance = 0;
   for (const number of x) variance += (number - mean) ** 2 / x.length;
-  const scale = 1 / Math.sqrt(variance + EPSILON);
+  const scale = 1 / Math.sqrt(variance + epsilon);
   return x.map((number, i) => (number - mean) * scale * weight[i] + bias[i]);
 }
 
 // A mean square of 1, then a factor for each number.
-export function rmsNorm(x, { weight }) {
+export function rmsNorm(x, { weight }, epsilon = 1e-5) {
   let square = 0;
   for (const number of x) square += number ** 2 / x.length;
-  const scale = 1 / Math.sqrt(square + EPSILON);
+  const scale = 1 / Math.sqrt(square + epsilon);
   return x.map((number, i) => number * scale * weight[i]);
 }
 
@@ -65,12 +63,12 @@ export function erf(x) {
 
 // ---- Attention ---------------------------------------------------------------------------------
 
-// Rotary positions: each pair (xᵢ, xᵢ₊D/₂) of a head is rotated by position · 10000^(−2i / D).
-export function applyRotary(x, nHeads, position) {
+// Rotary positions: each pair (xᵢ, xᵢ₊D/₂) of a head is rotated by position · theta^(−2i / D).
+export function applyRotary(x, nHeads, position, theta = 10000) {
   const width = x.length / nHeads;
   const half = width / 2;
   for (let i = 0; i < half; i++) {
-    const angle = position / 10000 ** ((2 * i) / width);
+    const angle = position / theta ** ((2 * i) / width);
     const [cosine, sine] = [Math.cos(angle), Math.sin(angle)];
     for (let at = i; at < x.length; at += width) {
       const [first, second] = [x[at], x[at + half]];

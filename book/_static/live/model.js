@@ -13,7 +13,10 @@ export class GPT {
     }
     const layer = (name) => ({ weight: find(tensors, `${name}.weight`), bias: tensors[`${name}.bias`]?.data });
     this.config = config;
-    this.norm = NORMS[config.norm];
+    // Files of before these two could be chosen do not hold them.
+    const { norm_eps = 1e-5, rope_theta = 10000 } = config;
+    this.norm = (x, weights) => NORMS[config.norm](x, weights, norm_eps);
+    this.theta = rope_theta;
     this.activation = ACTIVATIONS[config.feed_forward];
     this.embedding = find(tensors, "embedding");
     this.positions = config.positions === "learned" ? find(tensors, "positions.weight") : null;
@@ -78,8 +81,8 @@ export class GPT {
     const query = projected.subarray(0, d_model);
     const key = projected.subarray(d_model, d_model + width);
     if (!this.positions) {
-      applyRotary(query, n_heads, position);
-      applyRotary(key, width / dHead, position);
+      applyRotary(query, n_heads, position, this.theta);
+      applyRotary(key, width / dHead, position, this.theta);
     }
     cache.keys.set(key, position * width);
     cache.values.set(projected.subarray(d_model + width), position * width);
