@@ -229,7 +229,7 @@ def mask_tokens(
     Example:
         >>> seed = torch.Generator().manual_seed(2)
         >>> mask_tokens(torch.tensor([[0, 4, 5, 6, 0]]), 1, 9, [0], share=0.5, generator=seed)
-        (tensor([[0, 4, 1, 1, 0]]), tensor([[False, False,  True,  True, False]]))
+        (tensor([[0, 1, 5, 1, 0]]), tensor([[False,  True, False,  True, False]]))
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share must be from 0 to 1, got share={share}")
