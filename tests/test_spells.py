@@ -13,6 +13,7 @@ from lmcourse.applications.spells import (
     PARTS,
     SHAKESPEARE,
     SPELLS,
+    certainty,
     changed_head,
     copying_weights,
     fit,
@@ -124,10 +125,45 @@ def test_a_head_that_looks_eight_places_back_has_all_the_weight():
     assert copying_weights(model, IDS)[0, 0] > 0.99
 
 
+def test_how_sure_a_model_is_of_the_second_half_and_how_often_right():
+    class Says(GPT):
+        """Nine tenths for one id, whatever it reads."""
+
+        def forward(self, ids):
+            probs = torch.full((*ids.shape, 10), 0.1 / 9)
+            probs[..., said] = 0.9
+            return probs.log()
+
+    said = IDS[0, 10].item()
+    sure, right = certainty(Says(SPELLS), IDS)
+    assert sure == pytest.approx(0.9, rel=1e-5)
+    assert right == pytest.approx((IDS[:, 10:] == said).float().mean().item(), rel=1e-5)
+    assert 0 < right < 0.5
+
+
+def test_who_never_had_a_head_has_it_silenced_from_the_first_step(tmp_path, monkeypatch):
+    seen = []
+
+    def fit_(model, batch, n_steps, *rest):
+        layers = [block.attention.output_projection for block in model.blocks]
+        hooks = [len(layer._forward_pre_hooks) for layer in layers]
+        seen.append((n_steps, sum(hooks), batch(0), model.embedding.detach().clone()))
+        return n_steps
+
+    monkeypatch.setattr(module, "fit", fit_)
+    heads(tmp_path, seed=4, n_seeds=1, n_steps=4)
+    (whole, more, never) = seen
+    assert [(n, hooks) for n, hooks, *_ in seen] == [(4, 0), (2, 1), (4, 1)]
+    assert torch.equal(whole[2], never[2])  # exact: ids
+    assert torch.equal(whole[3], never[3])  # exact: the same start
+    assert not torch.equal(whole[2], more[2])
+
+
 def test_heads_tells_for_each_seed_what_each_change_costs(tmp_path):
     numbers = heads(tmp_path, seed=4, n_seeds=2, n_steps=2)
-    names = ["loss", "weight", "second", *CHANGES, "retrained", "heir"]
-    assert list(numbers) == [f"{seed}/{name}" for seed in (4, 5) for name in names]
+    names = ["loss", "weight", "second", *CHANGES, "sure", "right", "retrained", "heir", "never"]
+    names += ["never_sure", "never_right"]
+    assert set(numbers) == {f"{seed}/{name}" for seed in (4, 5) for name in names}
     for seed in (4, 5):
         assert 0 < numbers[f"{seed}/second"] <= numbers[f"{seed}/weight"] < 1
         assert 0 < numbers[f"{seed}/heir"] < 1

@@ -107,7 +107,10 @@ def heads(folder: Path, seed: int, n_seeds: int = 16, n_steps: int = 200) -> Num
         For each seed the loss, the head's weight on the place to copy from ("weight") and that of
         the next one ("second"), the nats that each of `CHANGES` costs, and what is lost if the rest
         trains on for half as many steps without it ("retrained"). By then, "heir" is the largest
-        weight on that place among the other heads.
+        weight on that place among the other heads. "never" is what is lost by a model with the same
+        start, steps and spells that never had that head. With zeros in its place, and in the
+        model that never had it, "sure" and "never_sure" are the probability of the likeliest letter
+        in the second halves, "right" and "never_right" how often it is the right one.
     """
     runs = KeptRuns(folder / "heads.json")
     numbers = {}
@@ -132,12 +135,28 @@ def _without_head(seed: int, n_steps: int) -> Numbers:
     for name, change in CHANGES.items():
         with changed_head(model, depth, head, change):
             found[name] = loss_of(model, test) - loss
+            if name == "zero":
+                found["sure"], found["right"] = certainty(model, test)
     with changed_head(model, depth, head, torch.zeros_like):
         fit(model, lambda step: rest[BATCH * (n_steps + step) :][:BATCH], n_steps // 2)
         found["retrained"] = loss_of(model, test) - loss
         others = copying_weights(model, test).flatten()
     others[strongest] = 0.0
-    return found | {"heir": others.max().item()}
+    found["heir"] = others.max().item()
+    torch.manual_seed(seed)
+    model = GPT(SPELLS)
+    with changed_head(model, depth, head, torch.zeros_like):
+        fit(model, lambda step: rest[BATCH * step :][:BATCH], n_steps)
+        found["never"] = loss_of(model, test) - loss
+        found["never_sure"], found["never_right"] = certainty(model, test)
+    return found
+
+
+@torch.no_grad()
+def certainty(model: GPT, ids: Int[Tensor, "B T"]) -> tuple[float, float]:
+    """The probability of the likeliest letter in the second halves, and how often it is right."""
+    probs, said = model(ids[:, :-1])[:, SPELL + 1 :].softmax(-1).max(-1)
+    return probs.mean().item(), (said == ids[:, SPELL + 2 :]).float().mean().item()
 
 
 @contextmanager

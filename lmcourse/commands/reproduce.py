@@ -148,7 +148,7 @@ EXPERIMENTS = {
         story=kept_story,
     ),
     "negation": Experiment(run=negation.measure, minutes=4, files=(), floors={}),
-    "gpt-heads": Experiment(run=spells.heads, minutes=6, files=(), floors={}),
+    "gpt-heads": Experiment(run=spells.heads, minutes=8, files=(), floors={}),
     "gpt-parts": Experiment(
         run=spells.parts, minutes=20, files=("tinyshakespeare.txt",), floors={}
     ),
