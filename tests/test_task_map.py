@@ -4,7 +4,7 @@ import dataclasses
 import re
 
 import pytest
-from book_pages import read_page
+from book_pages import chapters, read_page
 
 from lmcourse import metrics
 from lmcourse.corpora import HELD_OUT_PAIR
@@ -60,6 +60,20 @@ def test_understanding_chooses_and_generation_writes():
     # Speech recognition labels each piece of sound, and so writes.
     assert written == {"the next token", "the next sound", "a label for each token"}
     assert {task.head for task in TASKS} == set(HEADS)
+
+
+@each_task
+def test_the_map_of_the_page_shows_each_task_and_links_to_the_chapters_that_stand(task):
+    name = f"[{task.name}]({task.chapter}.md)" if task.chapter in chapters() else task.name
+    named = [f"`{each}`" if hasattr(metrics, each) else each for each in task.metrics]
+    example = f"{task.given} → {task.answer}".replace("*", r"\*")
+    row = f"| {name} | {example} | {task.head} | {', '.join(named)} |"
+    assert row in read_page("neurons").section("many tasks").splitlines()
+
+
+def test_the_map_of_the_page_has_no_row_beyond_the_tasks():
+    lines = read_page("neurons").section("many tasks").splitlines()
+    assert sum(line.startswith("| ") and " → " in line for line in lines) == len(TASKS)
 
 
 @each_task

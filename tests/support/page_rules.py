@@ -29,6 +29,7 @@ ARTICLE_FILES = {
 
 # Chapters whose tasks stand in the assignment of another chapter; None: it is still to come.
 TASKS_ELSEWHERE: dict[str, str | None] = {
+    "neurons": None,
     "lstm": "recurrent",
     "multi_head": "attention",
     "positions": "transformer",
