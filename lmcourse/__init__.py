@@ -28,7 +28,7 @@ A module imports only from those that stand before it in this list:
     last_note      which note came last? kinds of positions on longer and longer streams
 
     seq2seq              an encoder and a decoder of GRUs, with attention or one vector between
-    efficient_attention  grouped queries, the fused kernel, the cache of keys and values
+    efficient_attention  attention in blocks and windows, grouped queries, caches, the fused kernel
     transformer          encoder, decoder, both together
     backwards            words to write backwards, and who learns it how soon
     gpt                  the language model, with the blocks of GPT-2 and of Llama

@@ -6,7 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmcourse.attention import MultiHeadAttention, attention, causal_mask, padding_mask
-from lmcourse.efficient_attention import GroupedQueryAttention, KVCache, fused_attention
+from lmcourse.efficient_attention import (
+    GroupedQueryAttention,
+    KVCache,
+    Pattern,
+    fused_attention,
+)
 from lmcourse.positions import rotary_angles, rotary_embedding
 
 FLOAT32 = {"rtol": 2e-5, "atol": 2e-5}
@@ -151,7 +156,7 @@ def test_grouped_queries_are_multi_head_attention_with_shared_keys(
     expected, _ = as_multi_head(layer)(x, mask=mask)
     torch.testing.assert_close(layer(x, mask), expected, **FLOAT32)
     if kind in ("causal", "both"):
-        layer.causal = True
+        layer.pattern = Pattern(causal=True)
         without_causal = make_mask("padding" if kind == "both" else "none", n, device)
         torch.testing.assert_close(layer(x, without_causal), expected, **FLOAT32)
 
