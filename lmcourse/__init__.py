@@ -41,6 +41,7 @@ A module imports only from those that stand before it in this list:
     loop                  what training is built on: batches, gradients, folders, processes, Ctrl-C
     training              one loop for every model
     generation            from logits to text
+    dates                 dates as people write them, as computers sort them, and who translates
     transformers_weights  weights that transformers saved, in our models
     pretrained            a language model in a folder
     live_figures          figures that one can touch

@@ -20,7 +20,7 @@ MODULES_OF = {
     "neurons": {"neurons", "clusters", "task_map"},
     "positions": {"positions", "last_note"},
     "tokenizers": {"tokenizers", "byte_pairs"},
-    "seq2seq": {"seq2seq"},
+    "seq2seq": {"seq2seq", "dates"},
     "transformer": {"transformer", "backwards"},
     "training": {
         "training",
