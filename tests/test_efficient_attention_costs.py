@@ -17,6 +17,7 @@ from lmcourse.efficient_attention import (
     arithmetic_intensity,
     attention_bytes,
     attention_flops,
+    curves,
     growth_exponent,
     measure_memory,
     measure_seconds,
@@ -152,6 +153,34 @@ def test_seconds_are_those_of_the_best_call_after_a_first(device):
     assert len(calls) == 5
     with pytest.raises(ValueError, match=r"n_repeats must be at least 1, got n_repeats=0"):
         measure_seconds(lambda: None, 0)
+
+
+def test_curves_measure_each_way_at_each_length_and_go_on_where_they_stopped(tmp_path):
+    numbers = curves.measure(tmp_path, lengths=(64, 128), n_rounds=2)
+    for name in curves.ways(64):
+        lengths, rounds = curves.curve(numbers, name)
+        assert lengths == [64, 128]
+        assert [len(each) for each in rounds] == [2, 2]
+        _, megabytes = curves.curve(numbers, name, "megabytes")
+        assert all(each > 0 for [each] in megabytes)
+    # exact: what was kept
+    assert curves.measure(tmp_path, lengths=(64, 128), n_rounds=2) == numbers
+
+
+def test_all_ways_of_attention_give_the_values_of_the_plain_one(device):
+    torch.manual_seed(0)
+    found = {name: call() for name, call in curves.ways(300, device).items()}
+    for name in ("blocks", "fused"):
+        torch.testing.assert_close(found[name], found["plain"], rtol=2e-3, atol=2e-3)
+    near = curves.WINDOW  # until then the window takes nothing away
+    torch.testing.assert_close(
+        found["window"][..., :near, :], found["plain"][..., :near, :], rtol=2e-3, atol=2e-3
+    )
+    assert (found["window"] - found["plain"])[..., near:, :].abs().max() > 1e-4
+
+
+def test_the_longest_text_has_no_plain_way():
+    assert "plain" not in curves.ways(2 * curves.MOST_STORED)
 
 
 # ---------------------------------------------------------------- kernels

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from lmcourse import attention as attentions
 from lmcourse import evaluation, metrics, optimization
 from lmcourse.applications.classification import MeanClassifier, TransformerClassifier
-from lmcourse.efficient_attention import GroupedQueryAttention, fused_attention
+from lmcourse.efficient_attention import GroupedQueryAttention, flash_attention, fused_attention
 from lmcourse.gpt import GPT, GPT_TINY, GPTConfig
 from lmcourse.positions import alibi_bias
 from lmcourse.recurrent import GRU, LSTM, RNN, RecurrentClassifier, RecurrentLM
@@ -80,6 +80,10 @@ def some_models() -> dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple
         ),
         "GroupedQueryAttention": (
             lambda: GroupedQueryAttention(C, H, 2), lambda: (torch.randn(B, T, C), real),
+        ),
+        "GroupedQueryAttention, a window": (
+            lambda: GroupedQueryAttention(C, H, 2, window=5, n_sinks=1),
+            lambda: (torch.randn(B, T, C), real),
         ),
         "AdditiveAttention": (
             lambda: attentions.AdditiveAttention(C, C, 11),
@@ -163,7 +167,7 @@ def _calls() -> dict[str, Callable[[str], float]]:
     """By name: a function of the device that gives a number."""
     model = GPT(GPT_TINY).eval()
     text, probs, scores = ids(300, high=256), torch.rand(200), torch.randn(50)
-    right = torch.rand(200) < probs
+    right, heads = torch.rand(200) < probs, torch.randn(3, H, 300, 16)
     guesses = ids(200, high=3), ids(200, high=3)
     return {
         "perplexity": lambda d: metrics.perplexity(copy.deepcopy(model).to(d), text.to(d), 64),
@@ -172,6 +176,7 @@ def _calls() -> dict[str, Callable[[str], float]]:
         "calibration_error": lambda d: metrics.calibration_error(probs.to(d), right.to(d)),
         "bootstrap_interval": lambda d: evaluation.bootstrap_interval(scores.to(d))[0],
         "reliability": lambda d: evaluation.reliability(probs.to(d), right.to(d))[4][0],
+        "flash_attention": lambda d: flash_attention(*heads.to(d), causal=True).norm().item(),
         "alibi_bias": lambda d: (alibi_bias(4, 9).to(d) * scores[:1].to(d)).sum().item(),
     }
 

@@ -29,6 +29,7 @@ from lmcourse.applications import (
     tatoeba,
 )
 from lmcourse.commands.export_web import export_web
+from lmcourse.efficient_attention import curves
 from lmcourse.files import write_file
 from lmcourse.kept_runs import kept_story
 from lmcourse.pretrained import WEIGHTS, from_pretrained
@@ -140,6 +141,7 @@ def _shakespeare_story(folder: Path) -> dict[str, Any]:
 
 
 EXPERIMENTS = {
+    "attention-costs": Experiment(run=curves.measure, minutes=3, files=(), floors={}),
     "rt-polarity": Experiment(
         run=polarity.measure,
         minutes=15,

@@ -13,6 +13,7 @@ list:
     caches    keys and values of the positions so far: all, a window of them, or latents
     grouped   several heads of the query that share one of the keys
     latent    keys and values made of one short vector a position
+    curves    time and memory over the length of the text, measured
 """
 
 from lmcourse.efficient_attention.blocks import (

@@ -12,6 +12,7 @@ list:
 
 from lmcourse.live_figures.mechanisms import (
     attention_row,
+    block_walk,
     clocks,
     descent,
     heads,
@@ -32,7 +33,7 @@ from lmcourse.live_figures.models import (
 )
 
 __all__ = [
-    "attention_row", "block", "clocks", "decoder", "descent", "gates", "gpt", "heads", "merges",
-    "nucleus", "softmax", "spell", "state", "surprise", "threshold",
+    "attention_row", "block", "block_walk", "clocks", "decoder", "descent", "gates", "gpt", "heads",
+    "merges", "nucleus", "softmax", "spell", "state", "surprise", "threshold",
     "two_neurons",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
 
 from lmcourse import attention as attention_module
 from lmcourse import neurons, plots, positions
+from lmcourse.efficient_attention import OnlineSoftmax, Pattern
 from lmcourse.optimization import SGD, Adam
 from lmcourse.plots import LivePicture
 from lmcourse.tokenizers import BPETokenizer
@@ -138,6 +139,50 @@ def attention_row(
         "results": results,
     }
     return plots.live("attention_row", data, picture)
+
+
+def block_walk(
+    query: Float[Tensor, "T D"],
+    key: Float[Tensor, "T D"],
+    value: Float[Tensor, "T E"],
+    words: Sequence[str],
+    patterns: Mapping[str, Pattern],
+    block_size: int = 2,
+    caption: str = "",
+) -> LivePicture:
+    """Attention block by block: what each row knows after each block, and which blocks are skipped.
+
+    Args:
+        words: a name for each position.
+        patterns: by name, who may look at whom; the first is shown at first.
+    """
+    n, scores = len(words), query @ key.mT / math.sqrt(query.shape[-1])
+    told = []
+    for name, pattern in patterns.items():
+        rows: dict[int, OnlineSoftmax] = {}
+        steps = []
+        for block in pattern.blocks(n, n, block_size):
+            row = rows.setdefault(block.queries.start, OnlineSoftmax())
+            part = scores[block.queries, block.keys]
+            row.add(part, value[block.keys], pattern.part(block, n, n))
+            known = zip(row.maximum[:, 0].tolist(), row.total[:, 0].tolist(), strict=True)
+            steps.append(
+                {
+                    "queries": [block.queries.start, block.queries.stop],
+                    "keys": [block.keys.start, block.keys.stop],
+                    "maximum": [most if total else None for most, total in known],
+                    "total": row.total[:, 0],
+                    "values": row.result(),
+                }
+            )
+        table = pattern.table(n)
+        values, _ = attention_module.attention(query, key, value, table)
+        told.append({"name": name, "steps": steps, "mask": table, "values": values})
+    first = next(iter(patterns.values())).table(n)
+    weights = attention_module.attention_weights(query, key, first)
+    picture = plots.attention_map(weights, words, caption=caption)
+    data = {"words": words, "block_size": block_size, "scores": scores, "patterns": told}
+    return plots.live("block_walk", data, picture)
 
 
 def heads(

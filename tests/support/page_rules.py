@@ -33,6 +33,7 @@ TASKS_ELSEWHERE: dict[str, str | None] = {
     "lstm": "recurrent",
     "multi_head": "attention",
     "positions": "transformer",
+    "efficient_attention": None,
     "gpt": "generation",
     "classification": None,
     "translation": None,
