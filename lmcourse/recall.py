@@ -89,15 +89,29 @@ class SummaryReader(nn.Module):
         return self.answer(torch.cat([state, asked], -1))
 
 
+def matrix_state(
+    query: Float[Tensor, "B T C"], key: Float[Tensor, "B S C"], value: Float[Tensor, "B S C"]
+) -> tuple[Float[Tensor, "B T C"], None]:
+    """All facts in one matrix of C × C numbers, however many: the outer products kᵀv, added up.
+
+    It is made before the question is known, which then multiplies it: attention without a softmax.
+
+    Reference: Katharopoulos et al. (2020), section 3.2, https://arxiv.org/abs/2006.16236
+    """
+    return query @ (key.mT @ value), None
+
+
 class AttentionReader(nn.Module):
     """Keeps every fact, and lets the question choose; nothing recurrent.
 
     Args:
         score: what takes (query, key, value) and returns the values and the weights.
+        recurrent: a GRU reads the facts first, and the question chooses among its states.
     """
 
-    def __init__(self, width: int = 32, score=attention):
+    def __init__(self, width: int = 32, score=attention, recurrent: bool = False):
         super().__init__()
+        self.read = nn.GRU(2 * width, 2 * width, batch_first=True) if recurrent else None
         self.animal = nn.Embedding(len(ANIMALS), width)
         self.mood = nn.Embedding(len(MOODS), width)
         self.w_query = nn.Linear(width, width, bias=False)
@@ -108,9 +122,11 @@ class AttentionReader(nn.Module):
 
     def look(
         self, animals: Int[Tensor, "B S"], moods: Int[Tensor, "B S"], questions: Int[Tensor, "B T"]
-    ) -> tuple[Float[Tensor, "B T C"], Float[Tensor, "B T S"]]:
-        """What each question fetches, and from which facts."""
+    ) -> tuple[Float[Tensor, "B T C"], Float[Tensor, "B T S"] | None]:
+        """What each question fetches, and from which facts, if the score has weights."""
         x = torch.cat([self.animal(animals), self.mood(moods)], -1)
+        if self.read is not None:
+            x, _ = self.read(x)
         query = self.w_query(self.animal(questions))
         return self.score(query, self.w_key(x), self.w_value(x))
 
@@ -191,6 +207,7 @@ def learning_curve(
 STEPS = (50, 150, 500, 1500, 3000)
 RATES = (3e-3, 1e-2, 3e-2)
 N_SEEDS = 5
+AGED = ("summary", "attention")  # asked for each fact by its place
 
 
 @dataclass(frozen=True)
@@ -209,6 +226,8 @@ STUDIES = {
         "wide summary": _Entrant(partial(SummaryReader, width=128), 1500, (8,)),
         "gated summary": _Entrant(partial(SummaryReader, gated=True), 1500, (8,)),
         "attention": _Entrant(AttentionReader, 500),
+        "matrix": _Entrant(partial(AttentionReader, score=matrix_state), 500, (8,)),
+        "attention to states": _Entrant(partial(AttentionReader, recurrent=True), 500, (8,)),
     },
     # One question or two at a time?
     "heads": {
@@ -247,6 +266,10 @@ def measure(study: str, folder: Path, seed: int) -> dict[str, float]:
         shares = _run(runs, name, entrant, n_facts, seed + each, rates[name], entrant.n_steps)
         for steps, share in shares.items():
             numbers[_key(name, n_facts, steps, each)] = share
+    for name in sorted(set(AGED) & set(entrants)):
+        for each in range(N_SEEDS):
+            shares = _run_by_age(runs, name, entrants[name], seed + each, rates[name])
+            numbers |= {_age_key(name, k, each): share for k, share in enumerate(shares)}
     return numbers
 
 
@@ -262,6 +285,43 @@ def _run(
 
     shares = runs.get(f"{name}, {n_facts} facts, seed {seed}, rate {rate}, {n_steps}", measured)
     return dict(zip(checkpoints, shares, strict=True))
+
+
+@torch.no_grad()
+def by_age(reader: nn.Module, n_facts: int, generator: torch.Generator) -> list[float]:
+    """The share of right answers about the first fact of each item, the second, … the last."""
+    animals, moods, asked, answers = (
+        part.to(default_device()) for part in facts(n_facts, 4000, generator)
+    )
+    right = (reader(animals, moods, asked).argmax(-1) == answers).float()
+    place = (animals == asked[:, None]).int().argmax(1)
+    return [right[place == k].mean().item() for k in range(n_facts)]
+
+
+def _run_by_age(
+    runs: KeptRuns, name: str, entrant: _Entrant, seed: int, rate: float
+) -> list[float]:
+    n_facts = entrant.n_facts[-1]
+
+    def measured() -> list[float]:
+        torch.manual_seed(seed)
+        reader = entrant.reader()
+        learning_curve(reader, n_facts, [entrant.n_steps], seed, rate, draw=entrant.draw)
+        return by_age(reader, n_facts, torch.Generator().manual_seed(1000 + seed))
+
+    return runs.get(f"{name}, by age, {n_facts} facts, seed {seed}, rate {rate}", measured)
+
+
+def _age_key(name: str, place: int, seed: int) -> str:
+    return f"{name}, fact {place + 1}, seed {seed}"
+
+
+def shares_by_age(numbers: dict[str, float], name: str, n_facts: int) -> list[list[float]]:
+    """What each seed has right of the first fact, the second, … the last, by `measure`."""
+    return [
+        [numbers[_age_key(name, place, seed)] for place in range(n_facts)]
+        for seed in range(N_SEEDS)
+    ]
 
 
 def _key(name: str, n_facts: int, steps: int, seed: int) -> str:

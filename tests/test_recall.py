@@ -13,9 +13,12 @@ from lmcourse.recall import (
     AttentionReader,
     PairReader,
     SummaryReader,
+    by_age,
     facts,
     learning_curve,
+    matrix_state,
     measure,
+    shares_by_age,
     shares_of,
     two_questions,
 )
@@ -64,6 +67,8 @@ READERS = [
     lambda: SummaryReader(8, question_first=True),
     lambda: SummaryReader(8, gated=True),
     lambda: AttentionReader(8),
+    lambda: AttentionReader(8, matrix_state),
+    lambda: AttentionReader(8, recurrent=True),
     lambda: PairReader(2, 8),
     lambda: PairReader(1, 8, deep=True),
 ]
@@ -129,6 +134,37 @@ def test_attention_reads_facts_in_any_order():
     )
 
 
+def test_a_matrix_keeps_apart_as_many_facts_as_it_has_rows():
+    keys, values = torch.eye(8)[None], torch.randn(1, 8, 8, generator=dice())
+    found, weights = matrix_state(keys[:, [5, 2]], keys, values)
+    torch.testing.assert_close(found, values[:, [5, 2]])
+    assert weights is None
+    # A ninth key is a sum of the others, and brings home what they hold as well.
+    ninth = torch.cat([keys, torch.ones(1, 1, 8)], 1)
+    found, _ = matrix_state(ninth[:, :1], ninth, torch.cat([values, values[:, :1]], 1))
+    torch.testing.assert_close(found[0, 0], 2 * values[0, 0])
+
+
+def test_the_states_of_a_recurrent_reader_depend_on_what_came_before():
+    torch.manual_seed(0)
+    reader = AttentionReader(8, recurrent=True)
+    animals, moods, asked, _ = facts(6, 7, dice())
+    order = torch.tensor([3, 0, 5, 1, 4, 2])
+    expected, found = (
+        reader(animals, moods, asked),
+        reader(animals[:, order], moods[:, order], asked),
+    )
+    assert not torch.allclose(found, expected, atol=1e-3)
+
+
+def test_by_age_tells_for_each_place_how_much_is_right():
+    class KnowsTheSecond(torch.nn.Module):
+        def forward(self, animals, moods, asked):
+            return torch.nn.functional.one_hot(moods[:, 1], len(MOODS)).float()
+
+    assert by_age(KnowsTheSecond(), 4, dice()) == pytest.approx([0.0, 1.0, 0.0, 0.0])
+
+
 def test_one_head_and_two_have_equally_many_parameters():
     sizes = [sum(p.numel() for p in PairReader(n).parameters()) for n in (1, 2)]
     assert sizes[0] == sizes[1]
@@ -155,6 +191,7 @@ def test_a_study_is_measured_once_and_read_again(tmp_path, monkeypatch):
         return [1 - rate * n_facts / 8 + seed / 1e6 for _ in checkpoints]
 
     monkeypatch.setattr(recall, "learning_curve", quick)
+    monkeypatch.setattr(recall, "by_age", lambda reader, n_facts, dice: [0.5] * n_facts)
     numbers = measure("recall", tmp_path, seed=7)
     n_runs = len(calls)
     assert measure("recall", tmp_path, seed=7) == numbers
@@ -163,6 +200,8 @@ def test_a_study_is_measured_once_and_read_again(tmp_path, monkeypatch):
     assert rates == {min(recall.RATES)}, "the best rate, by the seed of the search"
     shares = shares_of(numbers, "attention", 8, 500)
     assert shares == pytest.approx([1 - 0.003 + (7 + each) / 1e6 for each in range(5)])
+    ages = torch.tensor(shares_by_age(numbers, "summary", 8))
+    torch.testing.assert_close(ages, torch.full((5, 8), 0.5))
     assert all(math.isfinite(share) for share in numbers.values())
 
 
