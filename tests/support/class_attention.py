@@ -1,8 +1,8 @@
 """A class that hands in `attention`: what each learner did, and the points that this deserves.
 
 The points are stated here, from the headings of the tasks and from what was broken, never from what
-a grader said: 27 for the seven tested tasks, less each task that is lost; the written answer waits
-for a person.
+a grader said: 27 for the seven tested tasks, less each that is lost, or its edge cases alone; the
+written answer waits for a person.
 """
 
 import copy
@@ -25,6 +25,16 @@ POINTS = {
     "additive": 3,
     "find_defect": 4,
 }
+# How many of them the edge cases have, which stand in test cells of their own.
+EDGES = {
+    "dot_product": 1,
+    "masks": 1,
+    "masked_attention": 2,
+    "heads": 1,
+    "multi_head": 2,
+    "additive": 1,
+    "find_defect": 1,
+}
 TESTED = sum(POINTS.values())
 BY_HAND = 3
 
@@ -38,7 +48,8 @@ class Learner:
     Args:
         did: what is special about it.
         lost: the tasks that it deserves no points for.
-        ungraded: the tests that a person must look at.
+        lost_edges: those of which it deserves the core alone.
+        ungraded: the tasks whose core a person must look at.
         status: the grader's word for the row.
         hand_in: writes the entry into the folder of the class.
     """
@@ -47,6 +58,7 @@ class Learner:
     did: str
     hand_in: Callable[[Path], None]
     lost: tuple[str, ...] = ()
+    lost_edges: tuple[str, ...] = ()
     ungraded: tuple[str, ...] = ()
     status: str = HAND
 
@@ -55,7 +67,9 @@ class Learner:
         """The points of the tests; None where nothing could be graded."""
         if self.status == NOT:
             return None
-        return TESTED - sum(POINTS[name] for name in {*self.lost, *self.ungraded})
+        edges = sum(EDGES[name] for name in self.lost_edges)
+        unseen = sum(POINTS[name] - EDGES[name] for name in self.ungraded)
+        return TESTED - sum(POINTS[name] for name in self.lost) - edges - unseen
 
 
 class Classroom:
@@ -140,7 +154,8 @@ class Classroom:
                 "eva",
                 "wrong where only hidden tests look",
                 subtle,
-                lost=("dot_product", "multi_head", "find_defect"),
+                lost=("multi_head", "find_defect"),
+                lost_edges=("dot_product",),
             ),
             self.learner(
                 "finn",

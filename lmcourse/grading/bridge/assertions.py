@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import random
 import re
+import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -135,6 +137,25 @@ def probe(function: Callable[..., Any]) -> Callable[..., Any]:
         if _carrier is None:
             return probes.run_in_place(function, args, kwargs)
         return _carrier(function, prepared, args, kwargs)
+
+    run.prepared = prepared  # type: ignore[attr-defined]
+    return run
+
+
+def is_probe(function: Any) -> bool:
+    """Whether `probe` marks it; an object of the learner's is not asked."""
+    return type(function) is types.FunctionType and hasattr(function, "prepared")
+
+
+def probe_around(outer: Callable[..., Any], inner: Callable[..., Any]) -> Callable[..., Any]:
+    """`outer(inner, …)` for two probes, which run beside the learner's code as one."""
+    own, theirs = inspect.unwrap(outer), inspect.unwrap(inner)
+    joined = probes.within(outer.prepared, inner.prepared)  # type: ignore[attr-defined]
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        if _carrier is None:
+            return probes.run_in_place(functools.partial(own, theirs), args, kwargs)
+        return _carrier(theirs, joined, args, kwargs)
 
     return run
 

@@ -4,13 +4,14 @@ Chapter: book/instructors/writing_tests.md
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import torch
 
-from lmcourse.grading.bridge.assertions import probe
+from lmcourse.grading.bridge.assertions import is_probe, probe, probe_around
 
 _PRIMES = (2, 3, 5, 7, 11)
 GENERATORS = ("Python", "NumPy", "PyTorch")
@@ -37,6 +38,7 @@ def sizes(count: int) -> list[tuple[int, ...]]:
 
 def left_alone(
     function: Callable[..., Any],
+    /,
     *args: Any,
     generators: Sequence[str] = GENERATORS,
     **kwargs: Any,
@@ -44,10 +46,12 @@ def left_alone(
     """What `function` returns for these arguments; fails if it leaves something changed.
 
     An argument must be what it was, and so must the global random generators. The function runs
-    beside the learner's code, as a probe does: arguments and result must be data.
+    beside the learner's code, as a probe does, or is a probe: arguments and result must be data.
+    Functions and classes may be arguments, too.
 
     Args:
-        generators: those that it must not use; leave out one that the task allows.
+        generators: those that it must not use. One that is left out it may draw from, but not
+            seed: then it is called twice.
 
     Raises:
         ValueError: there is no generator of such a name.
@@ -56,16 +60,16 @@ def left_alone(
         raise ValueError(
             f"generators must be among {', '.join(GENERATORS)}, got generators={sorted(unknown)}"
         )
-    result, args_after, kwargs_after, before, after = _called(function, list(args), kwargs)
-    places = [f"argument {number}" for number in range(1, len(args) + 1)]
-    given = dict(zip(places, args, strict=True)) | {f"`{name}`": kwargs[name] for name in kwargs}
-    found = dict(zip(places, args_after, strict=True))
-    found |= {f"`{name}`": value for name, value in kwargs_after.items()}
-    for place, value in given.items():
-        if not _same(value, found[place]):
+    called = probe_around(_called, function) if is_probe(function) else partial(_called, function)
+    result, names, args_after, kwargs_after, before, after = called(list(args), kwargs, 1)
+    numbered = [f"argument {number}" for number in range(1, len(args) + 1)]
+    places = [*names, *numbered[len(names) :]][: len(args)] + list(kwargs)
+    values_after = [*args_after, *(kwargs_after[name] for name in kwargs)]
+    for place, was, now in zip(places, [*args, *kwargs.values()], values_after, strict=True):
+        if not callable(was) and not _same(was, now):
             raise AssertionError(
-                f"{place[:1].upper()}{place[1:]} is another one after the call: it was changed in "
-                "place, and belongs to the caller. Work on a copy (`x.clone()`, `list(x)`)."
+                f"{place} was changed in place, and belongs to the caller. Work on a copy "
+                "(`x.clone()`, `list(x)`)."
             )
     for name, was, now in zip(GENERATORS, before, after, strict=True):
         if name in generators and not _same(was, now):
@@ -73,12 +77,22 @@ def left_alone(
                 f"The call moves {name}'s global random generator, on which everybody's numbers "
                 "depend. Draw from a generator of your own, or do not draw at all."
             )
+    if len(set(generators)) < len(GENERATORS):
+        *_, again = called(list(args), kwargs, 2)
+        for name, one, other in zip(GENERATORS, after, again, strict=True):
+            if _same(one, other):
+                raise AssertionError(
+                    f"The call sets the seed of {name}'s global random generator, on which "
+                    "everybody's numbers depend. Draw without a seed, or from a generator of your "
+                    "own."
+                )
     return result
 
 
 @probe
-def _called(function, args, kwargs):
+def _called(function, args, kwargs, n_drawn):
     import importlib
+    import inspect
 
     places = (
         (importlib.import_module("random"), "getstate", "setstate", "random"),
@@ -86,8 +100,8 @@ def _called(function, args, kwargs):
         (importlib.import_module("torch"), "get_rng_state", "set_rng_state", "randperm"),
     )
     given = [getattr(module, get)() for module, get, _, _ in places]
-    # A number is drawn from each, or a call that always sets the same seed would change nothing.
-    for module, _, _, draw in places:
+    # Numbers are drawn from each, or a call that always sets the same seed would change nothing.
+    for module, _, _, draw in places * n_drawn:
         getattr(module, draw)(*((9,) if draw == "randperm" else ()))
     before = [getattr(module, get)() for module, get, _, _ in places]
     try:
@@ -96,7 +110,14 @@ def _called(function, args, kwargs):
     finally:
         for (module, _, put, _), state in zip(places, given, strict=True):
             getattr(module, put)(state)
-    return result, args, kwargs, before, after
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # of a function that is not written in Python
+        parameters = []
+    names = [one.name for one in parameters if one.kind <= one.POSITIONAL_OR_KEYWORD]
+    args = [None if callable(value) else value for value in args]
+    kwargs = {name: None if callable(kwargs[name]) else kwargs[name] for name in kwargs}
+    return result, names, args, kwargs, before, after
 
 
 def _same(one: Any, other: Any) -> bool:

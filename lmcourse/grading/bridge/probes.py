@@ -88,6 +88,23 @@ def prepare(function: Callable[..., Any]) -> Probe:
     return Probe(name=own, source=source, uses=frozenset(uses))
 
 
+def within(outer: Probe, inner: Probe) -> Probe:
+    """One probe that calls `outer` with `inner` as its first argument.
+
+    Raises:
+        ValueError: outer takes names from outside, which are looked up where inner stands.
+    """
+    if outer.uses:
+        raise ValueError(
+            f"a probe around another one must take no names from outside, got {sorted(outer.uses)}"
+        )
+    source = (
+        f"{inner.source}\n_inner = {SENT_AS}\n{outer.source}\n_outer = {SENT_AS}\n"
+        f"def {SENT_AS}(*args, **kwargs):\n    return _outer(_inner, *args, **kwargs)"
+    )
+    return Probe(name=inner.name, source=source, uses=inner.uses)
+
+
 def _check(definition: ast.FunctionDef) -> None:
     for node in ast.walk(definition):
         name = getattr(node, "attr", getattr(node, "id", ""))

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from lmcourse.grading.bridge import checklist
+from lmcourse.grading.bridge import assertions, checklist
+from lmcourse.grading.bridge.assertions import probe
 from lmcourse.grading.bridge.checklist import left_alone, sizes
 
 
@@ -80,10 +81,12 @@ def _reorder(table):
     ],
 )
 def test_an_argument_that_changes_is_named(function, value):
-    with pytest.raises(AssertionError, match=r"Argument 2 is another one after the call"):
+    with pytest.raises(AssertionError, match=r"^x was changed in place, and belongs to the caller"):
         left_alone(lambda first, x: function(x), 0, value)
-    with pytest.raises(AssertionError, match=r"`x` is another one after the call"):
+    with pytest.raises(AssertionError, match=r"^x was changed in place"):
         left_alone(lambda first, x: function(x), 0, x=value)
+    with pytest.raises(AssertionError, match=r"^argument 2 was changed in place"):
+        left_alone(lambda *given: function(given[1]), 0, value)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +116,50 @@ def test_a_seed_set_once_more_is_named_and_leaves_nothing(name, seed):
     assert torch.equal(torch.get_rng_state(), state)  # exact: put back
 
 
+@pytest.mark.parametrize(
+    ("name", "draw", "seed"),
+    [
+        ("Python", random.random, random.seed),
+        ("NumPy", np.random.rand, np.random.seed),
+        ("PyTorch", lambda: torch.rand(1), torch.manual_seed),
+    ],
+)
+def test_a_generator_that_may_be_drawn_from_must_not_be_seeded(name, draw, seed):
+    others = [other for other in checklist.GENERATORS if other != name]
+    left_alone(lambda: draw() and None, generators=others)
+    with pytest.raises(AssertionError, match=f"sets the seed of {name}'s global random generator"):
+        left_alone(lambda: seed(3) and None, generators=others)
+
+
+def test_functions_may_be_arguments_and_a_probe_what_is_called():
+    def with_twice(x, function):
+        return function(x) + 1
+
+    assert left_alone(with_twice, 3, lambda x: 2 * x) == 7
+    assert left_alone(with_twice, 3, function=abs) == 4
+
+    @probe
+    def first_of(function, rows, kind):
+        return kind(function(rows)[0])
+
+    assert left_alone(first_of, lambda rows: rows[1:], [[1], [2]], str) == "[2]"
+    with pytest.raises(AssertionError, match=r"^rows was changed in place"):
+        left_alone(first_of, lambda rows: rows.append(0) or rows, [[1], [2]], str)
+
+
+def test_a_probe_around_another_takes_nothing_from_outside():
+    @probe
+    def outer(inner):
+        return torch.get_rng_state()
+
+    @probe
+    def inner():
+        return 1
+
+    with pytest.raises(ValueError, match=r"no names from outside, got \['torch'\]"):
+        assertions.probe_around(outer, inner)
+
+
 def test_an_own_generator_is_nobody_s_concern():
     assert left_alone(lambda seed: random.Random(seed).randrange(10), 3) in range(10)
     left_alone(lambda: torch.rand(1, generator=torch.Generator().manual_seed(0)))
@@ -131,13 +178,59 @@ for rows, columns in sizes(2):
 """
 ANSWERS = {
     "def f(x): return 2 * x": "",
-    "def f(x): return x.mul_(2)": "Argument 1 is another one after the call",
+    "def f(x): return x.mul_(2)": "x was changed in place",
     "def f(x): torch.rand(1); return 2 * x": "The call moves PyTorch's global random generator",
     "def f(x): random.random(); return 2 * x": "The call moves Python's global random generator",
     "def f(x): return 2 * x if x.shape[0] != x.shape[1] else x": "elements",
     "def f(x): return 2 * x.squeeze()": "shape",
     "def f(x): return no": "name 'no' is not defined",
 }
+
+
+OBJECTS = """
+from lmcourse.grading.testing import probe
+
+asked = []
+
+
+def double(n):
+    asked.append(n)
+    return 2 * n
+
+
+assert left_alone(apply, double, 4) == 9 and asked == [4]
+
+
+@probe
+def made(kind, rows):
+    state = torch.get_rng_state()
+    torch.manual_seed(5)
+    torch.set_rng_state(state)
+    return kind(rows).rows
+
+
+assert left_alone(made, Box, [1, 2]) == [1, 2]
+left_alone(drawn, generators=("Python", "NumPy"))
+"""
+BOX = "class Box:\n    def __init__(self, rows): self.rows = list(rows)\n"
+APPLY = "def apply(function, n): return function(n) + 1\n"
+DRAWN = "def drawn(): torch.rand(1)\n"
+KINDS = {
+    BOX + APPLY + DRAWN: "",
+    BOX.replace("list(rows)", "rows.append(3)") + APPLY + DRAWN: "rows was changed in place",
+    BOX + APPLY.replace(": ", ": torch.rand(1); ") + DRAWN: "The call moves PyTorch's",
+    BOX + APPLY + DRAWN.replace("rand", "manual_seed"): "sets the seed of PyTorch's",
+}
+
+
+@pytest.mark.parametrize("answer", KINDS)
+def test_objects_and_probes_work_across_the_bridge(make_run, answer):
+    run = make_run(wanted=frozenset({"Box", "apply", "drawn"}))
+    run.run_setup(SETUP)
+    run.run_cell(answer)
+    outcome = run.run_test("t", OBJECTS)
+    assert outcome.verdict == ("failed" if KINDS[answer] else "passed"), outcome
+    assert KINDS[answer] in outcome.message
 
 
 def test_both_work_across_the_bridge(make_run):

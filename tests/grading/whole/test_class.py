@@ -15,7 +15,7 @@ from html import escape
 from pathlib import Path
 
 import pytest
-from class_attention import ASSIGNMENT, BY_HAND, NOT, POINTS, TESTED, Classroom
+from class_attention import ASSIGNMENT, BY_HAND, EDGES, NOT, POINTS, TESTED, Classroom
 from class_small import command
 from forks import lmcourse
 from notebook_edits import source_of
@@ -72,6 +72,10 @@ def test_the_points_stated_here_are_those_of_the_headings(classroom):
     found = [int(n) for text in texts for n in re.findall(r"^## Task .*\((\d+) points?\)", text)]
     assert found == [*POINTS.values(), BY_HAND]
     assert TESTED + BY_HAND == 30
+    parts = [re.search(r"core (\d+), edges (\d+) ", text) for text in texts]
+    assert [(int(m[1]), int(m[2])) for m in parts if m] == [
+        (POINTS[task] - EDGES[task], EDGES[task]) for task in POINTS
+    ]
 
 
 def test_the_class_is_large_and_its_names_differ(classroom):
@@ -141,13 +145,11 @@ def test_each_lost_task_is_the_one_that_was_broken(learners, graded):
         (row,) = [row for row in data["students"] if row["student"] == learner.student]
         verdicts = {grade["name"]: grade["verdict"] for grade in row["grades"]}
         for name in POINTS if learner.status != NOT else ():
-            # Of a task with several test cells, the worst: who is wrong loses one at least.
-            own = {verdicts[v] for v in verdicts if f"{v}_".startswith(f"test_{name}_")}
-            want = "failed" if name in learner.lost else "passed"
-            want = "ungraded" if name in learner.ungraded else want
-            assert own, name
-            assert want in own, (learner.student, name)
-            assert want != "passed" or own == {"passed"}, (learner.student, name)
+            core = edges = "failed" if name in learner.lost else "passed"
+            edges = "failed" if name in learner.lost_edges else edges
+            core = "ungraded" if name in learner.ungraded else core
+            got = verdicts[f"test_{name}"], verdicts[f"test_{name}_edges"]
+            assert got == (core, edges), (learner.student, name)
 
 
 def test_the_feedback_of_all_holds_no_hidden_test_and_no_script(learners, graded):
