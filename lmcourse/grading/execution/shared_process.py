@@ -5,9 +5,12 @@ Chapter: book/setup.md
 In the sandbox, answers have a process of their own, out of which the withheld bodies are cut.
 `lmcourse check` has one process for all, so each withheld function looks who calls: the innermost
 frame that belongs to a cell. This informs a learner, and stops nobody who wants to get round it.
-In the same way a test cell runs as a whole under PyTorch's defaults (`bridge.torch_defaults`).
+In the same way a test cell runs as a whole under PyTorch's defaults (`bridge.torch_defaults`), and
+an assertion that fails in a function of the test, while an answer calls it, ends the test, whoever
+catches it: the functions of test cells note theirs as they leave.
 """
 
+import ast
 import contextlib
 import functools
 import importlib
@@ -41,6 +44,7 @@ def install(said: str) -> None:
     """Put a refusal around all that is withheld, and the defaults around each test cell."""
     withheld, tests, setups = json.loads(said)
     _settings.watch({*tests}, {*setups})
+    _assertions.watch({*tests}, {*setups})
     if withheld["names"] or withheld["operators"] or withheld["attributes"]:
         _refuse(withheld, tests)
 
@@ -83,6 +87,121 @@ class _Settings:
 
 _settings = _Settings()
 changed = _settings.changed
+
+
+class _Assertions:
+    """The first assertion that fails in a function of a test while an answer calls it."""
+
+    def __init__(self) -> None:
+        self._tests: set[str] = set()  # names of files, as the frames of cells have them
+        self._setups: set[str] = set()
+        self._found: AssertionError | None = None
+        self._trace: types.TracebackType | None = None
+
+    def watch(self, tests: Collection[str], setups: Collection[str]) -> None:
+        """Have test cells, and the functions that they define, say which assertions failed."""
+        from ipykernel.compiler import get_file_name
+        from IPython import get_ipython
+
+        self._tests, self._setups = ({get_file_name(s) for s in kind} for kind in (tests, setups))
+        noting = _Noting()
+
+        def before(info: Any) -> None:
+            self._found = self._trace = None
+            if info.raw_cell in tests:
+                shell.ast_transformers.append(noting)
+
+        def after(result: Any) -> None:
+            if noting in shell.ast_transformers:
+                shell.ast_transformers.remove(noting)
+
+        shell = get_ipython()
+        shell.events.register("pre_run_cell", before)
+        shell.events.register("post_run_cell", after)
+
+    def note(self, caller: types.FrameType | None) -> None:
+        """An assertion leaves a function of a test, which `caller` has called."""
+        error = sys.exception()
+        if self._found is None and isinstance(error, AssertionError) and self._is_answer(caller):
+            self._found, self._trace = error, error.__traceback__
+
+    def _is_answer(self, frame: types.FrameType | None) -> bool:
+        """Whether the innermost cell's frame, locked ones apart, is no test's."""
+        from ipykernel.compiler import get_tmp_directory
+
+        while frame is not None:
+            name = frame.f_code.co_filename
+            if name.startswith(get_tmp_directory()) and name not in self._setups:
+                return name not in self._tests
+            frame = frame.f_back
+        return False
+
+    def settle(self) -> None:
+        """Raise what was noted, in the place of whatever ends the test."""
+        if self._found is not None:
+            raise self._found.with_traceback(self._trace) from None
+
+
+class _Noting(ast.NodeTransformer):
+    """Has each function of a test cell note assertions, and the cell settle at its end."""
+
+    def visit_Module(self, node: ast.Module) -> ast.Module:
+        self.generic_visit(node)
+        future = [s for s in node.body if getattr(s, "module", None) == "__future__"]
+        body = [s for s in node.body if s not in future]
+        if body:
+            end = _statement("settle()")
+            ended = ast.Try(body=body, handlers=[], orelse=[], finalbody=[_put(end, body[-1])])
+            node.body = [*future, ast.copy_location(ended, body[0])]
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        if any(getattr(decorator, "id", "") == "probe" for decorator in node.decorator_list):
+            return node  # it runs beside the answer, and asserts nothing
+        self.generic_visit(node)
+        head = 0 if ast.get_docstring(node) is None else 1
+        if body := node.body[head:]:
+            watched = ast.parse("try: pass\nexcept AssertionError:\n    pass\n    raise").body[0]
+            watched.handlers[0].body[0] = _statement("note(__import__('sys')._getframe(1))")
+            _put(watched, node)
+            watched.body = body
+            node.body[head:] = [watched]
+        return node
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.Lambda:
+        self.generic_visit(node)
+        if not any(isinstance(part, ast.NamedExpr | ast.Yield) for part in ast.walk(node)):
+            call = _statement("called(lambda: 0)").value
+            _put(call, node)
+            call.args[0].body = node.body
+            node.body = call
+        return node
+
+
+def _statement(call: str) -> ast.Expr:
+    """A call of a function of this module, from a cell that knows no name of it."""
+    return ast.parse(f"__import__('sys').modules[{__name__!r}].{call}").body[0]  # type: ignore
+
+
+def _put(new: ast.AST, place: ast.AST) -> ast.AST:
+    """`new`, all of it at the line of `place`."""
+    for part in ast.walk(new):
+        if "lineno" in part._attributes:
+            ast.copy_location(part, place)
+    return new
+
+
+_assertions = _Assertions()
+note, settle = _assertions.note, _assertions.settle
+
+
+def called(body: Callable[[], Any]) -> Any:
+    """What the body of a test's lambda gives."""
+    try:
+        return body()
+    except AssertionError:
+        note(sys._getframe(1).f_back)
+        raise
 
 
 def _refuse(withheld: dict, tests: Collection[str]) -> None:

@@ -97,3 +97,75 @@ def test_where_nothing_is_withheld_nothing_is_imported():
         Budgets(),
     )
     assert first.status == "ok", first.message
+
+
+# Defined beside the test: a function that catches what a function of the test asserts.
+HUSH = """
+def hush(function, *values):
+    try:
+        return function(*values)
+    except AssertionError:
+        return 0
+"""
+OWN = "def own(n):\n    assert n < 3"
+SMALL = "def small(n):\n    assert n < 3, 'too large'\n"
+# Each test, and what it says; empty where it holds.
+CALLED_BACK = {
+    "a function": (f"{SMALL}hush(small, 4)", "too large"),
+    "a function that holds": (f"{SMALL}hush(small, 2)", ""),
+    "a method": (
+        'class Model:\n    def read(self, n):\n        """Read."""\n'
+        "        assert n < 3, 'too large'\nhush(Model().read, 4)",
+        "too large",
+    ),
+    "a lambda": (f"{SMALL}hush(lambda n: small(n), 4)", "too large"),
+    "one in another": (
+        "def outer(n):\n    def inner(m):\n        assert m < 3, 'too large'\n    inner(n)\n"
+        "hush(outer, 4)",
+        "too large",
+    ),
+    "of two errors the first": (
+        "def small(n):\n    assert n < 3, f'{n} is too large'\n"
+        "hush(small, 4)\nhush(small, 5)\nassert False, 'later'",
+        "4 is too large",
+    ),
+    "the test catches it": (
+        f"{SMALL}try:\n    hush(small, 4)\nexcept AssertionError:\n    pass",
+        "too large",
+    ),
+    "the function catches it": (
+        f"{SMALL}def safe(n):\n    try:\n        small(n)\n"
+        "    except AssertionError:\n        pass\nhush(safe, 4)",
+        "",
+    ),
+    "the test's own, caught by itself": (
+        f"{SMALL}try:\n    small(4)\nexcept AssertionError:\n    pass",
+        "",
+    ),
+    "what an answer asserts": ("hush(own, 4)", ""),
+    "an error of another kind": ("def small(n):\n    raise ValueError(n)\nhush(small, 4)", "4"),
+    "by left_alone": (
+        f"from lmcourse.grading.testing import left_alone\n{SMALL}left_alone(hush, small, 4)",
+        "too large",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def in_one_process() -> dict:
+    tests = [("test", test) for test, _ in CALLED_BACK.values()]
+    done = ran(("learner", HUSH), ("learner", OWN), *tests)
+    return dict(zip(CALLED_BACK, done[2:], strict=True))
+
+
+@pytest.mark.parametrize("name", CALLED_BACK)
+def test_an_assertion_in_a_callback_ends_the_test_as_in_the_sandbox(in_one_process, make_run, name):
+    test, said = CALLED_BACK[name]
+    result = in_one_process[name]
+    assert (result.status, said in result.message) == ("error" if said else "ok", True), result
+    run = make_run(wanted=frozenset({"hush", "own"}))
+    run.run_cell(HUSH)
+    run.run_cell(OWN)
+    outcome = run.run_test("t", test)
+    assert outcome.verdict == ("failed" if said else "passed"), outcome
+    assert said in outcome.message
