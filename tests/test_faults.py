@@ -26,6 +26,7 @@ from fault_course import (
 from faults import attention, edit, fill
 
 ROOT = Path(__file__).resolve().parents[1]
+WORKS = "import time\nend = time.process_time() + {}\nwhile time.process_time() < end:\n    pass\n"
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def test_a_test_that_passes_on_the_blank_release_is_reported(assignment):
 
 
 def test_a_solution_that_fails_or_dawdles_is_reported(assignment, monkeypatch):
-    assignment.solutions["double"] = "import time\ntime.sleep(0.2)\ndouble = abs"
+    assignment.solutions["double"] = WORKS.format(0.2) + "double = abs"
     monkeypatch.setattr(fault_reports, "RUN_SECONDS", 0.1)
     report = run_faults.examine(assignment, [], [], limit=20)
     assert "the solution of double fails: AssertionError: twice 2 is 4" in report.problems
@@ -104,6 +105,15 @@ def test_neither_an_endless_loop_nor_a_dead_process_stops_the_run(assignment):
     report = run_faults.examine(assignment, [ENDLESS, EXITS, TRIPLE], [], limit=2)
     said = [row.visible for row in report.rows]
     assert said == ["ran out of time", "its process ended", "AssertionError: twice 2 is 4"]
+
+
+def test_an_answer_that_waited_longer_than_its_seconds_of_the_processor_is_not_out_of_time(
+    assignment,
+):
+    assignment.solutions["double"] += "\nimport time\ntime.sleep(2.4)\n"
+    report = run_faults.examine(assignment, [], [], limit=2)
+    assert report.earned(report.solution) == 3
+    assert report.solution.seconds < 2
 
 
 def test_an_edit_that_does_not_fit_the_solution_is_refused(assignment):

@@ -36,7 +36,7 @@ from lmcourse.grading.outcomes import PASSED
 from lmcourse.grading.sandbox.budgets import Budgets
 from lmcourse.grading.sandbox.withheld_functions import Withheld
 
-SECONDS = 300  # for one answer in one process; the machine may be busy
+SECONDS = 60  # of the processor, for one answer in one process
 
 
 @dataclass(frozen=True, kw_only=True)

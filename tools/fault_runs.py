@@ -1,4 +1,7 @@
-"""Runs answers to an assignment, each in a forked process with only the cells that it needs."""
+"""Runs answers to an assignment, each in a forked process with only the cells that it needs.
+
+Seconds are the processor's, as in grading, so that a busy machine changes no verdict.
+"""
 
 import contextlib
 import linecache
@@ -11,6 +14,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import wait
 from typing import Any
+
+import psutil
+
+from lmcourse.grading.sandbox.budgets import Deadline
 
 WORKERS = 2
 OUT_OF_TIME, ENDED = "ran out of time", "its process ended"
@@ -27,7 +34,10 @@ class Job:
 
 @dataclass(kw_only=True)
 class Outcome:
-    """What the test cells said, by name; an empty text where they passed."""
+    """What the test cells said, by name; an empty text where they passed.
+
+    `seconds` are the processor's, for one time.
+    """
 
     visible: dict[str, str] = field(default_factory=dict)
     hidden: dict[str, str] = field(default_factory=dict)
@@ -55,17 +65,23 @@ def forked(calls: Sequence[tuple[Callable[[], Any], float]]) -> Iterator[tuple[i
     Each runs in a fork of this process, some at a time.
 
     Args:
-        calls: with the seconds that each may take.
+        calls: with the processor's seconds that each may take; one that sleeps has twice as many
+            by the clock.
     """
     waiting, running = list(enumerate(calls))[::-1], {}
     while waiting or running:
         while waiting and len(running) < WORKERS:
             number, (call, limit) = waiting.pop()
             pipe, process = _start(call)
-            running[pipe] = number, process, time.monotonic() + limit
-        first = min(deadline for _, _, deadline in running.values())
-        ready = wait(list(running), timeout=max(0.0, first - time.monotonic()))
-        late = [p for p, (_, _, deadline) in running.items() if deadline < time.monotonic()]
+            clock = partial(_processor, psutil.Process(process.pid))
+            running[pipe] = (
+                number,
+                process,
+                Deadline(float(limit), processor=clock, starved=partial(_starved, process.pid)),
+            )
+        pause = min(deadline.look() for _, _, deadline in running.values())
+        ready = wait(list(running), timeout=max(0.0, pause))
+        late = [pipe for pipe, (_, _, deadline) in running.items() if deadline.used_up]
         for pipe in {*ready, *late}:
             number, process, _ = running.pop(pipe)
             try:
@@ -76,6 +92,24 @@ def forked(calls: Sequence[tuple[Callable[[], Any], float]]) -> Iterator[tuple[i
             process.join()
             pipe.close()
             yield number, said
+
+
+def _processor(process: psutil.Process) -> float:
+    """The processor's seconds for a process and those of its children that have ended."""
+    try:
+        times = process.cpu_times()
+    except psutil.Error:  # it has ended
+        return 0.0
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def _starved(pid: int) -> float:
+    """The seconds in which a process wanted a processor and had none, where the system tells."""
+    try:
+        with open(f"/proc/{pid}/schedstat", "rb") as file:
+            return int(file.read().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def _start(call: Callable[[], Any]):
@@ -101,7 +135,7 @@ def _lost(job: Job, reason: str) -> Outcome:
 
 
 def _work(job: Job) -> Outcome:
-    start = time.perf_counter()
+    start = time.process_time()
     outcome, names = Outcome(), {"__name__": "__main__"}
     broken = first_error(job.cells, names)
     for test, (visible, everything) in job.tests.items():
@@ -112,7 +146,7 @@ def _work(job: Job) -> Outcome:
                 outcome.hidden[test] = execute(everything, dict(names))
             if outcome.failed(test):
                 break
-    outcome.seconds = (time.perf_counter() - start) / job.times
+    outcome.seconds = (time.process_time() - start) / job.times
     return outcome
 
 

@@ -40,7 +40,7 @@ def examine(
 
     Args:
         times: how often the solution and the right answers run, on new inputs each time.
-        limit: seconds for one run.
+        limit: the processor's seconds for one run.
     """
     tests = {name: (assignment.visible[name], whole) for name, whole in assignment.tests.items()}
     jobs = [
