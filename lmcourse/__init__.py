@@ -17,15 +17,18 @@ A module imports only from those that stand before it in this list:
     metrics       what a number about a model means
     plots         figures that carry their own description; text as chips and in color
 
-    ngrams         the next id from counts; bags of words
-    word_lists     questions to word vectors, written down before any were trained
-    co_occurrence  which words stand near which, and vectors from these counts alone
-    embeddings     a table to look vectors up in, and how it is trained on raw text
-    recurrent      RNN, LSTM and GRU: cells, layers, a language model, a classifier
-    attention      scaled dot-product, additive and multi-head attention
-    recall         facts to look up, and who finds them
-    positions      sinusoids, learned vectors, rotations, ALiBi
-    last_note      which note came last? kinds of positions on longer and longer streams
+    ngrams             the next id from counts; bags of words
+    word_lists         questions to word vectors, written down before any were trained
+    co_occurrence      which words stand near which, and vectors from these counts alone
+    negative_sampling  words that stand together, told from words drawn at random
+    embeddings         a table to look vectors up in, how it is trained on raw text, and its answers
+    association        what words are associated with in a text
+    village            sentences of which it is known what vectors can learn from them
+    recurrent          RNN, LSTM and GRU: cells, layers, a language model, a classifier
+    attention          scaled dot-product, additive and multi-head attention
+    recall             facts to look up, and who finds them
+    positions          sinusoids, learned vectors, rotations, ALiBi
+    last_note          which note came last? kinds of positions on longer and longer streams
 
     seq2seq              an encoder and a decoder of GRUs, with attention or one vector between
     efficient_attention  attention in blocks and windows, grouped queries, caches, the fused kernel

@@ -1,13 +1,17 @@
-"""Vectors for words: a table to look them up in, and how to train one on raw text.
+"""Vectors for words: a table to look them up in, how to train one on raw text, and its answers.
 
 Chapter: book/embeddings.md
 """
+
+from collections.abc import Collection, Iterator, Sequence
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lmcourse.co_occurrence import Vocabulary
+from lmcourse.negative_sampling import Block
 from lmcourse.neurons import embed
 
 # ---------------------------------------------------------------- the table
@@ -24,7 +28,7 @@ class Embedding(nn.Module):
         torch.Size([2, 3, 8])
     """
 
-    def __init__(self, vocab_size: int, d_model: int, spread: float = 0.1):
+    def __init__(self, vocab_size: int, d_model: int, spread: float | int = 0.1):
         super().__init__()
         check_sizes(vocab_size, d_model)
         self.table = nn.Parameter(torch.randn(vocab_size, d_model) * spread)
@@ -56,6 +60,208 @@ def embedding_gradient(
     """
     rows = gradient.reshape(-1, gradient.shape[-1])
     return rows.new_zeros(vocab_size, rows.shape[1]).index_add_(0, ids.reshape(-1), rows)
+
+
+# ---------------------------------------------------------------- trained on neighbors
+
+
+class SkipGram(nn.Module):
+    """Two tables, of words as centers and as contexts; the score of a pair is a dot product.
+
+    It learns by `negative_sampling_loss`, from `text_blocks`. At the best of that loss a score is
+    how much oftener two words meet than the context comes as noise, as a logarithm, minus log k
+    for k negatives (Levy and Goldberg, 2014).
+
+    Reference: Mikolov et al. (2013), section 2, https://arxiv.org/abs/1310.4546
+
+    Example:
+        >>> from lmcourse.co_occurrence import Vocabulary
+        >>> from lmcourse.negative_sampling import text_blocks
+        >>> text = [["a", "cat", "sat"], ["a", "dog", "sat"]]
+        >>> vocabulary = Vocabulary.count(text, min_count=1)
+        >>> ids, rng = vocabulary.encode(text), torch.Generator().manual_seed(0)
+        >>> block, near = next(text_blocks(ids, vocabulary.counts, rng, threshold=1, n_shared=9))
+        >>> of_neighbors, of_noise = SkipGram(len(vocabulary), d_model=8)(block)
+        >>> of_neighbors.shape == near.shape, of_noise.shape
+        (True, torch.Size([1, 32, 9]))
+    """
+
+    def __init__(self, vocab_size: int, d_model: int):
+        super().__init__()
+        self.words = Embedding(vocab_size, d_model, spread=1 / d_model)
+        self.contexts = Embedding(vocab_size, d_model, spread=0.0)
+
+    @property
+    def vectors(self) -> Float[Tensor, "V C"]:
+        """The table that is kept: of the words as centers."""
+        return self.words.table.detach()
+
+    def forward(self, block: Block) -> tuple[Float[Tensor, "B T S"], Float[Tensor, "B T K"]]:
+        """The scores of each center with each word around it, and with each word of the noise."""
+        centers = self.words(block.centers)
+        around, noise = self.contexts(block.contexts), self.contexts(block.negatives)
+        return centers @ around.mT, centers @ noise.T
+
+
+class GloVe(nn.Module):
+    """Two tables and two biases, w · w̃ + b + b̃, which learn the logarithm of a count.
+
+    Reference: Pennington, Socher and Manning (2014), section 3, https://aclanthology.org/D14-1162
+    """
+
+    def __init__(self, vocab_size: int, d_model: int):
+        super().__init__()
+        self.words = Embedding(vocab_size, d_model)
+        self.contexts = Embedding(vocab_size, d_model)
+        self.word_bias = nn.Parameter(torch.zeros(vocab_size))
+        self.context_bias = nn.Parameter(torch.zeros(vocab_size))
+
+    @property
+    def vectors(self) -> Float[Tensor, "V C"]:
+        """w + w̃: the two tables mean the same where counts are symmetric (section 4.2)."""
+        return (self.words.table + self.contexts.table).detach()
+
+    def forward(self, pairs: tuple[Int[Tensor, "P"], Int[Tensor, "P"]]) -> Float[Tensor, "P"]:
+        """What the logarithm of each pair's count should be."""
+        words, contexts = pairs
+        together = (self.words(words) * self.contexts(contexts)).sum(-1)
+        return together + self.word_bias[words] + self.context_bias[contexts]
+
+
+def glove_weights(
+    counts: Float[Tensor, "P"], x_max: float | int = 100, power: float | int = 0.75
+) -> Float[Tensor, "P"]:
+    """min(1, count / x_max)^power: rare pairs, which chance has made, say less.
+
+    Args:
+        x_max: from this count on all pairs weigh the same; less for a small text.
+
+    Example:
+        >>> glove_weights(torch.tensor([0.0, 1.0, 16.0, 99.0]), x_max=16)
+        tensor([0.0000, 0.1250, 1.0000, 1.0000])
+
+    Reference: Pennington, Socher and Manning (2014), equation 9, https://aclanthology.org/D14-1162
+    """
+    return (counts / x_max).clamp(max=1) ** power
+
+
+def glove_loss(
+    predicted: Float[Tensor, "P"],
+    counts: Float[Tensor, "P"],
+    x_max: float | int = 100,
+    power: float | int = 0.75,
+) -> Float[Tensor, ""]:
+    """The mean of weight · (predicted − log count)², over pairs that were seen.
+
+    Pairs that were never seen must be left out: their weight is 0, but log 0 = −∞, and 0 · ∞ is no
+    number. So GloVe learns nothing from two words' never meeting.
+    """
+    if float(counts.min()) <= 0:
+        raise ValueError(
+            f"counts must be positive, got {float(counts.min()):g}: leave out what was never seen,"
+            " its logarithm is −∞"
+        )
+    errors = predicted - counts.log()
+    return (glove_weights(counts, x_max, power) * errors.square()).mean()
+
+
+def counted_pairs(
+    counts: Float[Tensor, "V V"], generator: torch.Generator, batch_size: int, n_epochs: int = 1
+) -> Iterator[tuple[tuple[Int[Tensor, "P"], Int[Tensor, "P"]], Float[Tensor, "P"]]]:
+    """Batches of pairs that were seen, and their counts, in random order.
+
+    Args:
+        counts: sparse, as `count_neighbors` gives them.
+    """
+    counts = counts.to_sparse().coalesce()
+    (words, contexts), values = counts.indices(), counts.values()
+    for _ in range(n_epochs):
+        order = torch.randperm(len(values), generator=generator).to(values.device)
+        for chosen in order.split(batch_size):
+            yield (words[chosen], contexts[chosen]), values[chosen]
+
+
+# ---------------------------------------------------------------- questions to vectors
+
+
+def nearest(
+    vectors: Float[Tensor, "V C"],
+    vocabulary: Vocabulary,
+    query: str | Float[Tensor, "C"],
+    n: int = 5,
+    leave_out: Collection[str] = (),
+) -> list[tuple[str, float]]:
+    """The n words whose vectors have the largest cosine with the query's, and the cosines.
+
+    Args:
+        query: a word, which is not its own neighbor, or a vector.
+
+    Example:
+        >>> three = Vocabulary(["cat", "dog", "car"], [3, 2, 2])
+        >>> nearest(torch.tensor([[3.0, 4.0], [1.0, 0.0], [0.0, 2.0]]), three, "cat", n=1)
+        [('car', 0.800...)]
+    """
+    if len(vectors) != len(vocabulary):
+        raise ValueError(
+            f"vectors must be one for each word, got {len(vectors)} for {len(vocabulary)} words"
+        )
+    left_out = [vocabulary.index(word) for word in leave_out]
+    if isinstance(query, str):
+        left_out.append(vocabulary.index(query))
+        query = vectors[left_out[-1]]
+    cosines = F.cosine_similarity(vectors, query, dim=-1)
+    cosines[left_out] = -torch.inf
+    best = cosines.topk(min(n, len(vocabulary) - len(set(left_out))))
+    found = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+    return [(vocabulary.words[index], cosine) for index, cosine in found]
+
+
+def analogy(
+    vectors: Float[Tensor, "V C"],
+    vocabulary: Vocabulary,
+    question: Sequence[str],
+    n: int = 1,
+    leave_out: bool = True,
+) -> list[tuple[str, float]]:
+    """As a is to b, so is c to …: the words nearest to b − a + c, each of length 1.
+
+    Args:
+        question: a, b and c.
+        leave_out: the question's own words are no answers. This is usual, and it helps: without
+            it the answer is mostly b or c.
+
+    Reference: Mikolov, Yih and Zweig (2013), section 4, https://aclanthology.org/N13-1090; for the
+        weakness Linzen (2016), https://arxiv.org/abs/1606.07736
+    """
+    a, b, c = (F.normalize(vectors[vocabulary.index(word)], dim=0) for word in question)
+    return nearest(vectors, vocabulary, b - a + c, n, question if leave_out else ())
+
+
+def analogy_accuracy(
+    vectors: Float[Tensor, "V C"],
+    vocabulary: Vocabulary,
+    questions: Collection[Sequence[str]],
+    leave_out: bool = True,
+) -> float:
+    """The share of questions (a, b, c, d) whose first answer is d."""
+    answers = [analogy(vectors, vocabulary, row[:3], 1, leave_out)[0][0] for row in questions]
+    return _share([row[3] == answer for row, answer in zip(questions, answers, strict=True)])
+
+
+def triple_accuracy(
+    vectors: Float[Tensor, "V C"], vocabulary: Vocabulary, triples: Collection[Sequence[str]]
+) -> float:
+    """The share of triples (word, one of its class, one of another) whose first two are closer."""
+    ids = torch.tensor([[vocabulary.index(word) for word in triple] for triple in triples])
+    word, same, other = F.normalize(vectors, dim=-1)[ids.to(vectors.device)].unbind(1)
+    return _share(((word * same).sum(-1) > (word * other).sum(-1)).tolist())
+
+
+def _share(right: Sequence[bool]) -> float:
+    return sum(right) / len(right)
+
+
+# ---------------------------------------------------------------- checks
 
 
 def check_sizes(vocab_size: int, d_model: int) -> None:
