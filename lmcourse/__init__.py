@@ -43,6 +43,7 @@ A module imports only from those that stand before it in this list:
     checkpoints           weights in files that hold no code
     loop                  what training is built on: batches, gradients, folders, processes, Ctrl-C
     training              one loop for every model
+    counting              counted tables beside trained networks on Shakespeare
     generation            from logits to text
     dates                 dates as people write them, as computers sort them, and who translates
     transformers_weights  weights that transformers saved, in our models

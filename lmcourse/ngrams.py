@@ -104,6 +104,11 @@ class NGramModel:
         """How many different grams of 1, 2, … n ids the table holds."""
         return [len(level.keys) for level in self._levels]
 
+    @property
+    def n_bytes(self) -> int:
+        """The memory that the table takes."""
+        return sum(level.n_bytes for level in self._levels)
+
     def __call__(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T V"]:
         """log p of the id after each of `ids`, given it and the up to n - 2 before it."""
         if not self._levels:
@@ -200,6 +205,10 @@ class _Level:
         self.vocab_size, self.keys = grams.vocab_size, grams.keys
         self.shares, self.left = shares.float(), left.clamp_min(0).float()
         self.starts = torch.searchsorted(grams.parents, torch.arange(grams.n_parents + 1))
+
+    @property
+    def n_bytes(self) -> int:
+        return sum(each.nbytes for each in (self.keys, self.shares, self.left, self.starts))
 
     def find(self, contexts: Int[Tensor, "B T"], ids: Int[Tensor, "B T"]) -> Int[Tensor, "B T"]:
         """The place of each context with one id more; -1 where it was never seen."""

@@ -25,6 +25,7 @@ MODULES_OF = {
     "lstm": {"recurrent", "first_letter"},
     "multi_head": {"attention"},
     "neurons": {"neurons", "clusters", "task_map"},
+    "ngrams": {"ngrams", "counting"},
     "positions": {"positions", "last_note"},
     "tokenizers": {"tokenizers", "byte_pairs"},
     "seq2seq": {"seq2seq", "dates"},

@@ -246,6 +246,15 @@ def test_the_table_holds_each_gram_once():
     assert model.n_grams == grams
 
 
+@each_smoothing
+def test_the_memory_is_that_of_a_key_and_a_share_for_each_gram(smoothing):
+    model = NGramModel(3, 5, smoothing=smoothing).fit(drawn(2000, 5))
+    one, two, three = model.n_grams
+    keys_and_shares = (8 + 4) * (one + two + three)
+    contexts = (4 + 8) * (1 + one + two) + 3 * 8  # what is left, and where the children start
+    assert model.n_bytes == keys_and_shares + contexts
+
+
 def test_long_grams_of_a_large_vocabulary_do_not_run_out_of_bits():
     """50,257 to the fifth is more than 64 bits hold."""
     ids = drawn(3000, 50_257)

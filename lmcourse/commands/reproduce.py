@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 import lmcourse
-from lmcourse import backwards, data, first_letter, known_world, last_note, recall
+from lmcourse import backwards, counting, data, first_letter, known_world, last_note, recall
 from lmcourse.applications import (
     choices,
     combinations,
@@ -184,6 +184,9 @@ EXPERIMENTS = {
     "moods": Experiment(run=moods.measure, minutes=6, files=(), floors=moods.FLOORS),
     "choices": Experiment(
         run=choices.measure, minutes=3, files=("tinyshakespeare.txt",), floors={}
+    ),
+    "ngrams": Experiment(
+        run=counting.measure, minutes=3, files=("tinyshakespeare.txt",), floors={}
     ),
     "recall": Experiment(
         run=partial(recall.measure, "recall"),

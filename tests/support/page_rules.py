@@ -35,6 +35,7 @@ TASKS_ELSEWHERE: dict[str, str | None] = {
     "positions": "transformer",
     "efficient_attention": None,
     "gpt": "generation",
+    "ngrams": None,
     "classification": None,
     "translation": None,
     "evaluation": None,
