@@ -297,11 +297,12 @@ class _Entrant:
 
 
 STUDY = {
-    "attention": _Entrant(400, attention=True, d_hidden=32),
-    "one vector": _Entrant(800),
-    "one vector, wide": _Entrant(800, d_hidden=64),
-    "attention, sampled": _Entrant(400, attention=True, d_hidden=32, sampled=True),
-    "one vector, sampled": _Entrant(800, sampled=True),
+    "attention": _Entrant(200, attention=True, d_hidden=32),
+    "one vector": _Entrant(400),
+    "one vector, wide": _Entrant(400, d_hidden=64),
+    "one vector, long": _Entrant(800),
+    "attention, sampled": _Entrant(200, attention=True, d_hidden=32, sampled=True),
+    "one vector, sampled": _Entrant(400, sampled=True),
 }
 STEPS = (100, 200, 400, 800)
 RATES = (5e-3, 1e-2, 2e-2)

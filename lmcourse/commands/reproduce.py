@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 import lmcourse
-from lmcourse import backwards, counting, data, first_letter, known_world, last_note, recall
+from lmcourse import backwards, counting, data, dates, first_letter, known_world, last_note, recall
 from lmcourse.applications import (
     choices,
     combinations,
@@ -226,5 +226,11 @@ EXPERIMENTS = {
     ),
     "first-letter": Experiment(
         run=first_letter.measure, minutes=10, files=(), floors=first_letter.FLOORS
+    ),
+    "dates": Experiment(
+        run=dates.measure,
+        minutes=6,
+        files=(),
+        floors={"attention, seed 0, 200 steps, 2 dates": 0.9},
     ),
 }

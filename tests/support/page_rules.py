@@ -31,6 +31,7 @@ ARTICLE_FILES = {
 TASKS_ELSEWHERE: dict[str, str | None] = {
     "neurons": None,
     "lstm": "recurrent",
+    "seq2seq": "attention",
     "multi_head": "attention",
     "positions": "transformer",
     "efficient_attention": None,
