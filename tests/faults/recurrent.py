@@ -1143,7 +1143,7 @@ WRONG = [
         "initial_parameters",
         "a shuffle that changes nothing",
         ("    bound =", "    import random\n\n    random.shuffle(list(range(9)))\n    bound ="),
-        cause="Python's generator",
+        cause="Python's global",
     ),
     edit(
         "a new seed each time",
