@@ -8,7 +8,10 @@ import re
 import textwrap
 
 from attacks.answers import ANSWERS
+from attacks.forging import FORGING
 from attacks.machine import MACHINE
+from attacks.reading import READING
+from attacks.resources import RESOURCES
 
 SETUP = "import torch\nfrom lmcourse.grading.testing import award, close, probe, raises"
 RIGHT = """
@@ -69,7 +72,7 @@ def frame(**head):
     return struct.pack('>II', len(text), 0) + text
 """
 
-ATTACKS = {**ANSWERS, **MACHINE}
+ATTACKS = {**ANSWERS, **MACHINE, **READING, **FORGING, **RESOURCES}
 
 
 def source(text):
