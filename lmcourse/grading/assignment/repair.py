@@ -13,10 +13,12 @@ from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from itertools import pairwise
 
+from lmcourse.grading.assignment.handed_in import shown
 from lmcourse.grading.assignment.notebooks import Cell, essential
 from lmcourse.grading.assignment.plan import Planned, as_released
 from lmcourse.grading.sandbox.budgets import CELL_CHARS
 
+_NAME = 80  # characters of a name that the learner's notebook gives to a cell
 MISSING = "This cell was missing from the notebook that was handed in."
 
 _DEFINED = re.compile(
@@ -61,7 +63,7 @@ def repair(cells: Sequence[Cell], plan: Sequence[Planned]) -> Repaired:
     planned = {p.name: p for p in plan}
     for index, cell in enumerate(cells):
         if cell.problem:
-            which = cell.label or f"number {index + 1}"
+            which = shown(cell.label)[:_NAME] if cell.label else f"number {index + 1}"
             repaired.notes.append(f"the cell {which} {cell.problem}")
         if index in place_of:
             repaired.cells.append(_restore(cell, planned[place_of[index]], repaired))

@@ -3,10 +3,12 @@
 Chapter: book/instructors/sandbox.md
 
 It lives in the sandbox, beside the learner's code, and promises nothing: whoever reads its answers
-checks them again. The bound on output is for the honest, whose endless print must not end badly.
+checks them again. The bound on output is for the honest, whose endless print must not end badly:
+with more than a message may hold, the process would end.
 """
 
 import io
+import json
 import os
 import sys
 import tempfile
@@ -18,11 +20,15 @@ from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
+from lmcourse.grading.safe_text import scrub
+
 CUT = "[more output was cut]\n"
+_FORM = 100  # characters of an output beside its text
+_TRACE_CHARS, _TRACE_PARTS = 4000, 20  # as much as is read of an error (`cell_results`)
 
 
 class Outputs:
-    """Outputs in the notebook's own form, up to a number of characters."""
+    """Outputs in the notebook's own form, up to a number of characters, as they cross the wire."""
 
     def __init__(self, limit: int):
         self.kept: list[dict] = []
@@ -32,10 +38,11 @@ class Outputs:
     def text(self, name: str, text: str) -> None:
         """Printed text; it joins the text before it."""
         text = text.replace("\r\n", "\n")  # `!ls` writes to a terminal
-        if not text or not self._room(len(text)):
-            return
         last = self.kept[-1] if self.kept else {}
-        if last.get("output_type") == "stream" and last.get("name") == name:
+        joins = last.get("output_type") == "stream" and last.get("name") == name
+        if not text or not self._room(_size(text) + (0 if joins else _FORM)):
+            return
+        if joins and self.kept:
             last["text"] += text
         else:
             self.kept.append({"output_type": "stream", "name": name, "text": text})
@@ -43,7 +50,7 @@ class Outputs:
     def show(self, kind: str, data: dict, **more: Any) -> None:
         """A displayed object, in each of its forms that is text."""
         data = {key: value for key, value in data.items() if isinstance(value, str)}
-        if data and self._room(sum(map(len, data.values()))):
+        if data and self._room(_size(*data, *data.values()) + _FORM):
             self.kept.append({"output_type": kind, "data": data, "metadata": {}, **more})
 
     def clear(self, wait: bool) -> None:
@@ -61,6 +68,11 @@ class Outputs:
         if self._left < 0:
             self.kept.append({"output_type": "stream", "name": "stdout", "text": CUT})
         return self._left >= 0
+
+
+def _size(*texts: str) -> int:
+    """The characters of texts as JSON, in which one sign may take twelve of them."""
+    return sum(len(json.dumps(text)) for text in texts)
 
 
 class _Stream(io.RawIOBase):
@@ -123,7 +135,7 @@ class Shell(InteractiveShell):
             message = str(evalue)
         except Exception:
             message = ""
-        self.problem = {"name": etype.__name__, "message": message, "trace": [*map(str, stb)]}
+        self.problem = _shortened(etype.__name__, message, [*map(str, stb)])
 
 
 def ready_shell() -> Shell:
@@ -173,7 +185,13 @@ def run_cell(shell: Shell, source: str, limit: int, store: bool = True) -> dict:
 
 def _problem(error: BaseException) -> dict:
     trace = traceback.format_exception_only(type(error), error)
-    return {"name": type(error).__name__, "message": "".join(trace).strip(), "trace": trace}
+    return _shortened(type(error).__name__, "".join(trace).strip(), trace)
+
+
+def _shortened(name: str, message: str, trace: list[str]) -> dict:
+    """An error, as much of it as is read."""
+    parts = [scrub(part, _TRACE_CHARS) for part in trace[:_TRACE_PARTS]]
+    return {"name": name, "message": scrub(message, _TRACE_CHARS), "trace": parts}
 
 
 def _written(number: int, limit: int) -> str:

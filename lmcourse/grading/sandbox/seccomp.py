@@ -5,7 +5,9 @@ Chapter: book/instructors/sandbox.md
 Threat: a defect of the kernel, which a program can reach only through rarely used calls: new
 namespaces and mounts, tracing, keys, BPF, io_uring. Also memory that no other limit sees
 (memfd, System V), kinds of sockets that a network namespace does not hold (vsock), and a process
-that hides from its keeper.
+that hides from its keeper. And ways to hold or watch the files of Python and the system, which all
+submissions of an ordinary user share as their owner: who has a lease on one makes whoever opens it
+wait for most of a minute.
 `execve` stays, so that `!ls` and subprocesses work.
 
 Nothing but the standard library is imported: the check of the sandbox runs this file alone.
@@ -67,6 +69,8 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "adjtimex": (159, 171),
     "clock_adjtime": (305, 266),
     "fanotify_init": (300, 262),
+    "inotify_init": (253, None),
+    "inotify_init1": (294, 26),
     "lookup_dcookie": (212, 18),
     "move_pages": (279, 239),
     "migrate_pages": (256, 238),
@@ -84,11 +88,13 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
 }
 _MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 _CLONE, _SOCKET, _IOCTL, _PRCTL = (56, 220), (41, 198), (16, 29), (157, 167)
+_FCNTL = (72, 25)
 _CLONE3 = 435  # its flags lie in memory, where a filter cannot look; libc then takes clone
 _NEW_NAMESPACES = 0x7E020000  # mount, cgroup, uts, ipc, user, pid, net
 _FAMILIES = (1, 2, 10)  # unix, and the two internets, of which the sandbox has only an empty one
 _TYPING = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: keystrokes for the terminal one was started from
 _DUMPABLE = 4  # PR_SET_DUMPABLE: with it a process hides its memory from whoever counts it
+_HOLDING = (1024, 1026)  # F_SETLEASE, F_NOTIFY
 _X32 = 0x40000000
 
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
@@ -116,6 +122,8 @@ def program(machine: str) -> bytes:
     code += _when(_CLONE[column], 0, _refuse(_ANY_BIT, _NEW_NAMESPACES, errno.EPERM))
     typing = [line for request in _TYPING for line in _refuse(_EQUAL, request, errno.EPERM)]
     code += _when(_IOCTL[column], 1, typing)
+    holding = [line for command in _HOLDING for line in _refuse(_EQUAL, command, errno.EPERM)]
+    code += _when(_FCNTL[column], 1, holding)
     code += _when(_PRCTL[column], 0, _refuse(_EQUAL, _DUMPABLE, errno.EPERM))
     # A family that is on the list jumps over what is left of the list and the refusal.
     known = [(_EQUAL, len(_FAMILIES) - at, 0, kind) for at, kind in enumerate(_FAMILIES)]

@@ -53,6 +53,16 @@ def test_an_untouched_notebook_needs_no_repair():
     assert (repaired.notes, repaired.doubtful) == ([], {})
 
 
+def test_a_name_of_the_learners_own_is_one_line_that_moves_nothing():
+    """Notes are read on a terminal, by plain nbgrader as it logs them."""
+    name = "\x1b[2Jx\r\nall is well\u202e" + "y" * 1_000
+    extra = Cell(kind="code", source="", claims={"grade_id": name}, too_long=300_000)
+    [note] = repair([*learners(), extra], PLAN).notes
+    assert note.startswith(r"the cell \x1b[2Jx\r\nall is well\u202eyyy")
+    assert note.isprintable()
+    assert len(note) < 300
+
+
 def test_a_cell_that_was_too_long_to_read_is_named_and_says_so_itself():
     raw = answered(solution())["cells"]
     long = "x = '" + "y" * 200_000 + "'"

@@ -1,6 +1,11 @@
 """IPython in the sandbox: a cell runs as in a notebook, and its output has an end."""
 
-from sandbox_processes import shown
+from dataclasses import replace
+
+import pytest
+from sandbox_processes import SMALL, shown
+
+from lmcourse.grading.sandbox.budgets import Budgets
 
 
 def test_a_cell_runs_as_in_a_notebook(submission_run):
@@ -18,3 +23,25 @@ def test_output_without_end_is_cut(submission_run):
     assert len(shown(ran)) <= 20_100
     ran = submission_run.run_cell("!yes | head -c 3000000")
     assert len(shown(ran)) <= 20_100
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "for _ in range(1000): print('無' * 1000)",  # six characters each, as they cross
+        "for _ in range(1000): print('\N{SNAKE}' * 1000)",  # twelve
+        "for n in range(100_000): print(n, file=[sys.stdout, sys.stderr][n % 2])",
+        "for _ in range(100_000): display({'text/plain': ''}, raw=True)",
+        "raise ValueError('無' * 1_000_000)",
+        "raise ValueError(' '.join(map(str, range(1_000_000))))",
+    ],
+    ids=["CJK", "emoji", "two streams", "empty", "an error in CJK", "a long error"],
+)
+def test_output_that_is_larger_than_it_looks_ends_no_process(make_run, cell):
+    run = make_run(replace(SMALL, output_bytes=Budgets.output_bytes))
+    run.run_setup("import sys\nfrom IPython.display import display")
+    ran = run.run_cell(f"f = 1\n{cell}")
+    assert ran.status == ("error" if "raise" in cell else "ok"), ran
+    assert ran.outputs or ran.message.endswith(("999999", "無"))
+    assert len(ran.outputs) <= 1_000
+    assert shown(run.run_cell("print(f)")) in ("1\n", "")  # "": no room was left

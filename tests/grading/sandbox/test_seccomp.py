@@ -1,6 +1,7 @@
 """The filter, run on paper: what it lets through, and what it answers to the rest."""
 
 import errno
+import fcntl
 import re
 import struct
 from pathlib import Path
@@ -76,7 +77,7 @@ def test_the_numbers_are_those_of_the_kernel(machine, column):
     if table := headers(machine):
         looked_into = {
             "clone": seccomp._CLONE, "socket": seccomp._SOCKET, "ioctl": seccomp._IOCTL,
-            "prctl": seccomp._PRCTL,
+            "prctl": seccomp._PRCTL, "fcntl": seccomp._FCNTL,
         }  # fmt: skip
         for name, numbers in (seccomp.DENIED | looked_into).items():
             assert numbers[column] == table.get(name), name
@@ -118,6 +119,16 @@ def test_no_process_hides_its_memory_from_its_keeper(machine, column):
     prctl, set_dumpable, set_name = seccomp._PRCTL[column], 4, 15
     assert decide(machine, prctl, set_dumpable, 0) == refused(errno.EPERM)
     assert decide(machine, prctl, set_name, 0) == ALLOWED
+
+
+@pytest.mark.parametrize(("machine", "column"), MACHINES)
+def test_nobody_holds_or_watches_files_that_all_share(machine, column):
+    """A lease on a file of Python's makes whoever opens it wait: 45 seconds on most machines."""
+    control = seccomp._FCNTL[column]
+    for command in ("F_SETLEASE", "F_NOTIFY"):
+        assert decide(machine, control, 3, getattr(fcntl, command)) == refused(errno.EPERM)
+    for command in ("F_GETFL", "F_SETFD", "F_SETLK", "F_DUPFD_CLOEXEC", "F_GETLEASE"):
+        assert decide(machine, control, 3, getattr(fcntl, command)) == ALLOWED
 
 
 def test_the_other_ways_into_the_kernel_end_the_process():
