@@ -93,7 +93,7 @@ class SkipGram(nn.Module):
 
     @property
     def vectors(self) -> Float[Tensor, "V C"]:
-        """The table that is kept: of the words as centers."""
+        """The table that is kept, that of the words as centers."""
         return self.words.table.detach()
 
     def forward(self, block: Block) -> tuple[Float[Tensor, "B T S"], Float[Tensor, "B T K"]]:
@@ -118,7 +118,7 @@ class GloVe(nn.Module):
 
     @property
     def vectors(self) -> Float[Tensor, "V C"]:
-        """w + w̃: the two tables mean the same where counts are symmetric (section 4.2)."""
+        """w + w̃, since the two tables mean the same where counts are symmetric (section 4.2)."""
         return (self.words.table + self.contexts.table).detach()
 
     def forward(self, pairs: tuple[Int[Tensor, "P"], Int[Tensor, "P"]]) -> Float[Tensor, "P"]:

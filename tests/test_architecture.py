@@ -184,6 +184,18 @@ def test_public_names_have_docstrings(path):
     assert bare == []
 
 
+@pytest.mark.parametrize("path", OUTSIDE_GRADING, ids=lambda path: path.stem)
+def test_what_a_property_is_cannot_be_taken_for_its_type(path):
+    """Sphinx takes what stands before a colon there for a type, and looks for its page."""
+    read = [
+        name
+        for name, node in public(path)
+        if any(ast.unparse(each) == "property" for each in getattr(node, "decorator_list", []))
+        and ": " in (ast.get_docstring(node) or "").partition("\n")[0]
+    ]
+    assert read == []
+
+
 @each_module
 def test_public_functions_are_typed(path):
     for name, node in public(path):
