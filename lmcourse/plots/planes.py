@@ -43,7 +43,7 @@ def planes(
     places, kinds = as_array(points), as_array(classes).astype(int)
     _check(grids, places, kinds, labels)
     n = len(grids)
-    figure = Figure(figsize=(min(5.0, 2.5 * n + 0.5), 3.0 if n < 3 else 2.4), layout="constrained")
+    figure = Figure(figsize=(min(5.0, 2.5 * n + 0.5), 3.5 if n < 3 else 2.4), layout="constrained")
     row = figure.subplots(1, n, squeeze=False)[0]
     shades = [(*to_rgb(HUES[0]), 0.5 * (1 - step / 16)) for step in range(17)]
     shades += [(*to_rgb(HUES[1]), 0.5 * step / 16) for step in range(1, 17)]
@@ -69,8 +69,11 @@ def planes(
         f"{name}: {_n_right(grid, places, kinds, span)} of {len(kinds)} points on their side."
         for name, grid in grids.items()
     ]
-    told = ", ".join(f"{word} {names[kind]}" for word, kind in zip(labels, kinds, strict=True))
-    opening = f"Squares over {axes[0]} and {axes[1]}, in the color of the class said: {told}."
+    told = ", ".join(
+        f"{word} {names[kind]}" for word, kind in zip(labels, kinds, strict=True) if word
+    )
+    opening = f"Squares over {axes[0]} and {axes[1]}, in the color of the class said"
+    opening += f": {told}." if told else "."
     return finish(figure, title, " ".join([opening, *about]), caption)
 
 

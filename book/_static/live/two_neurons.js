@@ -120,7 +120,14 @@ function square(node, { points, classes, labels, span, axes }, { numbers, bend }
     const ends = bend ? crossing(a, b, c, low, high) : [];
     if (ends.length < 2) continue;
     const [[x1, y1], [x2, y2]] = ends.map(at);
-    const text = node("text", { x: x2 + 3, y: y2 + 12, class: "lm-plane-text" });
+    // Inside of the square, wherever its line ends.
+    const isAtTheRight = x2 > LEFT + SIDE / 2;
+    const text = node("text", {
+      x: isAtTheRight ? x2 - 4 : x2 + 4,
+      y: Math.max(TOP + 14, Math.min(y2 - 4, TOP + SIDE - 6)),
+      "text-anchor": isAtTheRight ? "end" : "start",
+      class: "lm-plane-text",
+    });
     text.append(`fold ${name}`);
     drawn.append(node("line", { x1, y1, x2, y2, class: "lm-plane-fold" }), text);
   }
