@@ -6,7 +6,7 @@ Chapter: book/attention.md
 import math
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
 from lmcourse.neurons import check_counts, softmax
@@ -39,11 +39,8 @@ def attention_weights(
     mask: Bool[Tensor, "..."] | None = None,
 ) -> Float[Tensor, "*batch T S"]:
     """How much each query takes from each key: softmax(query keyᵀ / √D)."""
-    d_query, d_key = query.shape[-1], key.shape[-1]
-    if d_query != d_key:
-        rule = "query and key must have the same width"
-        raise ValueError(f"{rule}, got {d_query} and {d_key}")
-    scores = query @ key.mT / math.sqrt(d_query)
+    check_widths(query, key)
+    scores = query @ key.mT / math.sqrt(query.shape[-1])
     return _masked_softmax(scores, mask)
 
 
@@ -52,13 +49,26 @@ def _masked_softmax(
 ) -> Float[Tensor, "*shape"]:
     if mask is None:
         return softmax(scores)
-    if mask.dtype != torch.bool:
-        rule = "mask must be boolean, True = may look"
-        raise ValueError(f"{rule}, got mask.dtype={mask.dtype}")
+    check_mask(mask)
     # The lowest finite number, not -inf: a row without any True
     # would become NaN, and its gradient too, whatever comes after.
     scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
     return softmax(scores).masked_fill(~mask, 0.0)
+
+
+def check_widths(query: Float[Tensor, "*batch T D"], key: Float[Tensor, "*batch S K"]) -> None:
+    """Refuses queries and keys that have no dot product."""
+    d_query, d_key = query.shape[-1], key.shape[-1]
+    if d_query != d_key:
+        rule = "query and key must have the same width"
+        raise ValueError(f"{rule}, got {d_query} and {d_key}")
+
+
+def check_mask(mask: Shaped[Tensor, "..."]) -> None:
+    """Refuses a mask that is not boolean: added to scores, or taken for numbers, it would lie."""
+    if mask.dtype != torch.bool:
+        rule = "mask must be boolean, True = may look"
+        raise ValueError(f"{rule}, got mask.dtype={mask.dtype}")
 
 
 def causal_mask(n: int, device: torch.device | str | None = None) -> Bool[Tensor, "n n"]:

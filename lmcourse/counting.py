@@ -16,6 +16,7 @@ from lmcourse.data import load_dataset
 from lmcourse.gpt import GPT, GPTConfig
 from lmcourse.kept_runs import KeptRuns
 from lmcourse.metrics import LanguageModel
+from lmcourse.modes import mode
 from lmcourse.ngrams import NGramModel
 from lmcourse.recurrent import LSTM, RecurrentLM
 from lmcourse.tokenizers import CharTokenizer
@@ -55,7 +56,7 @@ def loss(model: LanguageModel, ids: Int[Tensor, "N"]) -> float:
     starts = torch.arange(0, len(ids) - CONTEXT, half)
     windows = ids[starts[:, None] + torch.arange(CONTEXT + 1)]
     total = 0.0
-    with torch.inference_mode():
+    with mode(model, training=False), torch.inference_mode():
         for some in windows.split(64):
             log_probs = model(some[:, :-1])[:, -half:].log_softmax(-1)
             total -= log_probs.gather(-1, some[:, -half:, None]).sum().item()
@@ -79,7 +80,6 @@ def learn(
     start = time.process_time()
     train(model, parts[0], config, device="cpu", progress=False)
     seconds = time.process_time() - start
-    model.eval()
     return {
         "validation": loss(model, parts[1]), "test": loss(model, parts[2]), "seconds": seconds,
     }  # fmt: skip

@@ -4,7 +4,6 @@ Chapter: book/embeddings.md
 """
 
 import random
-from collections.abc import Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -140,10 +139,3 @@ def sense_triples(word: str) -> list[tuple[Sentence, Sentence, Sentence]]:
 
 def _with_sense(subject: str, verb: str, noun: str, tail: str) -> Sentence:
     return f"{subject} {verb} the {noun} {tail}".split()
-
-
-def place_of(word: str, sentence: Sequence[str]) -> int:
-    """Where the word stands in the sentence, counted from 0."""
-    if word not in sentence:
-        raise ValueError(f"word must stand in the sentence, got word={word!r}")
-    return list(sentence).index(word)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seeds import normal
 
 from lmcourse.attention import MultiHeadAttention, attention, causal_mask, padding_mask
 from lmcourse.efficient_attention import (
@@ -20,10 +21,6 @@ MASKS = pytest.mark.parametrize("kind", ["none", "causal", "padding", "both"])
 
 sizes = st.integers(1, 6)
 seeds = st.integers(0, 2**31)
-
-
-def normal(*shape, seed, device="cpu"):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(device)
 
 
 def make_mask(kind, n, device="cpu"):

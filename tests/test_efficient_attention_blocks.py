@@ -1,9 +1,12 @@
 """Attention in blocks and in windows against attention with the whole table, gradients too."""
 
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from seeds import normal as normal_of_type
 
 from lmcourse.attention import attention, causal_mask, padding_mask
 from lmcourse.efficient_attention import (
@@ -19,6 +22,8 @@ from lmcourse.efficient_attention import (
 FLOAT64 = {"rtol": 1e-10, "atol": 1e-10}
 FLOAT32 = {"rtol": 2e-5, "atol": 2e-5}
 
+normal = partial(normal_of_type, dtype=torch.float64)
+
 lengths = st.integers(1, 13)
 block_sizes = st.integers(1, 6)
 seeds = st.integers(0, 2**31)
@@ -28,10 +33,6 @@ patterns = st.builds(
     window=st.one_of(st.none(), st.integers(1, 6)),
     n_global=st.integers(0, 3),
 )
-
-
-def normal(*shape, seed, device="cpu", dtype=torch.float64):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(device, dtype)
 
 
 def options(pattern):

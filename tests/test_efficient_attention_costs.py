@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from seeds import normal
 from transformers import DeepseekV3Config, Gemma2Config, GPT2Config, LlamaConfig, MistralConfig
 
 from lmcourse.attention import attention
@@ -26,10 +27,6 @@ from lmcourse.efficient_attention import (
 from lmcourse.efficient_attention.kernels import BACKENDS, sdpa_kernel
 
 BY_NAME = {model.name: model for model in PUBLISHED}
-
-
-def normal(*shape, seed, device="cpu"):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(device)
 
 
 # ---------------------------------------------------------------- operations and bytes

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seeds import normal
 from transformers import DeepseekV3Config
 from transformers.models.deepseek_v3.modeling_deepseek_v3 import DeepseekV3Attention
 
@@ -23,10 +24,6 @@ FEW = settings(max_examples=10)
 
 pieces_of_text = st.lists(st.integers(1, 5), min_size=1, max_size=6)
 seeds = st.integers(0, 2**31)
-
-
-def normal(*shape, seed, device="cpu"):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(device)
 
 
 # ---------------------------------------------------------------- a window

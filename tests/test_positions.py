@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from seeds import normal
 
 from lmcourse.attention import MultiHeadAttention, causal_mask
 from lmcourse.positions import (
@@ -19,10 +20,6 @@ from lmcourse.positions import (
 
 sizes = st.integers(1, 7)
 seeds = st.integers(0, 2**31)
-
-
-def normal(*shape, seed):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 # ---------------------------------------------------------------- sinusoids

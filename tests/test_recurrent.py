@@ -4,7 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from seeds import start
+from seeds import normal, start
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -33,10 +33,6 @@ FEW = settings(max_examples=5)  # for tests of many kinds, each with its gradien
 
 sizes = st.integers(1, 6)
 seeds = st.integers(0, 2**31)
-
-
-def normal(*shape, seed, device="cpu"):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(device)
 
 
 def parameters_of(cell):

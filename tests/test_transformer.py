@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from seeds import normal
 from torch import nn
 
 from lmcourse.attention import MultiHeadAttention, causal_mask, padding_mask
@@ -25,10 +26,6 @@ ORDERS = pytest.mark.parametrize("norm_first", [False, True], ids=["post-norm", 
 
 sizes = st.integers(1, 6)
 seeds = st.integers(0, 2**31)
-
-
-def normal(*shape, seed, device="cpu"):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(device)
 
 
 def random_ids(vocab_size, *shape, seed):

@@ -21,7 +21,6 @@ from lmcourse.village import (
     SUBJECTS,
     WOMEN,
     analogies,
-    place_of,
     sense_sentences,
     sense_triples,
     sentences,
@@ -94,7 +93,6 @@ def test_every_sense_has_as_many_sentences_with_either_word():
     for word, senses in SENSES.items():
         assert [nouns[sense.other] for sense in senses] == [24, 24]
         assert nouns[word] == 48
-    assert place_of("bank", ["we", "climb", "the", "bank", "of", "the", "river"]) == 3
 
 
 def test_what_the_village_does_not_have_is_refused():
@@ -102,8 +100,6 @@ def test_what_the_village_does_not_have_is_refused():
         sentences(3, 0, lean=1.5)
     with pytest.raises(ValueError, match="one of bank, bat, spring, got word='owl'"):
         sense_triples("owl")
-    with pytest.raises(ValueError, match="got word='cat'"):
-        place_of("cat", ["a", "dog"])
 
 
 # ---------------------------------------------------------------- what vectors make of it

@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from lmcourse.grading.sandbox.budgets import Deadline
+from lmcourse.grading.sandbox.budgets import Deadline, starved_seconds
 
 WORKERS = 2
 OUT_OF_TIME, ENDED = "ran out of time", "its process ended"
@@ -77,7 +77,9 @@ def forked(calls: Sequence[tuple[Callable[[], Any], float]]) -> Iterator[tuple[i
             running[pipe] = (
                 number,
                 process,
-                Deadline(float(limit), processor=clock, starved=partial(_starved, process.pid)),
+                Deadline(
+                    float(limit), processor=clock, starved=partial(starved_seconds, process.pid)
+                ),
             )
         pause = min(deadline.look() for _, _, deadline in running.values())
         ready = wait(list(running), timeout=max(0.0, pause))
@@ -101,15 +103,6 @@ def _processor(process: psutil.Process) -> float:
     except psutil.Error:  # it has ended
         return 0.0
     return times.user + times.system + times.children_user + times.children_system
-
-
-def _starved(pid: int) -> float:
-    """The seconds in which a process wanted a processor and had none, where the system tells."""
-    try:
-        with open(f"/proc/{pid}/schedstat", "rb") as file:
-            return int(file.read().split()[1]) / 1e9
-    except (OSError, ValueError, IndexError):
-        return 0.0
 
 
 def _start(call: Callable[[], Any]):

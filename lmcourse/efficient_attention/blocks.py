@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from lmcourse.attention import check_mask, check_widths
 from lmcourse.efficient_attention.patterns import Block, Pattern
 
 
@@ -101,13 +102,9 @@ def flash_attention(
     Reference: Dao et al. (2022), algorithms 1 and 4, https://arxiv.org/abs/2205.14135; queries in
         the outer loop as in Dao (2023), https://arxiv.org/abs/2307.08691
     """
-    if query.shape[-1] != key.shape[-1]:
-        rule = "query and key must have the same width"
-        raise ValueError(f"{rule}, got {query.shape[-1]} and {key.shape[-1]}")
+    check_widths(query, key)
     if mask is not None:
-        if mask.dtype != torch.bool:
-            rule = "mask must be boolean, True = may look"
-            raise ValueError(f"{rule}, got mask.dtype={mask.dtype}")
+        check_mask(mask)
         mask = mask.expand(*query.shape[:-1], key.shape[-2])  # a view: nothing is copied
     pattern = Pattern(causal=causal, window=window, n_global=n_global)
     return _BlockAttention.apply(query, key, value, mask, pattern, block_size)

@@ -39,12 +39,7 @@ class KVCache:
         self, key: Float[Tensor, "B G T D"], value: Float[Tensor, "B G T D"]
     ) -> tuple[Float[Tensor, "B G S D"], Float[Tensor, "B G S D"]]:
         """All keys and values, the new ones at the end."""
-        start, end = self.length, self.length + key.shape[2]
-        if end > self.capacity:
-            raise ValueError(
-                f"the cache must hold at most capacity={self.capacity} positions, got {end}: "
-                "start a new cache with the last of them"
-            )
+        start, end = _next_places(self, key.shape[2])
         self._keys[:, :, start:end] = key
         self._values[:, :, start:end] = value
         self.length = end
@@ -148,13 +143,19 @@ class LatentCache:
         self, latent: Float[Tensor, "B T L"], rotary_key: Float[Tensor, "B T R"]
     ) -> tuple[Float[Tensor, "B S L"], Float[Tensor, "B S R"]]:
         """All latents and rotated keys, the new ones at the end."""
-        start, end = self.length, self.length + latent.shape[1]
-        if end > self.capacity:
-            raise ValueError(
-                f"the cache must hold at most capacity={self.capacity} positions, got {end}: "
-                "start a new cache with the last of them"
-            )
+        start, end = _next_places(self, latent.shape[1])
         self._kept[:, start:end] = torch.cat([latent, rotary_key], -1)
         self.length = end
         latents, rotary_keys = self._kept[:, :end].split(self.widths, -1)
         return latents, rotary_keys
+
+
+def _next_places(cache: KVCache | LatentCache, n: int) -> tuple[int, int]:
+    """Where the next n positions lie in a cache; fails if there is no room for them."""
+    end = cache.length + n
+    if end > cache.capacity:
+        raise ValueError(
+            f"the cache must hold at most capacity={cache.capacity} positions, got {end}: "
+            "start a new cache with the last of them"
+        )
+    return cache.length, end

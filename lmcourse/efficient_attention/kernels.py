@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from lmcourse.attention import causal_mask
+from lmcourse.attention import causal_mask, check_mask
 
 BACKENDS = {
     "flash": SDPBackend.FLASH_ATTENTION,
@@ -35,8 +35,8 @@ def fused_attention(
         key: of G heads, each shared by H / G heads of the query.
         causal: as the mask `causal_mask(T)`, without making it; then T = S, and no mask is given.
     """
-    if mask is not None and mask.dtype != torch.bool:  # the kernel would add it to the scores
-        raise ValueError(f"mask must be boolean, True = may look, got mask.dtype={mask.dtype}")
+    if mask is not None:
+        check_mask(mask)
     options = {"attn_mask": mask, "is_causal": causal, "dropout_p": dropout}
     options["enable_gqa"] = key.shape[1] != query.shape[1]
     if not (query.dtype == torch.bfloat16 and query.requires_grad and query.device.type == "cpu"):

@@ -29,7 +29,7 @@ from lmcourse.grading.bridge.proxies import BridgeFault, Gone, Link, Unsendable
 from lmcourse.grading.outcomes import FAILED, PASSED, STUMBLED, UNGRADED, TestOutcome
 from lmcourse.grading.safe_text import scrub
 from lmcourse.grading.sandbox import frames
-from lmcourse.grading.sandbox.budgets import Meter, starved_here
+from lmcourse.grading.sandbox.budgets import Meter, starved_seconds
 from lmcourse.grading.sandbox.seeds import replace_system_randomness, reseed
 
 _GRACE_SECONDS = 0.5
@@ -223,7 +223,7 @@ def serve(channel: socket.socket, request: dict) -> None:
 
 def _clocks(learners: Meter) -> tuple[Callable[[], float], Callable[[], float]]:
     """How long the learner's process has worked, and how long it or this one was starved."""
-    return learners.seconds, lambda: learners.starved() + starved_here()
+    return learners.seconds, lambda: learners.starved() + starved_seconds()
 
 
 def _allowed(judge: Judge, head: dict) -> dict:

@@ -233,10 +233,10 @@ def pid_of(pidfd: int) -> int | None:
     return pid if pid > 0 else None  # -1: it has gone; 0: of a namespace that is not seen from here
 
 
-def starved_here() -> float:
-    """The seconds in which the main thread of this process wanted a processor and had none."""
+def starved_seconds(process: int | str = "self") -> float:
+    """The seconds in which the main thread of a process wanted a processor and had none."""
     try:
-        with open("/proc/self/schedstat", "rb") as file:
+        with open(f"/proc/{process}/schedstat", "rb") as file:
             return int(file.read().split()[1]) / 1e9
     except (OSError, ValueError, IndexError):  # this kernel does not tell
         return 0.0

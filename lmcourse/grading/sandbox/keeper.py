@@ -132,7 +132,7 @@ class Watch:
         first = self._status(_OURS)
         self._before = first.get(b"RssAnon", 0) + first.get(b"VmSwap", 0)
         self._size_before = first.get(b"VmSize", 0)
-        self._began, self._mine = time.monotonic(), budgets.starved_here()
+        self._began, self._mine = time.monotonic(), budgets.starved_seconds()
         self._looks = 0
         self._clocks: dict[str, tuple[int, int]] = {}  # of threads: ran, waited, in nanoseconds
         self._own: dict[tuple[str, bytes], float] = {}  # of processes: their own seconds
@@ -184,7 +184,7 @@ class Watch:
         self.worked = max(self.worked, living, self._ended + sum(own.values()))
         # Those who wait at the same time do not wait for longer than one of them. Where this
         # process waits it cannot see them.
-        mine, self._mine = budgets.starved_here() - self._mine, budgets.starved_here()
+        mine, self._mine = budgets.starved_seconds() - self._mine, budgets.starved_seconds()
         self.starved = min(self.starved + max(longest, mine), time.monotonic() - self._began)
 
     def _separate(self, pids: list[str]) -> list[str]:

@@ -63,7 +63,7 @@ def made_up(monkeypatch):
     made = MadeUp()
     made.now = made.waited = 0.0
     monkeypatch.setattr(keeper.time, "monotonic", lambda: made.now)
-    monkeypatch.setattr(keeper.budgets, "starved_here", lambda: made.waited)
+    monkeypatch.setattr(keeper.budgets, "starved_seconds", lambda: made.waited)
     return made
 
 
