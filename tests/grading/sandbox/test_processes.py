@@ -210,7 +210,9 @@ def test_a_full_channel_does_not_keep_its_keeper_from_ending_it(learners):
     try:
         wait_until(process._meter.exceeded, seconds=100.0)
     except AssertionError:
-        pytest.fail(f"it ended otherwise; its server said: {learners._said()}")
+        account = os.pread(process._meter.descriptors[-1], 64, 0)
+        said = learners._said()
+        pytest.fail(f"it ended otherwise; its keeper wrote {account!r}; its server said: {said}")
     process.end()
 
 
