@@ -353,7 +353,10 @@ def test_it_writes_on_until_it_is_stopped_and_only_on_a_click(live_page):
     page.get_by_text("a second.").wait_for()
     said = page.get_by_role("status").inner_text()
     stopped = chips.count()
-    assert stopped == n + int(said.split()[0])
+    # On a busy machine it has by then written more than the context holds.
+    forgotten = re.search(r"(\d+) tokens are forgotten", page.locator("body").inner_text())
+    gone = int(forgotten[1]) if forgotten else 0
+    assert stopped == n + int(said.split()[0]) - gone
     page.wait_for_timeout(300)
     assert chips.count() == stopped
 
