@@ -225,7 +225,7 @@ def go_on_alone():
     kept = bytearray(b'x') * (100 << 20)
     time.sleep(10**6)
 
-for _ in range(12):
+for _ in range(8):  # with two threads each, fewer than processes may be
     if os.fork() == 0:
         try:
             {child}
@@ -249,7 +249,7 @@ ANONYMOUS = "x = bytearray(b'x') * (100 << 20)"
     ids=["hidden", "shown by nobody", "other programs", "the first thread has ended"],
 )
 def test_memory_is_found_wherever_it_is(submission_run, child):
-    """Each of twelve children has 100 MiB, of 256 for all."""
+    """Each of eight children has 100 MiB, of 256 for all."""
     ran = submission_run.run_cell(BUSY_CHILDREN.format(child=child))
     assert ran.status == "died", (ran.name, ran.message, ran.trace)
     assert "more than 256 MiB of memory" in ran.message
