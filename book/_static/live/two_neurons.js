@@ -46,7 +46,7 @@ export function mount(figure, data) {
 
   function show({ probs, grid, loss }) {
     drawing.replaceChildren(square(node, data, network, grid));
-    odds.replaceChildren(bars(`probability of ${data.names[1]}`, data.labels.map((name, i) => ({ name, share: probs[i], note: data.names[data.classes[i]] }))));
+    odds.replaceChildren(bars(`probability of ${data.names[1]}`, data.labels.map((name, i) => ({ name: name.replaceAll(" ", "\u00a0"), share: probs[i], note: data.names[data.classes[i]] }))));
     const right = probs.filter((p, i) => p > 0.5 === (data.classes[i] === 1)).length;
     say(`${right} of ${probs.length} right. The loss is ${decimal(loss)}; saying one half to all costs ${decimal(Math.LN2)}.`);
   }
