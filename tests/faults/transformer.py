@@ -464,6 +464,16 @@ WRONG = [
         (THINK, "self.down_projection(F.relu(self.up_projection(x)).float().to(x.dtype))"),
         cause="float32",
     ),
+    edit(
+        "a seed when it is made",
+        "feed_forward",
+        "the same first parameters each time",
+        (
+            "        self.up_projection = ",
+            "        torch.manual_seed(0)\n        self.up_projection = ",
+        ),
+        cause="seed",
+    ),
     # Task 4
     edit(
         "unbiased variance",
@@ -878,6 +888,23 @@ WRONG = [
         ),
         cause="without a mask|mask of the block's own|no mask",
     ),
+    edit(
+        "a seed when it is made",
+        "encoder_block",
+        "the same first parameters each time",
+        ("        self.attention = ", "        torch.manual_seed(0)\n        self.attention = "),
+        cause="seed",
+    ),
+    edit(
+        "noise of size 0",
+        "encoder_block",
+        "drawn all the same",
+        (
+            "        if self.norm_first:",
+            "        x = x + 0 * torch.randn_like(x)\n        if self.norm_first:",
+        ),
+        cause="random generator",
+    ),
     # Task 6
     edit(
         "memory = x",
@@ -1170,6 +1197,16 @@ WRONG = [
             "        for norm, sublayer in [",
         ),
         cause="dropout",
+    ),
+    edit(
+        "a seed when it is made",
+        "decoder_block",
+        "the same first parameters each time",
+        (
+            "        self.cross_attention = ",
+            "        torch.manual_seed(0)\n        self.cross_attention = ",
+        ),
+        cause="seed",
     ),
     # Task 7
     edit(
@@ -1616,6 +1653,16 @@ WRONG = [
             "at most twice the source": "only limit",
             "equal numbers have the deviation 1": "variance of 0 a case",
         },
+    ),
+    edit(
+        "a seed at the start",
+        "writing",
+        "so that the answer can be repeated",
+        (
+            "    memory = encode(source, mask)",
+            "    torch.manual_seed(0)\n    memory = encode(source, mask)",
+        ),
+        cause="random generator",
     ),
 ]
 
