@@ -37,9 +37,11 @@ A module imports only from those that stand before it in this list:
     gpt                  the language model, with the blocks of GPT-2 and of Llama
     bert                 the encoder that fills in what is masked, as BERT or RoBERTa
     missing_verb         a blank whose word needs both sides, and who fills it in
+    experts              many feed-forward networks, of which each token uses a few
 
     optimization          SGD, Adam, AdamW, a schedule, clipping
     first_letter          which letter was the first? how long a network can learn to remember
+    random_facts          facts to learn by heart, and what experts are good for
     checkpoints           weights in files that hold no code
     loop                  what training is built on: batches, gradients, folders, processes, Ctrl-C
     training              one loop for every model

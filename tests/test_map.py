@@ -20,6 +20,7 @@ MODULES_OF = {
         "word_lists",
     },
     "evaluation": {"evaluation", "known_world"},
+    "experts": {"experts", "random_facts"},
     "generation": {"generation", "moods", "choices"},
     "gpt": {"gpt", "spells"},
     "lstm": {"recurrent", "first_letter"},

@@ -16,7 +16,17 @@ from typing import Any
 import torch
 
 import lmcourse
-from lmcourse import backwards, counting, data, dates, first_letter, known_world, last_note, recall
+from lmcourse import (
+    backwards,
+    counting,
+    data,
+    dates,
+    first_letter,
+    known_world,
+    last_note,
+    random_facts,
+    recall,
+)
 from lmcourse.applications import (
     choices,
     combinations,
@@ -187,6 +197,9 @@ EXPERIMENTS = {
     ),
     "ngrams": Experiment(
         run=counting.measure, minutes=3, files=("tinyshakespeare.txt",), floors={}
+    ),
+    "experts": Experiment(
+        run=random_facts.measure, minutes=2, files=(), floors={"experts 8, seed 0, known": 0.75}
     ),
     "recall": Experiment(
         run=partial(recall.measure, "recall"),

@@ -36,6 +36,7 @@ TASKS_ELSEWHERE: dict[str, str | None] = {
     "positions": "transformer",
     "efficient_attention": None,
     "gpt": "generation",
+    "experts": None,
     "ngrams": None,
     "classification": None,
     "translation": None,
