@@ -156,7 +156,7 @@ def execute(cell: str, names: dict) -> str:
     try:
         # As in Jupyter: a probe is sent as source, which is looked up by the name of its file.
         file = f"<cell {len(linecache.cache)}>"
-        linecache.cache[file] = (len(cell), None, cell.splitlines(keepends=True), file)
+        linecache.cache[file] = (len(cell), None, [f"{line}\n" for line in cell.split("\n")], file)
         exec(compile(cell, file, "exec"), names)
     except BaseException as error:
         said, _, _ = str(error).strip().partition("\n\n")

@@ -31,6 +31,11 @@ def clean_text(text: str) -> str:
     return _writable(text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
+def lines_of(text: str) -> list[str]:
+    """The lines of code as Python counts them: `str.splitlines` also ends one at U+2028, say."""
+    return text.removesuffix("\n").split("\n") if text else []
+
+
 def _writable(text: str) -> str:
     """With what UTF-8 cannot hold as escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

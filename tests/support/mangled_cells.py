@@ -211,6 +211,23 @@ def _everything_twice(nb: dict) -> None:
     nb["cells"] += copy.deepcopy(nb["cells"])
 
 
+# Where `str.splitlines` ends a line, and Python does not.
+NO_ENDS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+# As pasted from a text processor.
+_PASTED = """
+def double(x):
+    'Twice:|  the same|>>> again.'
+    # twice| x
+    text = '''a| %b
+    |!c'''
+    return 2 * x if len(text) == 13 else text
+"""
+
+
+def _pasted(sign: str, before: str = "") -> Change:
+    return lambda nb: answer(nb, "double", before + _PASTED.replace("|", sign))
+
+
 FULL: dict[str, Change] = {
     "nothing": lambda nb: None,
     # Order.
@@ -321,6 +338,8 @@ FULL: dict[str, Change] = {
     "signs of the web in comments": _last("# \u00a0 \u200b “quotes” – … \ufeff"),
     "names in Greek and Chinese": _last("λ, 变量 = 1, 2"),
     "half a sign in a comment": _last("# \ud83d"),
+    **{f"U+{ord(sign):04X} in strings and comments": _pasted(sign) for sign in NO_ENDS},
+    "U+2028 beside magics": _pasted("\u2028", "%time 1\n!true"),
     "tags": _all(lambda c: c["metadata"].update(tags=["skip-execution", "remove-cell"])),
 }
 PARTLY: dict[str, Said] = {

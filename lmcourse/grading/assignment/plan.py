@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lmcourse.grading.assignment.notebooks import Cell
+from lmcourse.grading.safe_text import lines_of
 
 TEST = "test_"  # how the grade id of a test cell begins
 HIDDEN, HIDDEN_END = "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"
@@ -187,7 +188,7 @@ def _defined(statement: ast.stmt) -> set[str]:
 
 def hidden_from(source: str) -> int | None:
     """The number of the line where the hidden tests of a test cell begin, from 1."""
-    for number, line in enumerate(source.splitlines(), start=1):
+    for number, line in enumerate(lines_of(source), start=1):
         if HIDDEN in line:
             return number
     return None

@@ -27,7 +27,7 @@ from lmcourse.grading.bridge.assertions import LearnerError
 from lmcourse.grading.bridge.authors_answers import AuthorsAnswers
 from lmcourse.grading.bridge.proxies import BridgeFault, Gone, Link, Unsendable
 from lmcourse.grading.outcomes import FAILED, PASSED, STUMBLED, UNGRADED, TestOutcome
-from lmcourse.grading.safe_text import scrub
+from lmcourse.grading.safe_text import lines_of, scrub
 from lmcourse.grading.sandbox import frames
 from lmcourse.grading.sandbox.budgets import Meter, starved_seconds
 from lmcourse.grading.sandbox.seeds import replace_system_randomness, reseed
@@ -78,7 +78,8 @@ class Judge:
         return self._run(source, seconds, bind=True)
 
     def _run(self, source: str, seconds: float, *, bind: bool) -> TestOutcome:
-        linecache.cache[_FILE] = (len(source), None, source.splitlines(keepends=True), _FILE)
+        lines = [f"{line}\n" for line in lines_of(source)]
+        linecache.cache[_FILE] = (len(source), None, lines, _FILE)
         self.link.open_test(seconds)
         if self._author is not None:
             self._author.open_test()

@@ -10,6 +10,7 @@ with more than a message may hold, the process would end.
 import io
 import json
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -17,14 +18,32 @@ from typing import Any
 
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
+from IPython.core.inputtransformer2 import TransformerManager
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from lmcourse.grading.safe_text import scrub
 
 CUT = "[more output was cut]\n"
+# Where `str.splitlines` ends a line and Python does not; a form feed may stand before a line.
+_NO_END = re.compile(r"[\x0b\x1c-\x1e\x85\u2028\u2029]|(?<=.)\x0c")
 _FORM = 100  # characters of an output beside its text
 _TRACE_CHARS, _TRACE_PARTS = 4000, 20  # as much as is read of an error (`cell_results`)
+
+
+class CellTransformer(TransformerManager):
+    """IPython's syntax, in lines that end where Python ends them.
+
+    IPython splits a cell wherever `str.splitlines` does: what follows U+2028 in a string would be
+    a line of code. So a letter that the cell does not have stands there meanwhile.
+    """
+
+    def transform_cell(self, cell: str) -> str:
+        """The cell in Python's own syntax."""
+        letters = (c for c in map(chr, range(0x20000, 0x2A000)) if c not in cell)
+        stand_ins = dict(zip(sorted({*_NO_END.findall(cell)}), letters, strict=False))
+        cell = super().transform_cell(_NO_END.sub(lambda found: stand_ins[found[0]], cell))
+        return cell.translate({ord(letter): end for end, letter in stand_ins.items()})
 
 
 class Outputs:
@@ -145,6 +164,7 @@ def ready_shell() -> Shell:
     config.HistoryManager.hist_file = ":memory:"
     config.InteractiveShell.colors = "nocolor"
     shell = Shell.instance(config=config, displayhook_class=_Hook, display_pub_class=_Publisher)
+    shell.input_transformer_manager = CellTransformer()
     for cell in ("1 / 0", "!true", "print(1)", "1"):  # the first pays for imports
         shell.run_cell(cell, silent=True)
     return shell

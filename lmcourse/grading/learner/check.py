@@ -32,6 +32,7 @@ from lmcourse.grading.execution import explanations
 from lmcourse.grading.execution.cell_results import CellResult
 from lmcourse.grading.execution.unprotected import execute, outcome_of
 from lmcourse.grading.outcomes import PASSED, UNGRADED, TestOutcome
+from lmcourse.grading.safe_text import lines_of
 from lmcourse.grading.sandbox.budgets import Budgets
 from lmcourse.grading.sandbox.withheld_functions import Withheld
 
@@ -249,7 +250,7 @@ def _cause(cell: Cell, ran: CellResult, budgets: Budgets) -> str:
 
 def _with_line(said: str, cell: Cell, ran: CellResult) -> str:
     number = explanations.syntax_line(ran.message) or explanations.failing_line(ran.trace)
-    lines = cell.source.splitlines()
+    lines = lines_of(cell.source)
     if number is None or not 1 <= number <= len(lines):
         return said
     return f"{said}\nline {number}: {lines[number - 1].strip()}"

@@ -26,6 +26,7 @@ from itertools import islice
 
 from lmcourse.grading.assignment.notebooks import Cell
 from lmcourse.grading.assignment.repair import Placed
+from lmcourse.grading.safe_text import lines_of
 
 GRAM = 12  # tokens in a fingerprint: what is shorter is never counted as shared
 WINDOW = 6  # of so many fingerprints in a row the smallest is kept
@@ -108,7 +109,7 @@ def tokens(cell: Cell | Placed) -> Iterator[Token]:
     if cell.kind == "code":
         yield from _of_code(cell.source, _IN_STRINGS)
         return
-    for number, line in enumerate(cell.source.splitlines(), start=1):
+    for number, line in enumerate(lines_of(cell.source), start=1):
         for word in _WORD.findall(line):
             yield Token(text=word.lower(), line=number)
 
@@ -185,7 +186,7 @@ def prints(student: str, cells: Iterable[Placed]) -> Prints:
         room -= min(len(read), most)
         for value, start, end in _winnowed(read[:most]):
             places.setdefault(value, (offset + start, offset + end))
-        lines += cell.source.splitlines()
+        lines += lines_of(cell.source)
     return Prints(student=student, places=places, lines=lines, left_out=left_out)
 
 
