@@ -169,6 +169,7 @@ def test_all_ways_of_attention_give_the_values_of_the_plain_one(device):
     found = {name: call() for name, call in curves.ways(300, device).items()}
     for name in ("blocks", "fused"):
         torch.testing.assert_close(found[name], found["plain"], rtol=2e-3, atol=2e-3)
+    assert found["layer"].shape == found["fused"].shape
     near = curves.WINDOW  # until then the window takes nothing away
     torch.testing.assert_close(
         found["window"][..., :near, :], found["plain"][..., :near, :], rtol=2e-3, atol=2e-3

@@ -27,21 +27,27 @@ def plain(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     return attention(query, key, value, causal_mask(query.shape[-2], query.device))[0]
 
 
-def _recurrent(x: Tensor) -> Tensor:
-    return nn.GRU(x.shape[-1], x.shape[-1], batch_first=True).to(x.device)(x)[0]
+def _layer(into: nn.Linear, out: nn.Linear, x: Tensor) -> Tensor:
+    query, key, value = into(x).chunk(3, -1)
+    return out(fused_attention(query, key, value, causal=True))
 
 
 def ways(n: int, device: torch.device | str = "cpu") -> dict[str, Callable[[], Tensor]]:
     """One head of width 64 over n positions, causal, without gradients: by name, what to call.
 
-    The last of them is no attention: a GRU of the same width over the same text, for comparison.
+    For comparison of whole layers: "layer" is the fused one with its four projections, "recurrent"
+    a GRU of the same width over the same text.
     """
+    into = nn.Linear(D_HEAD, 3 * D_HEAD, device=device)
+    out = nn.Linear(D_HEAD, D_HEAD, device=device)
+    gru = nn.GRU(D_HEAD, D_HEAD, batch_first=True, device=device)
     query, key, value = torch.randn(3, 1, 1, n, D_HEAD, device=device)
     found = {
         "blocks": partial(flash_attention, query, key, value, causal=True, block_size=256),
         "fused": partial(fused_attention, query, key, value, causal=True),
         "window": partial(sliding_window_attention, query, key, value, WINDOW),
-        "recurrent": partial(_recurrent, query[:, 0]),
+        "layer": partial(_layer, into, out, query),
+        "recurrent": lambda: gru(query[:, 0])[0],
     }
     if n <= MOST_STORED:
         found["plain"] = partial(plain, query, key, value)
