@@ -182,8 +182,8 @@ class Link:
                 self.dead = "your code sent too many messages"
                 raise Gone(self.dead)
             if head.get("seq") == number:  # otherwise invented, or of a call that is over
-                if "author" in head and self.author is not None:
-                    answer = self.author(head["author"], block, self._meaning)
+                if "author" in head:
+                    answer = self._authors_answer(head["author"], block)
                     self._send({"seq": number}, {"value": answer}, deadline)
                 elif "callback" in head:
                     self._call_back(head, block, number, deadline)
@@ -191,6 +191,11 @@ class Link:
                     return head, block
             if deadline.passed:  # only the answer itself may come at the last moment
                 raise TimeoutError
+
+    def _authors_answer(self, question: Any, block: bytes) -> dict[str, Any]:
+        if self.author is None:  # unasked for: without an answer it would wait until its end
+            return {"cannot": "the author's version does not stand behind any name here"}
+        return self.author(question, block, self._meaning)
 
     def _read(self, form: Any, block: bytes, data_only: bool = False) -> Any:
         try:

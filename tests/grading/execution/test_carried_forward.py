@@ -187,6 +187,7 @@ def test_the_authors_version_gives_its_own_task_no_point(graded):
     got = graded(scale=oracle)
     assert failed(got) == ["scale"]
     assert got["test_scale"].verdict == FAILED
+    assert "3 times 1 is 3" in got["test_scale"].message  # its question was answered: with a no
 
 
 @pytest.mark.parametrize("attack", authors_version.AUTHORS_VERSION)
