@@ -22,7 +22,13 @@ import types
 from collections.abc import Callable, Collection
 from typing import Any
 
-from lmcourse.grading.sandbox.withheld_functions import Withheld, namespaces, other_forms, sentence
+from lmcourse.grading.sandbox.withheld_functions import (
+    Withheld,
+    elsewhere,
+    namespaces,
+    other_forms,
+    sentence,
+)
 
 # Where torch's operators can be called by their own names; `functional` imports some of them.
 _MODULES = ("torch", "torch._C._nn", "torch.nn.functional")
@@ -225,7 +231,7 @@ def _refuse(withheld: dict, tests: Collection[str]) -> None:
         return False
 
     guard = _Guard(is_refused, withheld["say"])
-    for full in [*withheld["names"], *withheld["attributes"]]:
+    for full in [*withheld["names"], *withheld["attributes"], *elsewhere(withheld)]:
         guard.name(full)
     for pattern in withheld["operators"]:
         guard.operators(pattern)

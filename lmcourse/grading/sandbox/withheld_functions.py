@@ -36,6 +36,23 @@ _KEYS = (
 IN_SANDBOX = (
     "/opt/course/lmcourse/grading/sandbox/withheld_functions.py"  # this file (`bubblewrap`)
 )
+# What else PyTorch has, under other names, of what an assignment withholds: it goes with it.
+_FLEX, _CELLS = "torch._higher_order_ops.flex_attention", "torch.ao.nn.quantizable.modules.rnn"
+_LOOPS, _LOSS = "torch.export._patches", "torch.nn.functional"
+_ELSEWHERE = {
+    "scaled_dot_product_attention": (
+        "torch.nn.attention.flex_attention.flex_attention",
+        *(f"{_FLEX}.math_attention", f"{_FLEX}.sdpa_dense"),
+    ),
+    "lstm_cell": (f"{_CELLS}.LSTMCell", f"{_CELLS}.LSTM"),
+    "lstm": (f"{_LOOPS}.lstm_while_loop_impl", f"{_LOOPS}.one_layer_while_loop_lstm"),
+    "gru": (f"{_LOOPS}.gru_while_loop_impl", f"{_LOOPS}.one_layer_while_loop_gru"),
+    "cross_entropy_loss": (f"{_LOSS}.linear_cross_entropy", "torch.nn.LinearCrossEntropyLoss"),
+    "binary_cross_entropy_with_logits": (
+        *(f"{_LOSS}.multilabel_soft_margin_loss", "torch.nn.MultiLabelSoftMarginLoss"),
+    ),
+    "torch.optim.Adam": ("torch.optim.SparseAdam", "torch.optim._functional.sparse_adam"),
+}
 _TORCH = "withheld_torch"  # a folder with files that stand where torch has those of their names
 # What follows torch's own first file for an interpreter that has just been started.
 _WITHHOLD = """
@@ -157,7 +174,7 @@ def _torch_that_withholds(withheld: Withheld) -> dict[Path, str]:
     first = Path(importlib.util.find_spec("torch").origin)
     starts = _WITHHOLD.format(path=IN_SANDBOX, withheld=withheld.as_json())
     texts = {Path(first.name): first.read_text("utf-8") + starts}
-    for full in withheld.attributes:
+    for full in (*withheld.attributes, *elsewhere(withheld.as_json())):
         module, _, name = full.rpartition(".")
         for path in _may_define(first.parent, module):
             inside = path.relative_to(first.parent)
@@ -193,7 +210,9 @@ def _without(text: str, full: str, say: str) -> str:
         head = "def __init__(self, *args, **kwargs): " if isinstance(node, ast.ClassDef) else ""
         refusal = f"{head}raise RuntimeError({sentence(full, say)!r})"
         empty = [""] * (last - first)
-        lines[first - 1 : last] = [" " * node.body[0].col_offset + refusal, *empty]
+        # Of an overload the body stands in the last line of the head.
+        before = lines[first - 1].encode()[: node.body[0].col_offset].decode()
+        lines[first - 1 : last] = [before + refusal, *empty]
     return "\n".join(lines)
 
 
@@ -249,8 +268,20 @@ def apply(withheld: dict) -> None:
     if patterns := withheld.get("operators"):
         for text in patterns:
             _withhold_operators(_compiled(text), say)
-    for full in withheld.get("attributes", ()):
+    for full in (*withheld.get("attributes", ()), *elsewhere(withheld)):
         _withhold_attribute(full, say)
+
+
+def elsewhere(withheld: dict) -> list[str]:
+    """What else of PyTorch's goes with what is withheld, by full names."""
+    named, patterns = withheld.get("attributes", ()), withheld.get("operators", ())
+    patterns = [_compiled(text) for text in patterns]
+    return [
+        full
+        for key, others in _ELSEWHERE.items()
+        if key in named or any(pattern.fullmatch(key) for pattern in patterns)
+        for full in others
+    ]
 
 
 def _compiled(pattern: str) -> re.Pattern:

@@ -32,6 +32,11 @@ ANSWERS = {
     "a layer that uses it": "nn.TransformerEncoderLayer(4, 2)",
     "a class of its own": "type('Own', (nn.MultiheadAttention,), {})(4, 2)",
     "a private form": "from torch.optim import adam; adam._single_tensor_adam()",
+    "another name": (
+        "from torch.nn.attention.flex_attention import flex_attention\n"
+        "    flex_attention(q[None], q[None], q[None])"
+    ),
+    "another form": "torch.optim.SparseAdam([q])",
     "by a lambda that the library calls": "torch.vmap(lambda x: pad_sequence([x]))(q)",
 }
 ORACLES = [

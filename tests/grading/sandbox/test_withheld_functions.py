@@ -109,6 +109,14 @@ CALLS = {
     ),
     "under vmap": "torch.vmap(F.scaled_dot_product_attention)(q, q, q)",
     "without autograd": "with torch.inference_mode(): F.scaled_dot_product_attention(q, q, q)",
+    "one of another name": (
+        "from torch.nn.attention.flex_attention import flex_attention\n"
+        "flex_attention(q[None], q[None], q[None])"
+    ),
+    "what that calls": (
+        "import sys; flex = sys.modules['torch._higher_order_ops.flex_attention']\n"
+        "flex.math_attention(q)"
+    ),
     "the layer": "torch.nn.MultiheadAttention(4, 2)",
     "the layer where it is defined": "torch.nn.modules.activation.MultiheadAttention(4, 2)",
     "a layer that uses it": "torch.nn.TransformerEncoderLayer(4, 2)",
@@ -229,6 +237,60 @@ def test_what_pytorch_compiles_of_an_operator_goes_with_it():
     assert (left, rest) == ("False", "True 1.0")
 
 
+# Other names for what is withheld; each runs until then.
+OTHER_NAMES = """
+import torch
+from torch import nn, optim
+from torch.ao.nn.quantizable import LSTM, LSTMCell
+from torch.nn import functional as F
+from torch.nn.attention.flex_attention import flex_attention
+from lmcourse.grading.sandbox.withheld_functions import apply
+x, ids = torch.rand(2, 3), torch.tensor([0, 1])
+parameter = nn.Parameter(x)
+calls = (
+    lambda: flex_attention(x[None, None], x[None, None], x[None, None]),
+    lambda: LSTMCell(3, 4)(x),
+    lambda: LSTM(3, 4)(x[None]),
+    lambda: F.linear_cross_entropy(x, torch.eye(3), ids),
+    lambda: F.multilabel_soft_margin_loss(x, x),
+    lambda: nn.MultiLabelSoftMarginLoss()(x, x),
+    lambda: optim.SparseAdam([parameter]),
+)
+for call in calls: call()
+attributes = ["torch.optim.Adam", "torch.nn.LSTM"]
+operators = [".*dot_product_attention", "lstm.*", "(binary_)?cross_entropy.*"]
+apply({"operators": operators, "attributes": attributes, "say": "write it"})
+for call in calls:
+    try: print("it ran", call())
+    except RuntimeError as error: print(error)
+for free in (lambda: optim.NAdam([parameter]), lambda: F.soft_margin_loss(x, x)): free()
+"""
+
+
+def test_what_has_another_name_goes_with_it():
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", OTHER_NAMES], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.split("\n")[:-1]
+    assert len(said) == 7
+    assert [line for line in said if not line.endswith("in this assignment: write it")] == []
+
+
+@pytest.mark.parametrize("key", withheld_functions._ELSEWHERE)
+def test_each_other_name_is_there_and_is_cut_in_its_file(key, tmp_path):
+    names = withheld_functions._ELSEWHERE[key]
+    kind = "attributes" if key.startswith("torch.") else "operators"
+    withheld = Withheld(**{kind: (key,)})
+    assert set(names) <= {*withheld_functions.elsewhere(withheld.as_json())}
+    assert require(withheld, PACKAGE) is None
+    target = stub_tree(PACKAGE, tmp_path / "lmcourse", withheld)
+    texts = [Path(new).read_text("utf-8") for new, old in withheld_functions.covers(target)]
+    assert all(ast.parse(text).body for text in texts)
+    for full in names:
+        assert any(f"{full} is withheld in this assignment" in text for text in texts), full
+
+
 def test_a_file_of_pytorchs_without_what_is_withheld_has_all_else_in_its_place(tmp_path):
     attributes = ("torch.optim.Adam", "torch.nn.utils.clip_grad_norm_", "torch.nn.LSTM")
     target = stub_tree(PACKAGE, tmp_path / "lmcourse", Withheld(attributes=attributes))
@@ -245,6 +307,8 @@ def test_a_file_of_pytorchs_without_what_is_withheld_has_all_else_in_its_place(t
     assert "_withhold" in cut.pop("__init__.py")
     assert cut == {
         "optim/adam.py": {"Adam", "_single_tensor_adam", "_multi_tensor_adam", "_fused_adam"},
+        "optim/sparse_adam.py": {"SparseAdam"},
+        "optim/_functional.py": {"sparse_adam"},
         "nn/utils/clip_grad.py": {"clip_grad_norm_"},
         "nn/modules/rnn.py": {"LSTM"},
     }
