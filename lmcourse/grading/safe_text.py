@@ -10,6 +10,11 @@ _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
+# What Python's parser raises over code that anybody may have written: `-` a hundred thousand times
+# is too much for its memory.
+UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
+
+
 def plain(text: str, limit: int = 2000) -> str:
     """Text without colors and control characters, at most `limit` characters long."""
     text = _CONTROL.sub("", _ANSI.sub("", text.replace("\r\n", "\n")))

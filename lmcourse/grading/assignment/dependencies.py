@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from lmcourse.grading.assignment.plan import CodeCell, Planned, Task, names_to_define
+from lmcourse.grading.safe_text import UNREADABLE
 
 _DEFINED = re.compile(r"^(?:async +def|def|class) +([^\W\d]\w*)", re.M)
 _WORD = re.compile(r"\b[^\W\d]\w*\b")
@@ -69,7 +70,7 @@ def _names(source: str) -> tuple[Mapping[str, set[str]], set[str]]:
     """For each name that a cell defines, those that the definition mentions; and all mentioned."""
     try:
         tree = ast.parse(_MAGIC.sub("", source))
-    except (SyntaxError, ValueError, RecursionError):
+    except UNREADABLE:
         return {}, set(_WORD.findall(source))
     definitions: dict[str, set[str]] = {}
     every: set[str] = set()

@@ -10,6 +10,8 @@ that hides its list better is its author's to find; `verdicts` has none.
 import ast
 from collections.abc import Collection, Iterator
 
+from lmcourse.grading.safe_text import UNREADABLE
+
 _LOOPS = (ast.For, ast.While, ast.FunctionDef, ast.Lambda)
 _COMPREHENSIONS = (ast.GeneratorExp, ast.ListComp, ast.SetComp)
 _SAME = (ast.Eq, ast.NotEq, ast.Is, ast.IsNot)
@@ -25,7 +27,7 @@ def fixed_verdicts(source: str, wanted: Collection[str]) -> list[int]:
     """
     try:
         tree = ast.parse(source)
-    except SyntaxError:  # nothing of it will run
+    except UNREADABLE:  # nothing of it will run
         return []
     cell = _Cell(tree, wanted)
     found = [(node.lineno, times) for node, times in cell.asserted(tree, 1)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lmcourse.grading.assignment.notebooks import Cell
-from lmcourse.grading.safe_text import lines_of
+from lmcourse.grading.safe_text import UNREADABLE, lines_of
 
 TEST = "test_"  # how the grade id of a test cell begins
 HIDDEN, HIDDEN_END = "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"
@@ -168,11 +168,11 @@ def names_to_define(plan: Sequence[Planned]) -> frozenset[str]:
             continue
         try:
             body = ast.parse(cell.source).body
-        except SyntaxError as error:
-            raise ValueError(
-                f"a released cell must parse, got {error.msg} in line {error.lineno} of:\n"
-                f"{cell.source}"
-            ) from None
+        except UNREADABLE as error:
+            said = type(error).__name__
+            if isinstance(error, SyntaxError):
+                said = f"{error.msg} in line {error.lineno}"
+            raise ValueError(f"a released cell must parse, got {said} of:\n{cell.source}") from None
         found.update(*map(_defined, body))
     return frozenset(found)
 

@@ -10,6 +10,8 @@ cell did before it was stopped is done again; where that is not known, what only
 import ast
 from collections.abc import Iterator
 
+from lmcourse.grading.safe_text import UNREADABLE
+
 _DEFINES = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -27,7 +29,7 @@ def harmless(source: str, line: int | None = None) -> str:
         return ""
     try:
         statements = ast.parse(_python(source)).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except UNREADABLE:
         return ""
     if line is None:
         dropped = [one for one in statements if not _only_defines(one)]

@@ -26,7 +26,7 @@ from itertools import islice
 
 from lmcourse.grading.assignment.notebooks import Cell
 from lmcourse.grading.assignment.repair import Placed
-from lmcourse.grading.safe_text import lines_of
+from lmcourse.grading.safe_text import UNREADABLE, lines_of
 
 GRAM = 12  # tokens in a fingerprint: what is shorter is never counted as shared
 WINDOW = 6  # of so many fingerprints in a row the smallest is kept
@@ -152,7 +152,7 @@ def _code_in(literal: str) -> str:
             text = ast.literal_eval(prefix.translate(_NO_FORMAT) + literal[len(prefix) :])
             text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
             body = ast.parse(text).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except UNREADABLE:
         return ""
     return text if any(map(_does_something, body)) else ""
 

@@ -42,6 +42,7 @@ def earlier(place, *answers):
         ([("test_c", "assert c(1) == b(2)")], {1: {"b"}}),
         # In text that is no Python each word counts; a magic is passed over.
         ([("c", "def c(x)\n    return a(x)")], {0: {"a"}}),
+        ([("c", "-" * 100_000 + "a(1)")], {0: {"a"}}),  # too deep for its parser
         ([("", "%time b(1)\ndef h(x): return a(x)"), ("c", "def c(x): return h(x)")], {0: {"a"}}),
         ([("c", "class c:\n    def f(self):\n        return [a(y) for y in self]")], {0: {"a"}}),
     ],

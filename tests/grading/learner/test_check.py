@@ -250,6 +250,12 @@ def test_a_notebook_behind_a_link_is_the_learners_own(tmp_path):
         check(tmp_path / "lost.ipynb", BUDGETS)
 
 
+def test_code_that_is_too_deep_for_python_is_told_as_any_other_error(verdict_of):
+    deep = "-" * 100_000 + "1"
+    verdict, _ = verdict_of(lambda nb: answer(nb, "double", deep))
+    assert states(verdict) == [FAILS, HOLDS, BY_HAND]
+
+
 def test_half_a_surrogate_pair_in_a_name_is_no_defect(verdict_of):
     def change(nb):
         claims(nb, "double").update(grade_id="double\ud800", checksum="\udfff")
