@@ -971,6 +971,16 @@ class Windows:
         ("return best, k + 1", "return best"),
         cause="pair",
     ),
+    edit(
+        "a seed at the start",
+        "stopping",
+        "so that a training can be repeated",
+        (
+            "    best, lowest, n_worse = None",
+            "    random.seed(0)\n    best, lowest, n_worse = None",
+        ),
+        cause="random generator",
+    ),
     # Task 6
     edit(
         "mean of means",
@@ -1189,6 +1199,23 @@ class Windows:
         ("losses.sum().item()", "losses.float().sum().item()"),
         cause="float32",
     ),
+    edit(
+        "the same dropout in each piece",
+        "accumulate",
+        "everybody gets the same seed, too",
+        (
+            "        losses = losses_of(piece)",
+            "        torch.manual_seed(0)\n        losses = losses_of(piece)",
+        ),
+        cause="random generator",
+    ),
+    edit(
+        "pieces taken off the list",
+        "accumulate",
+        "none are left for the next epoch",
+        ("    for piece in pieces:\n", "    while pieces:\n        piece = pieces.pop(0)\n"),
+        cause="in place",
+    ),
     # Task 7
     edit(
         "each batch alike",
@@ -1328,6 +1355,16 @@ class Windows:
         "the others are dropped",
         ("in batches:", "in batches[:10]:"),
         cause="hundred",
+    ),
+    edit(
+        "batches taken off the list",
+        "metric",
+        "none are left for the next metric",
+        (
+            "    for values, mask in batches:\n",
+            "    while batches:\n        values, mask = batches.pop()\n",
+        ),
+        cause="in place",
     ),
     # Task 8
     edit(
@@ -1582,6 +1619,23 @@ class Windows:
             "a max_norm of 0 is none": "max_norm=0",
             "parts from a store": "new lists",
         },
+    ),
+    edit(
+        "a seed of its own",
+        "loop",
+        "so that a training can be repeated",
+        ("    was_training, history", "    torch.manual_seed(0)\n    was_training, history"),
+        cause="random generator",
+    ),
+    edit(
+        "batches sent round",
+        "loop",
+        "the first becomes the last, in the caller's list",
+        (
+            "losses_of(model, batches[(step - 1) % len(batches)])",
+            "batches.append(batches.pop(0))\n        losses_of(model, batches[-1])",
+        ),
+        cause="in place",
     ),
 ]
 
