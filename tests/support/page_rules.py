@@ -29,7 +29,6 @@ ARTICLE_FILES = {
 
 # Chapters whose tasks stand in the assignment of another chapter; None: it is still to come.
 TASKS_ELSEWHERE: dict[str, str | None] = {
-    "neurons": None,
     "lstm": "recurrent",
     "seq2seq": "attention",
     "multi_head": "attention",

@@ -22,6 +22,9 @@ X, STATE = torch.ones(2, 3, 4), torch.ones(1, 2, 1)
 CALLS = {
     "F.scaled_dot_product_attention": lambda: nn.functional.scaled_dot_product_attention(X, X, X),
     "nn.TransformerEncoderLayer": lambda: nn.TransformerEncoderLayer(4, 2).eval()(X),
+    "torch.softmax": lambda: torch.softmax(X, -1),
+    "torch.log_softmax": lambda: torch.log_softmax(X, -1),
+    "torch.logsumexp": lambda: torch.logsumexp(X, -1),
     "torch.lstm": lambda: torch.lstm(
         X, [STATE] * 2, [X.new_ones(4, n) for n in (4, 1)], False, 1, 0.0, False, False, True
     ),
@@ -46,7 +49,8 @@ CALLS = {
     ),
 }
 # Said with one phrase, not by their names.
-IN_OTHER_WORDS = {"recurrent": ("their functions in `torch`", [n for n in CALLS if "torch." in n])}
+RECURRENT = [n for n in CALLS if re.match(r"torch\.(rnn|lstm|gru)", n)]
+IN_OTHER_WORDS = {"recurrent": ("their functions in `torch`", RECURRENT)}
 
 
 def said(slug: str) -> str:
