@@ -170,6 +170,15 @@ def ready_shell() -> Shell:
     return shell
 
 
+def work_at_home() -> None:
+    """From here on the process imports what stands in its folder, as a kernel does.
+
+    So do the interpreters that it starts.
+    """
+    os.environ.pop("PYTHONSAFEPATH", None)
+    sys.path.insert(0, "")
+
+
 def take_streams(shell: Shell) -> None:
     """From here on the process reads nothing and prints into the outputs; so do those it starts."""
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

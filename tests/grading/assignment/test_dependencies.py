@@ -44,6 +44,9 @@ def earlier(place, *answers):
         ([("c", "def c(x)\n    return a(x)")], {0: {"a"}}),
         ([("c", "-" * 100_000 + "a(1)")], {0: {"a"}}),  # too deep for its parser
         ([("", "%time b(1)\ndef h(x): return a(x)"), ("c", "def c(x): return h(x)")], {0: {"a"}}),
+        # So they do in Python that is too deep to be read.
+        ([("c", "c = " + 7000 * "-" + "a(1)")], {0: {"a"}}),
+        ([("c", "if 0: a(1)\n" + 7000 * "elif 0: pass\n")], {0: {"a"}}),
         ([("c", "class c:\n    def f(self):\n        return [a(y) for y in self]")], {0: {"a"}}),
     ],
 )

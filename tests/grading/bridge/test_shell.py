@@ -45,3 +45,22 @@ def test_output_that_is_larger_than_it_looks_ends_no_process(make_run, cell):
     assert ran.outputs or ran.message.endswith(("999999", "無"))
     assert len(ran.outputs) <= 1_000
     assert shown(run.run_cell("print(f)")) in ("1\n", "")  # "": no room was left
+
+
+def test_a_module_that_a_cell_writes_can_be_imported_as_in_a_notebook(submission_run):
+    """By the notebook, and by the programs that it starts."""
+    submission_run.run_cell("%%writefile my_helper.py\ndef plus(a, b): return a + b")
+    ran = submission_run.run_cell("from my_helper import plus\nprint(plus(1, 2))")
+    assert shown(ran) == "3\n", ran
+    ran = submission_run.run_cell(
+        "import sys\n!{sys.executable} -c 'import my_helper; print(my_helper.plus(2, 3))'"
+    )
+    assert shown(ran) == "5\n", ran
+
+
+def test_what_is_compiled_gives_the_same_without_a_compiler(submission_run):
+    ran = submission_run.run_cell(
+        "import torch\n@torch.compile\ndef f(x): return torch.relu(x) + 1\n"
+        "print(f(torch.tensor([-1.0, 2.0])).tolist())"
+    )
+    assert shown(ran) == "[1.0, 3.0]\n", ran
