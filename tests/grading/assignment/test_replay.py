@@ -41,6 +41,7 @@ def test_where_the_line_is_not_known_only_definitions_run_again():
         ("x = 1\n!sleep 9", None, "x = 1\n"),
         ("%%time\nx = 1\nf()", 2, "\nx = 1\n"),  # its lines have other numbers
         ("%%bash\nx=1", None, ""),
+        ("def f():\n    '\u2028 a'\n!true", None, "def f():\n    '\u2028 a'\n"),
         ("def f(:", None, ""),
         ("", None, ""),
         ("x = '\0'", None, ""),

@@ -1,10 +1,13 @@
 """IPython in the sandbox: a cell runs as in a notebook, and its output has an end."""
 
+import ast
 from dataclasses import replace
 
 import pytest
+from mangled_cells import NO_ENDS
 from sandbox_processes import SMALL, shown
 
+from lmcourse.grading.bridge.shell import CellTransformer
 from lmcourse.grading.sandbox.budgets import Budgets
 
 
@@ -64,3 +67,28 @@ def test_what_is_compiled_gives_the_same_without_a_compiler(submission_run):
         "print(f(torch.tensor([-1.0, 2.0])).tolist())"
     )
     assert shown(ran) == "[1.0, 3.0]\n", ran
+
+
+CELLS = (
+    "def f(x):\n    # a| b\n    'a|  b'\n    return '''c|\n  |%d|!e|>>> g|? h'''",
+    "# In [1]:| b\nx = '|>>> b'  # |",
+    "x = '\U00020000|'",
+)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("sign", NO_ENDS, ids=ascii)
+def test_a_line_ends_where_python_ends_it(cell, sign):
+    source = cell.replace("|", sign)
+    transformed = CellTransformer().transform_cell(source)
+    assert ast.dump(ast.parse(transformed)) == ast.dump(ast.parse(source))
+
+
+@pytest.mark.parametrize("sign", NO_ENDS, ids=ascii)
+def test_the_syntax_of_notebooks_stays_beside_it(sign):
+    transformed = CellTransformer().transform_cell(f"%time f('{sign} ')\n'{sign}  b'")
+    call, text = ast.parse(transformed).body
+    assert ast.literal_eval(call.value.args[1]) == f"f('{sign} ')"
+    assert ast.literal_eval(text.value) == f"{sign}  b"
+    [magic] = ast.parse(CellTransformer().transform_cell(f"%%own x\na{sign} b\n")).body
+    assert ast.literal_eval(magic.value.args[2]) == f"a{sign} b\n"
