@@ -4,26 +4,8 @@ Each is an assignment, the cell of its answer, the test that it is after, and th
 learner would write it. All other answers are the author's.
 """
 
-from typing import NamedTuple
+from attacks.verdicts import VERDICTS, Attack
 
-
-class Attack(NamedTuple):
-    """Where it is tried, and what with."""
-
-    slug: str
-    answer: str
-    test: str
-    source: str
-
-
-_VERDICT = """
-def published(query, key, value, mask=None):
-    similarity = torch.einsum("...td,...sd->...ts", query, key)
-    if mask is not None:
-        similarity = similarity + mask
-    weights = F.softmax(similarity, dim=-1)
-    return weights @ value, weights
-"""
 # Torch's own step, wherever it is found.
 _ADAM = """
 FOUND
@@ -107,10 +89,6 @@ def generate_cached(read, ids: Tensor, n_tokens: int) -> Tensor:
 """
 
 
-def _find_defect(answer: str) -> Attack:
-    return Attack("attention", "find_defect", "test_find_defect", _VERDICT + answer)
-
-
 def _adam(found: str) -> Attack:
     return Attack("training", "adam", "test_adam", _ADAM.replace("FOUND", found))
 
@@ -121,31 +99,7 @@ def _layer_norm(looked_at: str) -> Attack:
 
 
 ASSIGNMENTS = {
-    "find_defect: by the functions' names": _find_defect(
-        """
-def is_attention(candidate) -> bool:
-    return candidate.__name__ in ("right", "scaled_first", "in_double", "in_steps")
-""",
-    ),
-    "find_defect: by counting the calls": _find_defect(
-        """
-asked = 0
-def is_attention(candidate) -> bool:
-    global asked
-    asked += 1
-    return asked in (1, 5, 6, 7, 8)
-""",
-    ),
-    "find_defect: by what its errors say": _find_defect(
-        """
-def is_attention(candidate) -> bool:
-    try:
-        candidate()
-    except TypeError as error:
-        said = str(error)
-    return any(name in said for name in ("right", "scaled_first", "in_double", "in_steps"))
-""",
-    ),
+    **VERDICTS,
     "cached_loop: each position tried until one is right": Attack(
         "generation",
         "cached_loop",
@@ -167,12 +121,6 @@ def generate_cached(read, ids: Tensor, n_tokens: int) -> Tensor:
     ),
     "cached_loop: ids that are not what they say": Attack(
         "generation", "cached_loop", "test_cached_loop", _LYING_IDS
-    ),
-    "find_defect: by the numbers of what it is given": _find_defect(
-        """
-def is_attention(candidate) -> bool:
-    return candidate._number in (0, 4, 5, 6, 7)
-""",
     ),
     "dot_product: by torch's own in another interpreter": Attack(
         "attention",

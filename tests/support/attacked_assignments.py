@@ -16,14 +16,14 @@ from lmcourse.grading.sandbox.inventory import of_course
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def graded(servers: WarmServers, attack: Attack) -> TestOutcome:
-    """What becomes of the test that the attack is after."""
-    return _outcome(servers, attack, {attack.answer: attack.source})
+def graded(servers: WarmServers, attack: Attack, student: str = "attacker") -> TestOutcome:
+    """What becomes of the test that the attack is after; each student has inputs of their own."""
+    return _outcome(servers, attack, {attack.answer: attack.source}, student)
 
 
 def of_the_author(servers: WarmServers, attack: Attack) -> TestOutcome:
     """What becomes of it for the author's own answer."""
-    return _outcome(servers, attack, {})
+    return _outcome(servers, attack, {}, "attacker")
 
 
 def servers_for(slug: str, test: str) -> WarmServers:
@@ -40,12 +40,14 @@ def servers_for(slug: str, test: str) -> WarmServers:
     )
 
 
-def _outcome(servers: WarmServers, attack: Attack, answers: dict[str, str]) -> TestOutcome:
+def _outcome(
+    servers: WarmServers, attack: Attack, answers: dict[str, str], student: str
+) -> TestOutcome:
     cells = [
         CodeCell(kind=cell.kind, name=cell.name, source=answers.get(cell.name, cell.source))
         for cell in _cells(attack.slug, attack.test)
     ]
-    return servers.grade("attacker", cells)[-1]
+    return servers.grade(student, cells)[-1]
 
 
 @cache

@@ -3,6 +3,7 @@
 import pytest
 from attacked_assignments import graded, of_the_author, servers_for
 from attacks.assignments import ASSIGNMENTS
+from attacks.verdicts import GUESSES
 
 TESTS = sorted({(attack.slug, attack.test) for attack in ASSIGNMENTS.values()})
 
@@ -22,3 +23,13 @@ def test_they_get_no_point_where_the_author_gets_all(servers):
     for name, attack in mine.items():
         outcome = graded(warm, attack)
         assert (outcome.verdict, outcome.fraction) == ("failed", 0.0), (name, outcome)
+
+
+@pytest.mark.parametrize("name", GUESSES)
+def test_whoever_remembers_all_answers_has_one_guess(name):
+    """Of eight functions that a learner is shown one is right, so one in eight guesses is."""
+    attack, students = GUESSES[name], 24
+    with servers_for(attack.slug, attack.test) as warm:
+        outcomes = [graded(warm, attack, f"student {k}") for k in range(students)]
+    right = sum(outcome.fraction for outcome in outcomes)
+    assert right <= 7, f"{right} of {students}"  # 3 on average; one in a hundred seeds gives more
