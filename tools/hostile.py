@@ -1,30 +1,36 @@
-"""Hostile submissions, each between two good ones, through `lmcourse grade` and plain nbgrader.
+"""Hostile submissions among good ones, through `lmcourse grade` and plain nbgrader.
 
 Every one of them deserves 0 points. None may get a point, see or change what is not its own, reach
 the network, or cost a neighbor anything; see tests/attacks for what each one tries.
 
 Both ways run an answer by the same code (`execution.submission`), but each reads by its own what
 was handed in. So an attack that lies in the answer goes through `lmcourse grade`, and a SAMPLE of
-them through plain nbgrader, too; one that lies in the notebook, its folder or its time both ways.
+them through plain nbgrader, too, as of those with an odd notebook; others that lie in the notebook,
+its folder or its time go both ways.
 
     export PYTHONPATH=tests:tests/support
-    python tools/hostile.py               each attack in its ways
-    python tools/hostile.py --all         each attack in both ways
-    python tools/hostile.py [WORD]...     only the attacks whose names hold a WORD, in both ways
+    python tools/hostile.py               each attack in its ways, but for LONG ones
+    python tools/hostile.py --all         each attack in both ways, between two good ones
+    python tools/hostile.py [WORD]...     the same for those whose names hold a WORD
 """
 
 import argparse
 import hashlib
+import os
 import re
 import socket
 import stat
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from attacked_assignments import graded, of_the_author, servers_for
+from attacks import LONG
 from attacks.assignments import ASSIGNMENTS
+from attacks.odd_folders import ODD_STAMPS
+from attacks.odd_notebooks import ODD_NOTEBOOKS
 from hostile_runs import (
     AIM,
     ALL,
@@ -50,7 +56,12 @@ from lmcourse.grading.cli.terminal import console
 from lmcourse.grading.outcomes import PASSED, UNGRADED
 
 WAYS = {"lmcourse": by_lmcourse, "nbgrader": by_nbgrader}
-SAMPLE = ("a verdict forged on every socket", "the process forked", "a lying tensor")
+SAMPLE = (
+    *("a verdict forged on every socket", "the process forked", "a lying tensor"),
+    *("metadata within metadata", "outputs that are none, and pages among them"),
+    *("claims of another kind", "settings of the page"),
+)
+EACH = 3  # attacks between two good ones, unless all is asked for
 MARKS = (HIDDEN, NEIGHBOR, HOST, KEY)
 LOCK = {".grading", ".grading/lock"}  # of the run itself, beside its course
 ACTS = ("<script>alert", "<img src=x")
@@ -81,7 +92,8 @@ def judge(case: Case, way: str, row: Row) -> Line:
     line.wrong += [f"leak: {mark}" for mark in MARKS if mark in seen]
     line.wrong += [f"acts: {word}" for word in ACTS if word in row.page]
     line.wrong += [f"acts: {word}" for word in ACTIVE_OUTPUTS if f'"{word}"' in row.outputs]
-    line.wrong += [f"was copied: {name}" for name in row.files if name != f"{AIM}.ipynb"]
+    kept = {f"{AIM}.ipynb", *(["timestamp.txt"] if case.name in ODD_STAMPS else [])}
+    line.wrong += [f"was copied: {name}" for name in row.files if name not in kept]
     return line
 
 
@@ -93,7 +105,7 @@ def contents(root: Path) -> dict[str, str]:
 def _fingerprint(path: Path) -> str:
     facts = path.lstat()
     small = stat.S_ISREG(facts.st_mode) and facts.st_size < 1 << 30
-    data = path.read_bytes() if small else b""
+    data = path.read_bytes() if small and os.access(path, os.R_OK) else b""
     return f"{facts.st_mode} {facts.st_size} {hashlib.sha256(data).hexdigest()}"
 
 
@@ -112,30 +124,31 @@ def wrong_beside(way: str, graded: Graded) -> list[str]:
 
 def names_of(way: str, *, everything: bool = False) -> list[str]:
     """The attacks that are graded in a way; see the rule above."""
-    one_way = {*ATTACKS} - {*SAMPLE} if way == "nbgrader" and not everything else set()
-    return [name for name in ALL if name not in one_way]
+    if everything:
+        return [*ALL]
+    left_out = {*ATTACKS, *ODD_NOTEBOOKS} - {*SAMPLE} if way == "nbgrader" else {*LONG}
+    return [name for name in ALL if name not in left_out]
 
 
-def run(folder: Path, names: dict[str, list[str]]) -> tuple[list[Line], list[str]]:
-    """All lines, and what is wrong beside them; each way has a course of its own in the folder.
+_Found = tuple[list[Line], list[str]]
+
+
+def run(folder: Path, names: dict[str, list[str]], each: int) -> _Found:
+    """All lines, and what is wrong beside them.
+
+    The ways go on at once, each with a course of its own in the folder: most of the time an attack
+    waits for a limit.
 
     Args:
         names: the attacks of each way.
+        each: so many of them, then a good one.
     """
-    lines, wrong = [], []
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
         server.setblocking(False)
-        for way in names:
-            root = folder / way / "course"
-            root.mkdir(parents=True)
-            cases = hand_in(root, make_course(root), names[way], server.getsockname()[1])
-            before = contents(root)
-            graded = WAYS[way](root, root.with_name("graded"))
-            lines += [judge(case, way, graded.rows[case.student]) for case in cases]
-            wrong += wrong_beside(way, graded)
-            after = contents(root)
-            odd = sorted(n for n in {*before, *after} - LOCK if before.get(n) != after.get(n))
-            wrong += [f"{way}: {name} was changed" for name in odd]
+        port = server.getsockname()[1]
+        found = [*pool.map(lambda way: _run_way(way, folder / way, names[way], port, each), names)]
+        lines = [line for some, _ in found for line in some]
+        wrong = [one for _, some in found for one in some]
         try:
             server.accept()
             wrong.append("somebody reached the network")
@@ -144,7 +157,20 @@ def run(folder: Path, names: dict[str, list[str]]) -> tuple[list[Line], list[str
     return lines, wrong
 
 
-def run_on_assignments(names: list[str]) -> tuple[list[Line], list[str]]:
+def _run_way(way: str, folder: Path, names: list[str], port: int, each: int) -> _Found:
+    root = folder / "course"
+    root.mkdir(parents=True)
+    cases = hand_in(root, make_course(root), names, port, each)
+    before = contents(root)
+    graded = WAYS[way](root, root.with_name("graded"))
+    wrong = wrong_beside(way, graded)
+    after = contents(root)
+    odd = sorted(n for n in {*before, *after} - LOCK if before.get(n) != after.get(n))
+    wrong += [f"{way}: {name} was changed" for name in odd]
+    return [judge(case, way, graded.rows[case.student]) for case in cases], wrong
+
+
+def run_on_assignments(names: list[str]) -> _Found:
     """All lines of attacks on the course's own assignments, and what is wrong beside them."""
     lines, wrong = [], []
     for slug, test in sorted({(ASSIGNMENTS[n].slug, ASSIGNMENTS[n].test) for n in names}):
@@ -188,12 +214,16 @@ def main() -> int:
         for way in ([options.by] if options.by else WAYS)
     }
     names = {way: chosen for way, chosen in names.items() if chosen}
-    with tempfile.TemporaryDirectory(prefix="lmcourse-hostile-") as folder:
-        lines, wrong = run(Path(folder).resolve(), names)
-    if options.by != "nbgrader":
-        chosen = [name for name in ASSIGNMENTS if any(w in name for w in words or [""])]
-        more, odd = run_on_assignments(chosen)
-        lines, wrong = lines + more, wrong + odd
+    chosen = [name for name in ASSIGNMENTS if any(w in name for w in words or [""])]
+    with (
+        tempfile.TemporaryDirectory(prefix="lmcourse-hostile-") as folder,
+        ThreadPoolExecutor() as pool,
+    ):
+        ways = pool.submit(run, Path(folder).resolve(), names, 1 if everything else EACH)
+        more, odd = run_on_assignments(chosen if options.by != "nbgrader" else [])
+        lines, wrong = (
+            part + other for part, other in zip(ways.result(), (more, odd), strict=True)
+        )
     show(lines)
     for one in wrong:
         print(f"wrong: {one}")

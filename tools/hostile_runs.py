@@ -5,13 +5,13 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from attacks import ATTACKS, FALSE, RIGHT, SETUP, TESTS, source
-from attacks.folders import FOLDERS, REFUSED, TIMES
-from attacks.notebooks import NOTEBOOKS
+from attacks import ATTACKS as ANSWERS
+from attacks import FALSE, ONCE, RIGHT, SETUP, TESTS, folders, notebooks, source
+from attacks.odd_folders import ODD_FOLDERS, ODD_REFUSED, ODD_STAMPS, ODD_TIMES
+from attacks.odd_notebooks import ODD_NOTEBOOKS
 from notebook_edits import answer
 from tiny_course import CONFIG, cell
 
@@ -25,6 +25,11 @@ KEY = "mark of the course secret, 2d4e"
 NAMES = [f"test_{number}" for number in range(len(TESTS))]
 GOOD = len(TESTS) - 0.5  # the test "award" gives a half, whoever passes it
 SECONDS = 2  # for a cell or a test: whatever loops should not loop for long
+ATTACKS = {**ANSWERS, **ONCE}
+NOTEBOOKS = {**notebooks.NOTEBOOKS, **ODD_NOTEBOOKS}
+FOLDERS = {**folders.FOLDERS, **ODD_FOLDERS, **ODD_STAMPS}
+REFUSED = {**folders.REFUSED, **ODD_REFUSED}
+TIMES = {**folders.TIMES, **ODD_TIMES}
 ALL = [*ATTACKS, *NOTEBOOKS, *FOLDERS, *REFUSED, *TIMES]
 _POINTS = """
 select submitted_assignment.student_id, total(grade.auto_score), sum(grade.auto_score is null)
@@ -92,8 +97,8 @@ def make_course(root: Path) -> dict:
     return json.loads((root / f"exercises/{AIM}/{AIM}.ipynb").read_text("utf-8"))
 
 
-def hand_in(root: Path, blank: dict, names: Iterable[str], port: int) -> list[Case]:
-    """All submissions: a good one, then an attack and another good one in turns."""
+def hand_in(root: Path, blank: dict, names: list[str], port: int, each: int) -> list[Case]:
+    """All submissions: a good one, then `each` attacks and another good one in turns."""
     cases = []
     good = f"{RIGHT}\n# {NEIGHBOR}"
     _write(root, "000-good", blank, good)
@@ -106,7 +111,8 @@ def hand_in(root: Path, blank: dict, names: Iterable[str], port: int) -> list[Ca
         folder = {**FOLDERS, **REFUSED, **TIMES}.get(name)
         if folder is not None:
             folder(path.parent, path, root)
-        _write(root, f"{number:03}-good", blank, good)
+        if number % each == 0 or number == len(names):
+            _write(root, f"{number:03}-good", blank, good)
     return cases
 
 

@@ -73,6 +73,19 @@ def frame(**head):
 """
 
 ATTACKS = {**ANSWERS, **MACHINE, **READING, **FORGING, **RESOURCES}
+# These take all the time of each test. "…, once" takes that of one test and is wrong in the others.
+LONG = (
+    "hashes that collide",
+    "memory without end",
+    "the interrupt ignored",
+    "callbacks that were never given",
+    "never an answer",
+)
+ONCE = {
+    f"{name}, once": textwrap.dedent(ATTACKS[name]).replace("def f(x)", "def of_each(x)")
+    + "\ndef f(x): return of_each(x) if x is None else x * 0\n"
+    for name in LONG
+}
 
 
 def source(text):

@@ -42,29 +42,29 @@ def _time_is_a_link(folder: Path, notebook: Path, course: Path) -> None:
 
 
 def _time_is(text: str) -> Attack:
-    return lambda folder, notebook, course: _write(folder / "timestamp.txt", text)
+    return lambda folder, notebook, course: write(folder / "timestamp.txt", text)
 
 
 def _modules(folder: Path, notebook: Path, course: Path) -> None:
     lie = "close = assert_close = equal = print\n"
     for name in ("torch.py", "sitecustomize.py", "usercustomize.py", "math.py", "conftest.py"):
-        _write(folder / name, lie)
-    _write(folder / "lmcourse/grading/testing.py", lie)
-    _write(folder / ".ipython/profile_default/startup/00.py", lie)
-    _write(folder / "nbgrader_config.py", "open('owned', 'w')\nraise SystemExit\n")
+        write(folder / name, lie)
+    write(folder / "lmcourse/grading/testing.py", lie)
+    write(folder / ".ipython/profile_default/startup/00.py", lie)
+    write(folder / "nbgrader_config.py", "open('owned', 'w')\nraise SystemExit\n")
 
 
 def _page(folder: Path, notebook: Path, course: Path) -> None:
-    _write(folder / "index.html", "<script>alert(1)</script>")
-    _write(folder / "aim.html", "<script>alert(1)</script>")
+    write(folder / "index.html", "<script>alert(1)</script>")
+    write(folder / "aim.html", "<script>alert(1)</script>")
 
 
 def _names(folder: Path, notebook: Path, course: Path) -> None:
     text = notebook.read_text("utf-8")
     for name in ("-rf.ipynb", "$(touch owned).ipynb", "a\nb.ipynb", "<img src=x>.ipynb", "*.ipynb"):
-        _write(folder / name, text)
+        write(folder / name, text)
     for data in (b"L\x94sung.ipynb", b"\x1b[2J.ipynb", b"\xff\xfe.zip"):
-        _write(folder / os.fsdecode(data), text)
+        write(folder / os.fsdecode(data), text)
 
 
 def _notebook_is_a_pipe(folder: Path, notebook: Path, course: Path) -> None:
@@ -97,7 +97,8 @@ def _notebook_is_full_of_holes(folder: Path, notebook: Path, course: Path) -> No
         file.truncate(1 << 40)
 
 
-def _notebook_is(data: bytes) -> Attack:
+def notebook_is(data: bytes) -> Attack:
+    """Something else stands where the notebook should."""
     return lambda folder, notebook, course: _put(notebook, data)
 
 
@@ -105,7 +106,8 @@ def _put(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
+    """A file with the folders above it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, "utf-8")
 
@@ -129,13 +131,13 @@ REFUSED: dict[str, Attack] = {
     "the folder is a link to a good one": _folder_is_a_link,
     "the learner is a link to a good one": _learner_is_a_link,
     "a notebook of a terabyte, all holes": _notebook_is_full_of_holes,
-    "an empty file": _notebook_is(b""),
-    "broken JSON": _notebook_is(b'{"cells": ['),
-    "JSON nested without end": _notebook_is(_DEEP),
-    "JSON that is no notebook": _notebook_is(b"[1, 2]"),
-    "worksheets without lists of cells": _notebook_is(b'{"worksheets": [{"cells": 5}]}'),
-    "bytes that are no text": _notebook_is(b"\xff\xfe\x00{" * 100),
-    "cells without end": _notebook_is(json.dumps(_MANY).encode()),
+    "an empty file": notebook_is(b""),
+    "broken JSON": notebook_is(b'{"cells": ['),
+    "JSON nested without end": notebook_is(_DEEP),
+    "JSON that is no notebook": notebook_is(b"[1, 2]"),
+    "worksheets without lists of cells": notebook_is(b'{"worksheets": [{"cells": 5}]}'),
+    "bytes that are no text": notebook_is(b"\xff\xfe\x00{" * 100),
+    "cells without end": notebook_is(json.dumps(_MANY).encode()),
 }
 # `lmcourse grade` does not look at the time; nbgrader reads it from this file.
 TIMES: dict[str, Attack] = {
