@@ -1221,7 +1221,7 @@ WRONG = [
         "generation",
         2,
         {
-            "equals told apart by noise": "nearly equal",
+            "equals told apart by noise": "nearly equal|random generator",
             "nobody at 0": "p = 0",
             "one sheet for all that follow": "write over",
             "the last sixteen positions": "all of the past|however long|must hold",
