@@ -71,13 +71,14 @@ def test_the_networks_have_about_as_many_parameters():
 def test_a_comparison_is_measured_once(tmp_path, monkeypatch):
     text = "".join("abcdefg"[i] for i in drawn(3000, 7).tolist())
     monkeypatch.setattr(counting, "load_dataset", lambda name: {"all": text})
-    monkeypatch.setattr(counting, "STEPS", (1, 2))
-    monkeypatch.setattr(counting, "N_SEEDS", 2)
+    monkeypatch.setattr(counting, "STEPS", {1: 2, 2: 2, 3: 1})
+    monkeypatch.setattr(counting, "SEARCHED", (1, 2))
     numbers = measure(tmp_path, SEED)
     for name in MODELS:
-        assert numbers[f"{name}, rate"] in counting.RATES
-        for steps in (1, 2):
-            assert len(of_seeds(numbers, name, steps)) == 2
+        for steps, n_seeds in counting.STEPS.items():
+            assert numbers[f"{name}, {steps} steps, rate"] in counting.RATES
+            assert len(of_seeds(numbers, name, steps)) == n_seeds
+        assert numbers[f"{name}, 3 steps, rate"] == numbers[f"{name}, 2 steps, rate"]
     # Letters at random: a longer window brings nothing, and a table is at the entropy at once.
     assert numbers["order 1, test"] == pytest.approx(math.log(7), abs=0.05)
     assert numbers["order 8, test"] > numbers["order 1, test"]

@@ -196,7 +196,7 @@ EXPERIMENTS = {
         run=choices.measure, minutes=3, files=("tinyshakespeare.txt",), floors={}
     ),
     "ngrams": Experiment(
-        run=counting.measure, minutes=3, files=("tinyshakespeare.txt",), floors={}
+        run=counting.measure, minutes=50, files=("tinyshakespeare.txt",), floors={}
     ),
     "experts": Experiment(
         run=random_facts.measure, minutes=2, files=(), floors={"experts 8, seed 0, known": 0.75}
