@@ -19,10 +19,18 @@ with warnings.catch_warnings():
 PASSED = {"verdict": "passed", "message": "", "hidden": False, "fraction": 1.0, "seed": ""}
 
 
-def graded(run: GradingRun, student: str = "ada", why: str = "Because.") -> tuple[Submission, str]:
-    """What a learner handed in, and the notebook as a worker gives it back: both tests passed."""
+def graded(
+    run: GradingRun, student: str = "ada", why: str = "Because.", *beside: dict
+) -> tuple[Submission, str]:
+    """What a learner handed in, and the notebook as a worker gives it back: both tests passed.
+
+    Args:
+        why: the written answer, the last cell.
+        beside: the learner's own cells below it.
+    """
     nb = answered(solution())
     nb["cells"][-1]["source"] = why
+    nb["cells"] += beside
     cells = parse_cells(json.dumps(nb).encode())
     cells = [replace(cell, source=visible(cell.source)) for cell in cells]
     submission = Submission(student=student, cells=cells)

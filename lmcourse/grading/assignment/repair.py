@@ -5,21 +5,29 @@ Chapter: book/instructors/index.md
 Colab and jupytext lose the names of cells. Then what was handed out locked is found by its text,
 word for word, and what lies between two such cells is what the learner wrote there. A name that is
 found so decides where an answer is shown; nothing that is locked is ever taken from the notebook.
+
+Who leaves the cell of a written answer as it was, and writes beside it, has answered all the same:
+then a person decides, and sees what stands there.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from itertools import pairwise
 
 from lmcourse.grading.assignment.handed_in import shown
 from lmcourse.grading.assignment.notebooks import Cell, essential
-from lmcourse.grading.assignment.plan import Planned, as_released
+from lmcourse.grading.assignment.plan import Planned, as_released, tasks
 from lmcourse.grading.sandbox.budgets import CELL_CHARS
 
 _NAME = 80  # characters of a name that the learner's notebook gives to a cell
 MISSING = "This cell was missing from the notebook that was handed in."
+
+BESIDE = "the answer cell was left as it was, but there is text beside it"
+EDITED = "This is what the locked cell above was changed to"
+# Words in a cell of code: a comment, a string, another script than Latin, or three in a row.
+_WORDS = re.compile(r"""[#'"]|[^\x00-\x7f]|[a-z]+(?:[ ,]+[a-z]+){2}""", re.IGNORECASE)
 
 _DEFINED = re.compile(
     r"^(?:async[ \t]+def|def|class)[ \t]+(\w+)|^(\w+)[ \t]*(?::[^=\n]*)?=(?!=)", re.MULTILINE
@@ -32,11 +40,18 @@ FOUND_BY_TEXT = (
 
 @dataclass(kw_only=True, eq=False)
 class Placed:
-    """A cell of the repaired notebook; without `planned` it is an extra cell of the learner's."""
+    """A cell of the repaired notebook; without `planned` it is an extra cell of the learner's.
+
+    Args:
+        edited: what the learner made of a locked cell's text; None if nothing.
+        beside: the untouched answers beside which it stands; a person reads it with them.
+    """
 
     kind: str
     source: str
     planned: Planned | None = None
+    edited: str | None = None
+    beside: list[str] = field(default_factory=list)
 
 
 @dataclass(kw_only=True)
@@ -68,11 +83,14 @@ def repair(cells: Sequence[Cell], plan: Sequence[Planned]) -> Repaired:
         if index in place_of:
             repaired.cells.append(_restore(cell, planned[place_of[index]], repaired))
         elif cell.label not in planned or not _verbatim(cell, planned[cell.label]):
-            repaired.cells.append(Placed(kind=cell.kind, source=cell.source))
+            unread = _comment(cell.kind, f"This cell {cell.problem}.")
+            source = unread if cell.problem else cell.source
+            repaired.cells.append(Placed(kind=cell.kind, source=source))
     for p in plan:
         if chosen[p.name] is None:
             _insert(p, plan, repaired)
     _order(plan, repaired)
+    _note_text_beside(plan, repaired)
     return repaired
 
 
@@ -106,9 +124,11 @@ def _restore(cell: Cell, planned: Planned, repaired: Repaired) -> Placed:
         if cell.problem:
             source = _remark(planned, f"This cell {cell.problem}.")
         return Placed(kind=planned.kind, source=source, planned=planned)
+    edited = None
     if not _verbatim(cell, planned):
         repaired.notes.append(f"the locked cell {planned.name} was edited; its own text was used")
-    return Placed(kind=planned.kind, source=planned.source, planned=planned)
+        edited = f"This cell {cell.problem}." if cell.problem else cell.source
+    return Placed(kind=planned.kind, source=planned.source, planned=planned, edited=edited)
 
 
 def _insert(planned: Planned, plan: Sequence[Planned], repaired: Repaired) -> None:
@@ -130,7 +150,11 @@ def _insert(planned: Planned, plan: Sequence[Planned], repaired: Repaired) -> No
 
 def _remark(planned: Planned, text: str) -> str:
     """What stands in a cell that holds no answer."""
-    return f"# {text}" if planned.kind == "code" else f"*{text}*"
+    return _comment(planned.kind, text)
+
+
+def _comment(kind: str, text: str) -> str:
+    return f"# {text}" if kind == "code" else f"*{text}*"
 
 
 def _order(plan: Sequence[Planned], repaired: Repaired) -> None:
@@ -150,6 +174,84 @@ def _order(plan: Sequence[Planned], repaired: Repaired) -> None:
         if wrong:
             repaired.notes.append(f"the locked cell {planned.name} had been moved")
             repaired.cells.insert(goal, repaired.cells.pop(at))
+
+
+def _note_text_beside(plan: Sequence[Planned], repaired: Repaired) -> None:
+    """Mark what stands beside untouched answers, and show what was written into locked cells."""
+    untouched = {
+        placed.planned.name
+        for placed in repaired.cells
+        if placed.planned
+        and placed.planned.by_hand
+        and placed.planned.solution
+        and placed.source == placed.planned.source
+    }
+    found = text_beside(repaired.cells, plan, untouched)
+    for name, cells in found.items():
+        repaired.notes.append(f"{name}: {BESIDE}: a person decides")
+        for placed in cells:
+            placed.beside.append(name)
+    for placed in [placed for placed in repaired.cells if placed.planned and placed.beside]:
+        # Words, whatever kind it was: what is not the learner's own cell does not run.
+        kind = "markdown" if placed.kind == "markdown" else "raw"
+        source = f"*{EDITED}:*\n\n{placed.edited}"
+        own = Placed(kind=kind, source=source, beside=placed.beside)
+        placed.beside = []
+        repaired.cells.insert(repaired.cells.index(placed) + 1, own)
+
+
+def text_beside(
+    cells: Sequence[Placed], plan: Sequence[Planned], answers: Collection[str]
+) -> dict[str, list[Placed]]:
+    """The learner's text around each of these answers, if there is any, in the answers' order.
+
+    That is the text in extra and in edited locked cells, up to the next answer or test of another
+    and up to the next task; and at the end of the notebook, where some collect what they write.
+    """
+    first = {task.cells[0].name for task in tasks(plan)}
+    own_text = {_text(planned) for planned in plan}
+    bounds = [
+        index
+        for index, one in enumerate(cells)
+        if one.planned and (one.planned.solution or one.planned.graded or one.planned.task)
+    ]
+    last = max((index for index, one in enumerate(cells) if one.planned), default=-1)
+    heads = [i for i, one in enumerate(cells) if one.planned and one.planned.name in first]
+    found = {}
+    for at, answer in enumerate(cells):
+        if not answer.planned or answer.planned.name not in answers:
+            continue
+        begin = max((index for index in bounds if index < at), default=-1)
+        heading = max((index for index in heads if begin < index < at), default=begin)
+        end = min((index for index in [*bounds, *heads] if index > at), default=len(cells))
+        near = {*range(begin + 1, end), *range(last + 1, len(cells))}
+        if end < len(cells) and cells[end].kind == "markdown":
+            near.add(end)
+        said = [
+            one
+            for index, one in enumerate(cells)
+            if index in near
+            and _says(one, own_text, code=answer.kind == "code", after_heading=index > heading)
+        ]
+        if said:
+            found[answer.planned.name] = said
+    return found
+
+
+def _says(placed: Placed, own_text: Collection[str], *, code: bool, after_heading: bool) -> bool:
+    """Whether a learner wrote something there that may be an answer.
+
+    Args:
+        own_text: what was handed out, of which a copy says nothing.
+        code: the answer is code, so that code without words may be one.
+        after_heading: it stands below the question; above it, code belongs to the task before.
+    """
+    if placed.planned:
+        return bool(placed.edited and placed.edited.strip())
+    text = essential(placed.source)
+    if not text.strip() or text in own_text:
+        return False
+    return placed.kind != "code" or (after_heading and (code or bool(_WORDS.search(text))))
 
 
 def _positions(repaired: Repaired) -> dict[str, int]:

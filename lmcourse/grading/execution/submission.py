@@ -77,6 +77,7 @@ def repaired_notebook(cells: Sequence[Cell], plan: Sequence[Planned]) -> Noteboo
     ours = NotebookNode(
         notes=repaired.notes,
         doubtful=NotebookNode(repaired.doubtful),
+        beside=sorted({name for placed in repaired.cells for name in placed.beside}),
         digest=digest(list(cells)),
     )
     metadata = NotebookNode(
@@ -188,6 +189,8 @@ def _to_cell(placed: Placed, own_id: str) -> NotebookNode:
     )
     if placed.kind == "code":
         cell.update(execution_count=None, outputs=[])
+    if placed.beside:
+        cell.metadata["lmcourse"] = NotebookNode(beside=placed.beside)
     if placed.planned:
         cell.metadata["nbgrader"] = NotebookNode(_metadata(placed.planned))
     return cell

@@ -33,6 +33,7 @@ from traitlets.utils.importstring import import_item
 
 from lmcourse.files import restore_folder, write_folder
 from lmcourse.grading.assignment.handed_in import Submission
+from lmcourse.grading.assignment.repair import BESIDE
 from lmcourse.grading.execution.submission import is_test
 from lmcourse.grading.gradebook import by_hand, lock
 from lmcourse.grading.gradebook.database import nbgraders_words_in
@@ -216,17 +217,12 @@ class Recorder:
             if is_test(cell):
                 save_outcome(grade, TestOutcome(**ours.outcomes.get(grade.name, {})))
             else:
-                grade.auto_score, _ = determine_grade(cell)
-                grade.needs_manual_grade = (
-                    grade.auto_score is None or grade.manual_score is not None
-                )
+                save_written(grade, cell, nb)
             if grade.name in decided:
                 grade.needs_manual_grade = False
         for comment in row.comments:
             if (cell := cells.get(comment.name)) is not None:
-                own = cell.metadata.nbgrader
-                blank = own.checksum == compute_checksum(cell) and not own.task
-                comment.auto_comment = "No response." if blank else None
+                save_response(comment, cell, nb)
         row.late_submission_penalty = self._late_penalty(student, submission, row)
         if seen.digest != ours.digest:
             self._gradebook.db.flush()  # under the old ids
@@ -259,7 +255,7 @@ class Recorder:
 
     def _result(self, student: str, nb: NotebookNode) -> Result:
         ours = nb.metadata.get("lmcourse", {})
-        outcomes = ours.get("outcomes", {})
+        outcomes, beside = ours.get("outcomes", {}), {"message": BESIDE}
         row = self._row(student)
         # Not `comment`, which holds nbgrader's own "No response." too.
         comments = {comment.name: comment.manual_comment or "" for comment in row.comments}
@@ -271,7 +267,7 @@ class Recorder:
                 waiting=bool(grade.needs_manual_grade),
                 by_person=grade.manual_score is not None,
                 comment=comments.get(grade.name, ""),
-                **outcomes.get(grade.name, {}),
+                **outcomes.get(grade.name, beside if grade.name in texts_beside(nb) else {}),
             )
             for grade in row.grades
         ]
@@ -323,6 +319,29 @@ def save_outcome(row: Any, outcome: TestOutcome) -> None:
     points = {PASSED: row.max_score * outcome.fraction, UNGRADED: None}
     row.auto_score = points.get(outcome.verdict, 0.0)
     row.needs_manual_grade = outcome.verdict == UNGRADED or row.manual_score is not None
+
+
+def texts_beside(nb: NotebookNode) -> list[str]:
+    """The answers that are untouched, but have text beside them."""
+    return nb.metadata.get("lmcourse", {}).get("beside", [])
+
+
+def save_written(row: Any, cell: NotebookNode, nb: NotebookNode) -> None:
+    """Let an answer that no test decides wait for a person; an untouched one gets 0.
+
+    Unless there is text beside it: that may be the answer.
+    """
+    elsewhere = cell.metadata.nbgrader.grade_id in texts_beside(nb)
+    row.auto_score = None if elsewhere else determine_grade(cell)[0]
+    row.needs_manual_grade = row.auto_score is None or row.manual_score is not None
+
+
+def save_response(row: Any, cell: NotebookNode, nb: NotebookNode) -> None:
+    """Put nbgrader's remark on an answer that is not there into its comment in the gradebook."""
+    own = cell.metadata.nbgrader
+    blank = own.checksum == compute_checksum(cell) and not own.task
+    elsewhere = own.grade_id in texts_beside(nb)
+    row.auto_comment = "No response." if blank and not elsewhere else None
 
 
 def _tried(work: Callable[[], _T], between: Callable[[], object] = lambda: None) -> _T:

@@ -27,6 +27,7 @@ from lmcourse.grading.assignment.plan import (
     stated_plan,
     tasks,
 )
+from lmcourse.grading.assignment.repair import Placed, text_beside
 from lmcourse.grading.errors import MisuseError
 from lmcourse.grading.execution import explanations
 from lmcourse.grading.execution.cell_results import CellResult
@@ -51,6 +52,7 @@ class TaskReport:
     state: str = HOLDS
     causes: list[str] = field(default_factory=list)
     blank: bool = False  # nothing was written where a person will read
+    beside: list[str] = field(default_factory=list)  # blank answers that have text beside them
     ran: bool = True  # its own cells raised no error
     waits_for: list[int] = field(default_factory=list)  # the numbers of earlier tasks
     awarded: dict[str, float] = field(default_factory=dict)  # shares of points, by test
@@ -110,8 +112,11 @@ def check(
         to_run, budgets, on_cell=lambda index: on_cell(names[index]), withheld=_withheld(path)
     )
     runs = list(zip(code, rans, strict=True))
-    untouched = {cell.label for cell in cells if _untouched(cell)}
-    verdicts = [_judge(task, runs, budgets, untouched) for task in tasks(stated_plan(cells))]
+    plan, untouched = stated_plan(cells), {cell.label for cell in cells if _untouched(cell)}
+    verdicts = [_judge(task, runs, budgets, untouched) for task in tasks(plan)]
+    beside = text_beside([_placed(cell) for cell in cells], plan, _written(plan) & untouched)
+    for verdict in verdicts:
+        verdict.beside = [cell.name for cell in verdict.task.graded if cell.name in beside]
     _let_wait(verdicts, to_run)
     return CheckReport(tasks=verdicts, warnings=_warnings(cells, runs, budgets))
 
@@ -142,6 +147,19 @@ def _kind(cell: Cell) -> CellKind:
     if is_test(cell):
         return "test"
     return "setup" if cell.claims.get("locked") else "learner"
+
+
+def _written(plan: list[Planned]) -> set[str | None]:
+    """The answers that a person reads."""
+    return {cell.name for cell in plan if cell.by_hand and cell.solution}
+
+
+def _placed(cell: Cell) -> Placed:
+    """A cell as the grader will place it, as far as the notebook's own claims tell."""
+    planned = next(iter(stated_plan([cell])), None)
+    was_edited = planned and planned.locked and planned.checksum and not _as_released(planned)
+    edited = cell.source if was_edited else None
+    return Placed(kind=cell.kind, source=cell.source, planned=planned, edited=edited)
 
 
 def _title(cell: Cell, cells: list[Cell]) -> str:

@@ -26,6 +26,11 @@ _MARKS = {
     BY_HAND: "[cyan]…[/cyan]",
 }
 
+_BESIDE = (
+    "The answer cell {cells} is still empty, and there is text beside it: if that is your answer,"
+    " move it into the cell."
+)
+
 
 def report_lines(verdict: CheckReport) -> Iterator[str]:
     """The report, one line or paragraph at a time, in rich's markup."""
@@ -58,6 +63,8 @@ def _task_lines(verdict: TaskReport) -> Iterator[str]:
         FAILS: f"{verdict.points:g} of {task.promised:g}",
     }
     yield f"{_MARKS[verdict.state]} {_text(task.label)}  [dim]({points[verdict.state]})[/dim]"
+    if verdict.beside:
+        yield f"    {_text(_BESIDE.format(cells=', '.join(verdict.beside)))}"
     if verdict.state not in (FAILS, WAITS):
         return
     for cause in verdict.causes:

@@ -21,7 +21,7 @@ from lmcourse.grading.assignment.author import (
 )
 from lmcourse.grading.execution.settings import ExecutionSettings
 from lmcourse.grading.execution.submission import is_test, repaired_notebook, run_notebook
-from lmcourse.grading.gradebook.recorder import save_outcome
+from lmcourse.grading.gradebook.recorder import save_outcome, save_response, save_written
 from lmcourse.grading.nbgrader_steps.submission_folders import guard
 from lmcourse.grading.outcomes import TestOutcome
 from lmcourse.grading.sandbox import bubblewrap
@@ -119,18 +119,27 @@ class SaveOutcomes(SaveAutoGrades):
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
         """The notebook, once the gradebook has its points."""
+        self._nb = nb
         self._outcomes = nb.metadata.get("lmcourse", {}).get("outcomes", {})
         return super().preprocess(nb, resources)
 
     def _add_score(self, cell, resources) -> None:
-        if not is_test(cell):
-            super()._add_score(cell, resources)
-            return
         name = cell.metadata.nbgrader.grade_id
         grade = self.gradebook.find_grade(
             name, self.notebook_id, self.assignment_id, self.student_id
         )
-        save_outcome(grade, TestOutcome(**self._outcomes.get(name, {})))
+        if is_test(cell):
+            save_outcome(grade, TestOutcome(**self._outcomes.get(name, {})))
+        else:
+            save_written(grade, cell, self._nb)
+        self.gradebook.db.commit()
+
+    def _add_comment(self, cell, resources) -> None:
+        name = cell.metadata.nbgrader.grade_id
+        comment = self.gradebook.find_comment(
+            name, self.notebook_id, self.assignment_id, self.student_id
+        )
+        save_response(comment, cell, self._nb)
         self.gradebook.db.commit()
 
 

@@ -106,6 +106,8 @@ def _task(task: Task, grades: dict[str, Grade], cells: list[dict], allowance: Al
         if planned.solution:
             own = [cell for cell in cells if _name(cell) == planned.name]
             parts += [_answer(cell, allowance) for cell in own]
+            beside = [cell for cell in cells if planned.name in _beside(cell)]
+            parts += [_answer(cell, allowance, "Beside it you wrote:") for cell in beside]
         grade = grades.get(planned.name)
         if grade is not None:
             parts += [_grade(grade, task.part(planned.name)), _comment(grade)]
@@ -115,16 +117,16 @@ def _task(task: Task, grades: dict[str, Grade], cells: list[dict], allowance: Al
     return "\n".join(parts)
 
 
-def _answer(cell: dict, allowance: Allowance) -> str:
+def _answer(cell: dict, allowance: Allowance, head: str = "Your answer:") -> str:
     """The learner's own cell, and what it printed, drew or raised when it ran."""
     if cell.get("cell_type") == "markdown":
         shown = markdown(allowance.cut(cell["source"]), allowance=allowance)
-        return f"<p>Your answer:</p>{_written(shown)}"
+        return f"<p>{head}</p>{_written(shown)}"
     source = escape(plain(allowance.cut(cell["source"], _SHOWN), 2 * _SHOWN))
     outputs = [_brief(output) for output in cell.get("outputs", [])]
     shown = "".join(map(_output, safe_outputs(outputs, allowance)))
     ran = f"<p>When it ran:</p>{shown}" if shown else ""
-    return f"<p>Your answer:</p><pre>{source}</pre>{ran}"
+    return f"<p>{head}</p><pre>{source}</pre>{ran}"
 
 
 def _brief(output: dict) -> dict:
@@ -177,6 +179,11 @@ def _comment(grade: Grade) -> str:
 def _notes(notes: list[str]) -> str:
     items = "".join(f"<li>{_text(note)}</li>" for note in notes)
     return f"<h2>About your notebook</h2><ul>{items}</ul>" if items else ""
+
+
+def _beside(cell: dict) -> list[str]:
+    """The untouched answers beside which the learner wrote this cell."""
+    return cell["metadata"].get("lmcourse", {}).get("beside", [])
 
 
 def _name(cell: dict) -> str | None:

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import itertools
+import json
 import logging
 import os
 import shutil
@@ -12,6 +13,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
 import pytest
 from graded_notebooks import graded
 from sqlalchemy import event
@@ -23,12 +25,17 @@ with warnings.catch_warnings():
     from nbgrader.api import Gradebook, MissingEntry
     from nbgrader.plugins import LateSubmissionPlugin
 
+    from lmcourse.grading.assignment.author import recorded_plan, released_order
     from lmcourse.grading.assignment.course import find_course, quiet_log
+    from lmcourse.grading.assignment.plan import tasks
     from lmcourse.grading.assignment.release import convert
     from lmcourse.grading.errors import FailureError
     from lmcourse.grading.gradebook import recorder as recorder_module
     from lmcourse.grading.gradebook.recorder import Recorder
     from lmcourse.grading.gradebook.results import GradingRun, Options
+    from lmcourse.grading.nbgrader_steps.preprocessors import SaveOutcomes
+    from lmcourse.grading.reports.class_report import reason, status
+    from lmcourse.grading.reports.feedback import feedback
 
 
 @pytest.fixture(scope="module")
@@ -424,3 +431,73 @@ def test_what_nbgrader_says_of_its_database_is_in_the_log(run, capfd):
     assert capfd.readouterr() == ("", "")
     assert "Rolling back session" in (run.output / "log").read_text("utf-8")
     assert logging.getLogger("tornado.application").propagate
+
+
+BLANK = "YOUR ANSWER HERE"
+BESIDE = {"cell_type": "markdown", "metadata": {}, "source": "Because it is so."}
+
+
+def test_an_untouched_answer_with_text_beside_it_waits_for_a_person_who_sees_it(run):
+    result = record(run, "ada", BLANK, BESIDE)
+    assert (waits(result), status(result)) == (["why"], "hand grading")
+    said = "the answer cell was left as it was, but there is text beside it"
+    assert f"why: {said}: a person decides" in reason(result, [])
+    assert comment_on(run, "why") is None
+    tasks = release_tasks(run)
+    page = feedback("tiny", result, tasks)
+    assert "<p>Beside it you wrote:</p><blockquote><p>Because it is so.</p>" in page
+    assert f"Waits for a person ({said}): at most 1 points." in page
+    by_hand(run, 1.0)
+    assert waits(record(run, "ada", BLANK, BESIDE)) == []
+
+
+def test_an_untouched_answer_alone_waits_for_nobody(run):
+    result = record(run, "ada", BLANK)
+    assert (waits(result), status(result), reason(result, [])) == ([], "graded", "")
+    assert comment_on(run, "why") == "No response."
+    assert "Not answered: 0 of 1 points." in feedback("tiny", result, release_tasks(run))
+
+
+def test_plain_nbgrader_lets_it_wait_too(run):
+    for beside, waiting, comment in (((BESIDE,), 1, None), ((), 0, "No response.")):
+        _, notebook = graded(run, "ada", BLANK, *beside)
+        nb = nbformat.from_dict(json.loads(notebook))
+        ids = {"student": "ada", "assignment": "tiny", "notebook": "tiny", "db_url": run.db_url}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # SQLAlchemy's, of nbgrader
+            with Gradebook(run.db_url) as gradebook:
+                gradebook.update_or_create_student("ada")
+                gradebook.update_or_create_submission("tiny", "ada")
+            SaveOutcomes().preprocess(nb, {"nbgrader": ids})
+        assert waiting_in(run, "why") == waiting
+        assert comment_on(run, "why") == comment
+
+
+def waiting_in(run: GradingRun, name: str) -> int:
+    (found,) = read(
+        run,
+        "select needs_manual_grade from grade"
+        " where cell_id in (select id from base_cell where name = ?)",
+        name,
+    )
+    return found
+
+
+def comment_on(run: GradingRun, name: str) -> str | None:
+    (found,) = read(
+        run,
+        "select auto_comment from comment"
+        " where cell_id in (select id from base_cell where name = ?)",
+        name,
+    )
+    return found
+
+
+def read(run: GradingRun, query: str, *values) -> tuple:
+    with contextlib.closing(sqlite3.connect(run.output / "gradebook.db")) as db:
+        return db.execute(query, values).fetchone()
+
+
+def release_tasks(run: GradingRun) -> list:
+    ids = {"notebook": "tiny", "assignment": "tiny", "db_url": run.db_url}
+    return tasks(recorded_plan({"nbgrader": ids}, released_order(run.course.solution("tiny"))))

@@ -70,6 +70,26 @@ def test_blank(verdict_of):
     assert "Read again" not in text
 
 
+@pytest.mark.parametrize("place", ["a cell of its own", "the question"])
+def test_an_answer_beside_its_empty_cell_is_named_kindly(verdict_of, place):
+    def change(nb):
+        answer(nb, "why", "ANSWER")
+        if place == "the question":
+            cell_of(nb, "tiny-task-3")["source"] += "\nBecause it is so."
+        else:
+            own = {"cell_type": "markdown", "metadata": {}, "source": "Because it is so."}
+            nb["cells"].append(own)
+
+    verdict, text = verdict_of(change)
+    assert verdict.tasks[2].beside == ["why"]
+    assert (
+        "The answer cell why is still empty, and there is text beside it: if that is your answer,"
+        " move it into the cell." in text
+    )
+    _, text = verdict_of(lambda nb: answer(nb, "why", "ANSWER"))
+    assert "still empty" not in text
+
+
 def test_a_written_answer_that_is_there_is_started(verdict_of):
     verdict, text = verdict_of()
     assert (verdict.tasks[2].blank, text.count("not started")) == (False, 0)
