@@ -206,6 +206,8 @@ def mask_tokens(
     special_ids: Collection[int] = (),
     *,
     share: float | int = 0.15,
+    masked: float | int = 0.8,
+    replaced: float | int = 0.1,
     words: Int[Tensor, "B T"] | None = None,
     generator: torch.Generator | None = None,
 ) -> tuple[Int[Tensor, "B T"], Bool[Tensor, "B T"]]:
@@ -218,6 +220,7 @@ def mask_tokens(
     Args:
         special_ids: are never chosen and never put anywhere, nor is mask_id: padding, the signs at
             the start and the end.
+        masked, replaced: other shares than 0.8 and 0.1 of the chosen ones; the rest stay.
         words: the number of the word that each id is a part of, 0 … T − 1 in each row, see
             `word_numbers`: then all of a word is chosen or none of it.
         generator: where the random numbers come from; the same seed chooses the same.
@@ -233,6 +236,11 @@ def mask_tokens(
     """
     if not 0 <= share <= 1:
         raise ValueError(f"share must be from 0 to 1, got share={share}")
+    if min(masked, replaced) < 0 or masked + replaced > 1 + 1e-9:
+        raise ValueError(
+            "masked and replaced must be shares, at most 1 together, got"
+            f" masked={masked}, replaced={replaced}"
+        )
     closed = torch.tensor(sorted({mask_id, *special_ids}), device=ids.device)
     ordinary = _ordinary_ids(vocab_size, closed)
 
@@ -246,8 +254,8 @@ def mask_tokens(
     chosen = (drawn < share) & ~torch.isin(ids, closed)
     what = uniform()
     others = ordinary[(uniform() * len(ordinary)).long().clamp(max=len(ordinary) - 1)].to(ids.dtype)
-    read = torch.where(chosen & (what < 0.9), others, ids)
-    return read.masked_fill(chosen & (what < 0.8), mask_id), chosen
+    read = torch.where(chosen & (what < masked + replaced), others, ids)
+    return read.masked_fill(chosen & (what < masked), mask_id), chosen
 
 
 def _ordinary_ids(vocab_size: int, closed: Tensor) -> Tensor:

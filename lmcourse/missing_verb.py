@@ -9,17 +9,20 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
+from pathlib import Path
 from typing import Literal, TypeVar
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
+from tqdm import tqdm
 
 from lmcourse.attention import causal_mask
 from lmcourse.bert import BERT, BERTConfig, mask_tokens, masked_loss
 from lmcourse.data import pad_batch
 from lmcourse.devices import default_device
 from lmcourse.gpt import GPT, GPTConfig
+from lmcourse.kept_runs import KeptRuns
 from lmcourse.modes import mode
 from lmcourse.neurons import cross_entropy
 
@@ -43,6 +46,7 @@ VERBS = {"bake": "bakes", "catch": "catches", "eat": "eats", "read": "reads", "s
 WORDS = [*SUBJECTS, *SUBJECTS.values(), *AGES[1:], *TIMES[1:], *SIZES[1:], *OBJECTS,
          *VERBS, *VERBS.values(), "the", "."]  # fmt: skip
 TOKENS = [*SPECIAL, *WORDS]
+FORMS = [*VERBS, *VERBS.values()]
 _IDS = {token: index for index, token in enumerate(TOKENS)}
 
 
@@ -163,7 +167,13 @@ def _who_may_look(mask: Tensor, causal: bool) -> Tensor:
 
 
 def fit_bert(
-    model: BERT, n_steps: int, seed: int, causal: bool = False, share: float = 0.3
+    model: BERT,
+    n_steps: int,
+    seed: int,
+    causal: bool = False,
+    share: float = 0.3,
+    masked: float = 0.8,
+    replaced: float = 0.1,
 ) -> list[float]:
     """Trains it to say what is masked, on new sentences at each step; the losses.
 
@@ -171,13 +181,13 @@ def fit_bert(
         causal: no position may look at one after it, the control of what the right side is worth.
         share: of the ids that are masked; twice BERT's, for short sentences say enough without.
             Wettig et al. (2023), https://arxiv.org/abs/2202.08005, measure what it does.
+        masked, replaced: of the chosen ones, see `mask_tokens`.
     """
     generator = torch.Generator().manual_seed(seed)
+    options = {"share": share, "masked": masked, "replaced": replaced, "generator": generator}
 
     def loss_of(ids: Tensor, mask: Tensor) -> Tensor:
-        read, chosen = mask_tokens(
-            ids, MASK, len(TOKENS), (PADDING, START, END), share=share, generator=generator
-        )
+        read, chosen = mask_tokens(ids, MASK, len(TOKENS), (PADDING, START, END), **options)
         return masked_loss(model, read, chosen, ids, _who_may_look(mask, causal))
 
     return _fit(model, n_steps, seed, loss_of)
@@ -220,24 +230,120 @@ def _batches(n_steps: int, seed: int, batch_size: int = 128) -> Iterator[tuple[T
         yield ids.to(device), mask.to(device)
 
 
-@torch.no_grad()
-def accuracy(model: BERT | GPT, causal: bool = False) -> float:
+Shown = Literal["mask", "verb", "wrong"]
+
+
+def accuracy(model: BERT | GPT, causal: bool = False, shown: Shown = "mask") -> float:
     """How often its likeliest verb for the blank is right: over all sentences, so exactly.
 
     BERT reads the sentence with a mask in the place of the verb, GPT what is before it. Both are
     asked for a verb: from the left alone nobody can tell whether an adverb is yet to come.
+
+    Args:
+        shown: what BERT reads there: a mask, the verb itself, or one with the right ending that
+            nobody does with this thing.
     """
+    said, _, verb = _answers(model, causal, shown)
+    return _share(said == verb)
+
+
+def repetition(model: BERT) -> float:
+    """How often its likeliest verb is the wrong one that it reads there."""
+    said, read, _ = _answers(model, False, "wrong")
+    return _share(said == read)
+
+
+def _share(hits: Bool[Tensor, "B"]) -> float:
+    chances = sentences().values()
+    return float(sum(chance for chance, hit in zip(chances, hits.tolist(), strict=True) if hit))
+
+
+@torch.no_grad()
+def _answers(model: BERT | GPT, causal: bool, shown: Shown) -> tuple[Tensor, Tensor, Tensor]:
+    """For each sentence the id of the likeliest verb, of what is read there, and of its verb."""
     known, device = sentences(), next(model.parameters()).device
     ids, mask, blank = (part.to(device) for part in encode(known))
-    rows = torch.arange(len(ids), device=device)
+    rows, read = torch.arange(len(ids), device=device), ids.clone()
+    if shown == "mask":
+        read[rows, blank] = MASK
+    elif shown == "wrong":
+        wrong = [_IDS[_misfit(each, i)] for i, each in enumerate(known)]
+        read[rows, blank] = torch.tensor(wrong, device=device)
     with mode(model, training=False):
         if isinstance(model, GPT):
             logits = model(ids)[rows, blank - 1]
         else:
-            read = ids.clone()
-            read[rows, blank] = MASK
             logits = model(read, _who_may_look(mask, causal))[rows, blank]
-    forms = torch.tensor([_IDS[form] for form in (*VERBS, *VERBS.values())], device=device)
-    likeliest = forms[logits[:, forms].argmax(-1)]
-    right = (likeliest == ids[rows, blank]).tolist()
-    return float(sum(chance for chance, hit in zip(known.values(), right, strict=True) if hit))
+    forms = torch.tensor([_IDS[form] for form in FORMS], device=device)
+    return forms[logits[:, forms].argmax(-1)], read[rows, blank], ids[rows, blank]
+
+
+def _misfit(sentence: Sentence, number: int) -> str:
+    verbs = [verb for verb in VERBS if verb not in OBJECTS[sentence.right[-2]]]
+    verb = verbs[number % len(verbs)]
+    return verb if sentence.verb in VERBS else VERBS[verb]
+
+
+@torch.no_grad()
+def accuracy_by_trying(model: GPT) -> float:
+    """How often the verb is right with which GPT finds the whole sentence likeliest.
+
+    So both sides have a say, at the price of one reading for each of the 14 forms.
+    """
+    known, device = sentences(), next(model.parameters()).device
+    gaps = list({(each.left, each.right): None for each in known})
+    tried = [Sentence(left, form, right) for left, right in gaps for form in FORMS]
+    ids, mask, _ = (part.to(device) for part in encode(tried))
+    with mode(model, training=False):
+        log_probs = model(ids[:, :-1]).log_softmax(-1)
+    found = log_probs.gather(-1, ids[:, 1:, None])[..., 0].masked_fill(~mask[:, 1:], 0.0).sum(1)
+    best = found.view(len(gaps), len(FORMS)).argmax(1).tolist()
+    likeliest = [
+        Sentence(left, FORMS[i], right) for (left, right), i in zip(gaps, best, strict=True)
+    ]
+    return float(sum(known.get(each, 0) for each in likeliest))
+
+
+# ---------------------------------------------------------------- stored results
+
+N_STEPS, N_SEEDS = 300, 5
+PARTS = {
+    "80/10/10": (0.8, 0.1),
+    "all masked": (1.0, 0.0),
+    "none replaced": (0.8, 0.0),
+    "none kept": (0.8, 0.2),
+}
+
+
+def measure(folder: Path, seed: int) -> dict[str, float]:
+    """Who fills the blank, and what each part of the masking is for; five seeds, as many steps."""
+    kept, numbers = KeptRuns(folder / "runs.json"), {}
+    for each in tqdm(range(N_SEEDS), desc="seeds"):
+        for name in ("sides", *PARTS, "GPT"):
+            run = kept.get(
+                f"gap, {name}, seed {seed + each}", lambda n=name, s=seed + each: _run(n, s)
+            )
+            numbers |= {f"{what}, seed {each}": value for what, value in run.items()}
+    return numbers
+
+
+def _run(name: str, seed: int) -> dict[str, float]:
+    if name == "GPT":
+        model = new_gpt(seed)
+        fit_gpt(model, N_STEPS, seed)
+        return {"GPT": accuracy(model), "GPT, trying": accuracy_by_trying(model)}
+    model = new_bert(seed)
+    if name == "sides":
+        fit_bert(model, N_STEPS, seed, causal=True)
+        return {"BERT, left": accuracy(model, causal=True)}
+    masked, replaced = PARTS[name]
+    fit_bert(model, N_STEPS, seed, masked=masked, replaced=replaced)
+    found = {
+        f"{name}, {shown}": accuracy(model, shown=shown) for shown in ("mask", "verb", "wrong")
+    }
+    return found | {f"{name}, repeated": repetition(model)}
+
+
+def of_seeds(numbers: dict[str, float], name: str) -> list[float]:
+    """What each seed gave, in a result of `measure`."""
+    return [numbers[f"{name}, seed {seed}"] for seed in range(N_SEEDS)]

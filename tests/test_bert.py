@@ -208,6 +208,19 @@ def test_of_the_chosen_80_percent_are_masked_10_replaced_and_10_kept(seed, share
     assert likely(int(((read != ids) & (read != MASK))[chosen].sum()), n_chosen, other)
 
 
+@pytest.mark.parametrize(("masked", "replaced"), [(1.0, 0.0), (0.8, 0.2), (0.8, 0.0), (0.0, 0.5)])
+def test_other_parts_of_the_chosen_can_be_masked_and_replaced(seed, masked, replaced):
+    """Each bound fails by chance once in ten million times."""
+    ids = many_ids(200_000, seed)
+    generator = torch.Generator().manual_seed(seed)
+    options = {"share": 0.3, "masked": masked, "replaced": replaced, "generator": generator}
+    read, chosen = mask_tokens(ids, MASK, 4 + N_WORDS, SPECIAL, **options)
+    n_chosen, other = int(chosen.sum()), replaced * (1 - 1 / N_WORDS)
+    assert likely(int((read == MASK)[chosen].sum()), n_chosen, masked)
+    assert likely(int((read == ids)[chosen].sum()), n_chosen, 1 - masked - other)
+    assert torch.equal(read[~chosen], ids[~chosen])  # exact: ids
+
+
 def test_what_is_put_in_is_any_word_as_often_as_any_other(seed):
     """Each of the 29 bounds fails by chance once in ten million times."""
     ids = many_ids(200_000, seed)
@@ -278,6 +291,8 @@ def test_pieces_belong_to_the_word_before_them():
     ("changes", "expected"),
     [
         ({"share": 1.5}, "share must be from 0 to 1, got share=1.5"),
+        ({"masked": 0.8, "replaced": 0.3}, "at most 1 together, got masked=0.8, replaced=0.3"),
+        ({"masked": -0.1}, "must be shares, at most 1 together, got masked=-0.1, replaced=0.1"),
         ({"mask_id": 11}, "mask_id and special_ids must lie in 0…10, got 11"),
         ({"special_ids": range(11)}, "must leave ids that are not special, got 11 special ones of"),
         ({"words": torch.full((2, 5), 7)}, "words must lie in 0…4, a number for each word, got 7"),

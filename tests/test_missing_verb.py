@@ -1,5 +1,6 @@
 """lmcourse.missing_verb: what one side can tell, and that who learns from both knows more."""
 
+import math
 from collections import Counter, defaultdict
 from fractions import Fraction
 from functools import cache
@@ -11,7 +12,15 @@ from torch.nn import functional as F
 from lmcourse import missing_verb as mv
 from lmcourse.bert import BERT
 from lmcourse.gpt import GPT
-from lmcourse.missing_verb import accuracy, best_accuracy, draw, encode, sentences
+from lmcourse.missing_verb import (
+    accuracy,
+    accuracy_by_trying,
+    best_accuracy,
+    draw,
+    encode,
+    repetition,
+    sentences,
+)
 
 SIDES = ("left", "right", "both")
 FORMS = {*mv.VERBS, *mv.VERBS.values()}
@@ -117,7 +126,7 @@ class KnowsTheGrammar(BERT):
         logits = torch.zeros(*ids.shape, len(mv.TOKENS))
         for row, (line, real) in enumerate(zip(ids, mask[:, 0], strict=True)):
             words = [mv.TOKENS[i] for i in line[real]]
-            place = words.index("[MASK]")
+            place = next(i for i, word in enumerate(words) if word in {*FORMS, "[MASK]"})
             logits[row, place] = rule_as_logits(words, place, self.sees)
         return logits
 
@@ -140,6 +149,59 @@ def test_the_accuracy_of_whoever_knows_the_grammar_is_the_bound(sees):
     if sees == "left":
         other = KnowsTheLeft(mv.new_gpt(0).config)
         assert accuracy(other) == pytest.approx(float(best_accuracy(sees)))
+
+
+class KnowsEachWord(GPT):
+    """Says of each verb, and of each thing after its verb, how likely it is."""
+
+    def forward(self, ids, cache=None, mask=None):
+        logits = torch.full((*ids.shape, len(mv.TOKENS)), -50.0)
+        for row, line in enumerate(ids):
+            words = [mv.TOKENS[i] for i in line]
+            place = next(i for i, word in enumerate(words) if word in FORMS)
+            is_singular = bool({*words[:place]} & {*mv.SUBJECTS})
+            verb = {form: verb for verb, form in mv.VERBS.items()}.get(words[place], words[place])
+            for thing, verbs in mv.OBJECTS.items():
+                if verb in verbs:
+                    logits[row, place + 1 :, mv.TOKENS.index(thing)] = math.log(verbs[verb])
+            for name, form in mv.VERBS.items():
+                times = sum(verbs.get(name, 0) for verbs in mv.OBJECTS.values())
+                shown = mv.TOKENS.index(form if is_singular else name)
+                logits[row, place - 1, shown] = math.log(times)
+            logits[row, place + 1 :, [mv.TOKENS.index(w) for w in ("little", ".", "[SEP]")]] = 0.0
+        return logits
+
+
+def test_who_tries_each_verb_needs_no_more_than_each_word_from_the_left():
+    assert accuracy(KnowsEachWord(mv.new_gpt(0).config)) == pytest.approx(5 / 28)
+    assert accuracy_by_trying(KnowsEachWord(mv.new_gpt(0).config)) == pytest.approx(3 / 4)
+    assert accuracy_by_trying(KnowsTheLeft(mv.new_gpt(0).config)) == pytest.approx(5 / 28)
+
+
+class Repeats(BERT):
+    def forward(self, ids, mask=None, segments=None):
+        return F.one_hot(ids, len(mv.TOKENS)).float()
+
+
+def test_who_repeats_what_it_reads_is_right_where_that_is_right():
+    model = Repeats(mv.new_bert(0).config)
+    assert accuracy(model, shown="verb") == pytest.approx(1)
+    assert accuracy(model, shown="wrong") == 0
+    assert repetition(model) == pytest.approx(1)
+
+
+def test_who_knows_the_grammar_is_not_led_astray_by_a_wrong_verb():
+    model = KnowsTheGrammar(mv.new_bert(0).config)
+    assert accuracy(model, shown="wrong") == pytest.approx(3 / 4)
+    assert repetition(model) == 0
+
+
+def test_a_wrong_verb_has_the_right_ending_and_is_nothing_that_is_done_with_the_thing():
+    for number, sentence in enumerate(sentences()):
+        wrong = mv._misfit(sentence, number)
+        assert (wrong in mv.VERBS) == (sentence.verb in mv.VERBS)
+        verb = {form: verb for verb, form in mv.VERBS.items()}.get(wrong, wrong)
+        assert verb not in mv.OBJECTS[sentence.right[-2]]
 
 
 SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
