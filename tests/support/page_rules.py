@@ -40,7 +40,6 @@ TASKS_ELSEWHERE: dict[str, str | None] = {
     "classification": None,
     "translation": None,
     "evaluation": None,
-    "embeddings": None,
 }
 
 # A section, a version and an identifier are names, not numbers.
