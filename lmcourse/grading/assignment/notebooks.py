@@ -22,6 +22,8 @@ from lmcourse.grading.sandbox.budgets import (
 from lmcourse.grading.sandbox.withheld_functions import Withheld, stated
 
 KINDS = ("code", "markdown", "raw")
+PICTURES = ("image/png", "image/jpeg")  # nothing that a browser would run
+_PICTURES = 50  # kept of one cell
 _CLEAR = (
     "outputs (plots, long prints) are not needed: clear them in Jupyter by Kernel > Restart Kernel"
     " and Clear Outputs of All Cells, and save"
@@ -49,12 +51,16 @@ class Cell:
 
     Args:
         too_long: how many characters it had, if so many that none of them were read.
+        pictures: pasted into a text: for each name the kind and the contents in base64.
+        left_out: which attachments are not kept, and why; it goes on after the name of the cell.
     """
 
     kind: str
     source: str
     claims: dict = field(default_factory=dict)
     too_long: int = 0
+    pictures: dict[str, dict[str, str]] = field(default_factory=dict)
+    left_out: str = ""
 
     @property
     def label(self) -> str | None:
@@ -211,11 +217,39 @@ def _parse_cell(cell: dict) -> Cell:
     too_long = len(source) if len(source) > CELL_CHARS else 0
     metadata = cell.get("metadata")
     claims = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    kind = cell["cell_type"] if cell.get("cell_type") in KINDS else "raw"
+    pictures, left_out = _pictures(cell) if kind == "markdown" else ({}, "")
     return Cell(
-        kind=cell["cell_type"] if cell.get("cell_type") in KINDS else "raw",
+        kind=kind,
         source="" if too_long else source,
         claims=_clean(claims) if isinstance(claims, dict) else {},
         too_long=too_long,
+        pictures=pictures,
+        left_out=left_out,
+    )
+
+
+def _pictures(cell: dict) -> tuple[dict[str, dict[str, str]], str]:
+    """The pictures that were pasted into a cell, and what is said of those that are not kept."""
+    said = cell.get("attachments")
+    said = said if isinstance(said, dict) else {}
+    kept, left_out = {}, []
+    for name, forms in said.items():
+        forms = forms if isinstance(forms, dict) else {}
+        kind = next((kind for kind in PICTURES if forms.get(kind)), None)
+        data = forms[kind] if kind else ""
+        data = "".join(map(str, data)) if isinstance(data, list) else data
+        data = "".join(data.split()) if isinstance(data, str) else ""
+        if not (kind and data.isascii() and data) or len(kept) == _PICTURES:
+            left_out.append(clean_text(name)[:80])
+        else:
+            kept[clean_text(name)] = {kind: data}
+    if not left_out:
+        return kept, ""
+    names = ", ".join([*left_out[:3], *(["…"] if len(left_out) > 3 else [])])
+    return kept, (
+        f"has attachments that are not shown ({names}): pictures of a cell are kept if they are PNG"
+        f" or JPEG, up to {_PICTURES}"
     )
 
 
@@ -238,7 +272,10 @@ def essential(text: str) -> str:
 
 def digest(cells: list[Cell]) -> str:
     """A short name for exactly these cells: another one if anything that counts has changed."""
-    parts = [[cell.kind, cell.source, cell.label] for cell in cells]
+    parts = [
+        [cell.kind, cell.source, cell.label, *([cell.pictures] if cell.pictures else [])]
+        for cell in cells
+    ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

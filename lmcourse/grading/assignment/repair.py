@@ -45,6 +45,7 @@ class Placed:
     Args:
         edited: what the learner made of a locked cell's text; None if nothing.
         beside: the untouched answers beside which it stands; a person reads it with them.
+        pictures: pasted into its text, or into the learner's version of it.
     """
 
     kind: str
@@ -52,6 +53,7 @@ class Placed:
     planned: Planned | None = None
     edited: str | None = None
     beside: list[str] = field(default_factory=list)
+    pictures: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
@@ -80,12 +82,16 @@ def repair(cells: Sequence[Cell], plan: Sequence[Planned]) -> Repaired:
         if cell.problem:
             which = shown(cell.label)[:_NAME] if cell.label else f"number {index + 1}"
             repaired.notes.append(f"the cell {which} {cell.problem}")
+        if cell.left_out:
+            which = shown(cell.label)[:_NAME] if cell.label else f"number {index + 1}"
+            repaired.notes.append(f"the cell {which} {shown(cell.left_out)}")
         if index in place_of:
             repaired.cells.append(_restore(cell, planned[place_of[index]], repaired))
         elif cell.label not in planned or not _verbatim(cell, planned[cell.label]):
             unread = _comment(cell.kind, f"This cell {cell.problem}.")
             source = unread if cell.problem else cell.source
-            repaired.cells.append(Placed(kind=cell.kind, source=source))
+            extra = Placed(kind=cell.kind, source=source, pictures=cell.pictures)
+            repaired.cells.append(extra)
     for p in plan:
         if chosen[p.name] is None:
             _insert(p, plan, repaired)
@@ -123,12 +129,18 @@ def _restore(cell: Cell, planned: Planned, repaired: Repaired) -> Placed:
         source = planned.source if _verbatim(cell, planned) else cell.source
         if cell.problem:
             source = _remark(planned, f"This cell {cell.problem}.")
-        return Placed(kind=planned.kind, source=source, planned=planned)
+        return Placed(kind=planned.kind, source=source, planned=planned, pictures=cell.pictures)
     edited = None
     if not _verbatim(cell, planned):
         repaired.notes.append(f"the locked cell {planned.name} was edited; its own text was used")
         edited = f"This cell {cell.problem}." if cell.problem else cell.source
-    return Placed(kind=planned.kind, source=planned.source, planned=planned, edited=edited)
+    return Placed(
+        kind=planned.kind,
+        source=planned.source,
+        planned=planned,
+        edited=edited,
+        pictures=cell.pictures if edited else {},
+    )
 
 
 def _insert(planned: Planned, plan: Sequence[Planned], repaired: Repaired) -> None:
@@ -195,8 +207,8 @@ def _note_text_beside(plan: Sequence[Planned], repaired: Repaired) -> None:
         # Words, whatever kind it was: what is not the learner's own cell does not run.
         kind = "markdown" if placed.kind == "markdown" else "raw"
         source = f"*{EDITED}:*\n\n{placed.edited}"
-        own = Placed(kind=kind, source=source, beside=placed.beside)
-        placed.beside = []
+        own = Placed(kind=kind, source=source, beside=placed.beside, pictures=placed.pictures)
+        placed.beside, placed.pictures = [], {}
         repaired.cells.insert(repaired.cells.index(placed) + 1, own)
 
 
@@ -288,8 +300,10 @@ def with_labels(cells: Sequence[Cell], plan: Sequence[Planned]) -> list[Cell] | 
         for planned, own in _written_answers(gap.answers, cells, free):
             said[own[-1]] = planned.name
             words = _joined(cells, own, planned)
-            if len(words) <= CELL_CHARS:  # as much as is read of one cell
-                found[own[-1]] = replace(cells[own[-1]], source=words)
+            named = [name for index in own for name in cells[index].pictures]
+            if len(words) <= CELL_CHARS and len(named) == len({*named}):  # as one cell has them
+                pictures = {name: p for index in own for name, p in cells[index].pictures.items()}
+                found[own[-1]] = replace(cells[own[-1]], source=words, pictures=pictures)
                 joined.update(own[:-1])
     return [
         replace(cell, claims={"grade_id": said[index]}) if index in said else cell

@@ -189,6 +189,10 @@ def _to_cell(placed: Placed, own_id: str) -> NotebookNode:
     )
     if placed.kind == "code":
         cell.update(execution_count=None, outputs=[])
+    if placed.pictures and placed.kind == "markdown":
+        cell["attachments"] = NotebookNode(
+            {name: NotebookNode(picture) for name, picture in placed.pictures.items()}
+        )
     if placed.beside:
         cell.metadata["lmcourse"] = NotebookNode(beside=placed.beside)
     if placed.planned:

@@ -15,7 +15,8 @@ from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
 
-from jinja2 import BaseLoader, Environment, FileSystemLoader
+from jinja2 import BaseLoader, Environment, FileSystemLoader, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup, escape
 from nbconvert.exporters import HTMLExporter
 from nbconvert.filters import Highlight2HTML
@@ -26,7 +27,7 @@ from tornado.web import OutputTransform
 from traitlets import default
 
 from lmcourse.grading.reports.page_limits import Allowance
-from lmcourse.grading.reports.safe_notebook import safe_notebook
+from lmcourse.grading.reports.safe_notebook import pictures, safe_notebook
 from lmcourse.grading.reports.sanitize import as_written, clean, markdown
 
 PAGES = Path(__file__).parent / "pages"
@@ -172,12 +173,17 @@ class SubmissionExporter(HTMLExporter):
     @default("filters")
     def _filters_default(self) -> dict[str, Callable]:
         return {
-            "markdown2html": lambda text: Markup(markdown(text, allowance=self._allowance)),
+            "markdown2html": self._markdown,
             "strip_files_prefix": lambda html: html,
             "highlight_code": lambda source, **_: Markup(self._code(source)),
             "ansi2html": escape,
             "clean_html": lambda html: Markup(clean(html, self._allowance)),
         }
+
+    @pass_context
+    def _markdown(self, context: Context, source: str) -> Markup:
+        own = pictures(context.get("cell") or {})
+        return Markup(markdown(source, allowance=self._allowance, pictures=own))
 
     def _code(self, source: str) -> str:
         if self._allowance.may_highlight(source):

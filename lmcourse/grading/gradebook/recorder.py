@@ -305,6 +305,8 @@ def _handed_in(submission: Submission) -> dict:
         own = {"id": f"cell-{index}", "cell_type": cell.kind, "metadata": claim}
         if cell.kind == "code":
             own |= {"execution_count": None, "outputs": []}
+        if cell.pictures:
+            own["attachments"] = cell.pictures
         cells.append({**own, "source": cell.source})
     return {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
 

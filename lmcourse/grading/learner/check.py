@@ -294,6 +294,7 @@ def _warnings(
         for cell, ran in runs
         if not cell.claims.get("locked") and (said := explanations.changed(ran.changed))
     ]
+    found += [f"The {_title(cell, cells)} {cell.left_out}." for cell in cells if cell.left_out]
     in_tasks = {cell.name for task in tasks(plan) for cell in task.cells}
     found += [
         f"The {_title(cell, cells)} {cell.problem}."

@@ -64,6 +64,8 @@ class Repair(NbGraderPreprocessor):
                 source=cell.source,
                 claims=dict(cell.metadata.get("nbgrader", {})),
                 too_long=cell.metadata.get("too_long", 0),
+                pictures=cell.get("attachments", {}),
+                left_out=cell.metadata.get("left_out", ""),
             )
             for cell in nb.cells
         ]
@@ -147,7 +149,10 @@ def _claimed(cell: notebooks.Cell) -> NotebookNode:
     said: dict[str, Any] = {"nbgrader": {"grade_id": cell.label}} if cell.label else {}
     if cell.too_long:
         said["too_long"] = cell.too_long
-    return _NEW[cell.kind](cell.source, metadata=said)
+    if cell.left_out:
+        said["left_out"] = cell.left_out
+    own = {"attachments": cell.pictures} if cell.pictures else {}
+    return _NEW[cell.kind](cell.source, metadata=said, **own)
 
 
 def _course(step: NbGraderPreprocessor) -> CourseDirectory | None:

@@ -12,7 +12,7 @@ from lmcourse.grading.assignment.plan import Task
 from lmcourse.grading.gradebook.results import Grade, Result
 from lmcourse.grading.outcomes import FAILED, PASSED, UNGRADED
 from lmcourse.grading.reports.page_limits import Allowance
-from lmcourse.grading.reports.safe_notebook import safe_outputs
+from lmcourse.grading.reports.safe_notebook import pictures, safe_outputs
 from lmcourse.grading.reports.sanitize import markdown
 from lmcourse.grading.safe_text import plain
 
@@ -120,7 +120,8 @@ def _task(task: Task, grades: dict[str, Grade], cells: list[dict], allowance: Al
 def _answer(cell: dict, allowance: Allowance, head: str = "Your answer:") -> str:
     """The learner's own cell, and what it printed, drew or raised when it ran."""
     if cell.get("cell_type") == "markdown":
-        shown = markdown(allowance.cut(cell["source"]), allowance=allowance)
+        source = allowance.cut(cell["source"])
+        shown = markdown(source, allowance=allowance, pictures=pictures(cell))
         return f"<p>{head}</p>{_written(shown)}"
     source = escape(plain(allowance.cut(cell["source"], _SHOWN), 2 * _SHOWN))
     outputs = [_brief(output) for output in cell.get("outputs", [])]

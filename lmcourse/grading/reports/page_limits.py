@@ -46,18 +46,21 @@ class Allowance:
     Args:
         highlighted, rendered, formulas, text: characters.
         pixels: of all pictures together.
+        pasted: characters of the pictures that were pasted into texts, once for each time that one
+            is shown.
     """
 
     highlighted: int = 100_000
     rendered: int = 100_000
     formulas: int = 30_000
     pixels: int = PAGE
+    pasted: int = 20_000_000
     text: int = 2_000_000
 
     @classmethod
     def plain(cls) -> "Allowance":
         """For a page of text alone."""
-        return cls(highlighted=0, rendered=0, formulas=0, pixels=0)
+        return cls(highlighted=0, rendered=0, formulas=0, pixels=0, pasted=0)
 
     def may_highlight(self, source: str) -> bool:
         """Whether this code is colored; if so, it is paid for."""
@@ -79,6 +82,10 @@ class Allowance:
     def may_draw(self, pixels: int) -> bool:
         """Whether a picture of this size is shown; if so, it is paid for."""
         return 0 < pixels <= PICTURE and self._pay("pixels", pixels)
+
+    def may_paste(self, data: str, pixels: int) -> bool:
+        """Whether a picture in base64 is shown in a text; if so, both are paid for."""
+        return len(data) <= self.pasted and self.may_draw(pixels) and self._pay("pasted", len(data))
 
     def cut(self, text: str, most: int = TEXT) -> str:
         """The part of a text that is shown, with a line about the rest."""

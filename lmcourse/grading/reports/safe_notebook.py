@@ -3,7 +3,7 @@
 Chapter: book/instructors/hand_grading.md
 
 Threat: outputs with scripts, widgets and mermaid drawings, sizes and names in metadata that end an
-attribute, attachments, languages that are no language. None of it is copied.
+attribute, attachments that are programs, languages that are no language. None of it is copied.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from lmcourse.grading.assignment.notebooks import PICTURES
 from lmcourse.grading.reports.page_limits import OUTPUTS, PAGE, PICTURE, Allowance, cut_middle
 from lmcourse.grading.reports.pictures import pixels
 from lmcourse.grading.safe_text import plain
@@ -32,8 +33,20 @@ def _cell(cell: NotebookNode, index: int, allowance: Allowance) -> NotebookNode:
     source = allowance.cut(plain(_text(cell.get("source")), CELL_CHARS))
     own = {"id": f"cell-{index}", "metadata": _roles(cell), "source": source}
     if cell.get("cell_type") == "markdown":
-        return new_markdown_cell(**own)
+        pasted = pictures(cell)
+        return new_markdown_cell(**own, **({"attachments": pasted} if pasted else {}))
     return new_code_cell(**own, outputs=safe_outputs(cell.get("outputs", []), allowance))
+
+
+def pictures(cell: Mapping) -> dict[str, dict[str, str]]:
+    """The pictures that were pasted into a text, in the forms that are no programs."""
+    said = cell.get("attachments")
+    found = {}
+    for name, forms in said.items() if isinstance(said, Mapping) else ():
+        forms = forms if isinstance(forms, Mapping) else {}
+        data = {kind: _text(forms.get(kind)) for kind in PICTURES}
+        found[name] = {kind: data[kind] for kind in data if data[kind]}
+    return {name: forms for name, forms in found.items() if forms}
 
 
 def _roles(cell: NotebookNode) -> dict:
@@ -68,7 +81,7 @@ def safe_output(output: Mapping, allowance: Allowance) -> NotebookNode:
     data = output.get("data")
     data = data if isinstance(data, Mapping) else {}
     too_large = ""
-    for form in ("image/png", "image/jpeg"):
+    for form in PICTURES:
         picture = "".join(_text(data.get(form)).split())
         size = pixels(picture, form)
         if allowance.may_draw(size):

@@ -7,6 +7,8 @@ who reads, forms, links with a side effect, and names or classes that pass for p
 Only what is listed here comes through; nothing is searched for and taken out.
 """
 
+import re
+from collections.abc import Mapping
 from html import escape
 
 import nh3
@@ -24,7 +26,9 @@ _INLINE = "a img span em strong b i u s del ins sub sup small mark code kbd var 
 _WORDS = {name for name in STANDARD_TYPES.values() if name}  # classes of colored code
 # Fenced code in another language is not colored: some languages' patterns never end.
 _COLORED = {"python", "python3", "py", "py3", "ipython", "ipython3", "pycon"}
-
+_ATTACHED = "attachment:"
+_NONE: Mapping[str, Mapping[str, str]] = {}
+_QUOTED = re.compile(r"(?:%[0-9a-fA-F]{2})+")
 
 _CLEANER = {
     "tags": set(f"{_BLOCKS} {_TABLES} {_INLINE}".split()),
@@ -42,32 +46,57 @@ _CLEANER = {
     "filter_style_properties": {"text-align"},
     "set_tag_attribute_values": {"a": {"target": "_blank"}},
     "link_rel": "noopener noreferrer nofollow",
-    "url_schemes": {"http", "https", "mailto", "data"},  # `data` for pictures only, see below
+    # `data` and `attachment` for pictures only, see below
+    "url_schemes": {"http", "https", "mailto", "data", "attachment"},
     "url_relative": "deny",
 }
 
 
-def clean(html: str, allowance: Allowance | None = None) -> str:
+def clean(
+    html: str, allowance: Allowance | None = None, pictures: Mapping[str, Mapping[str, str]] = _NONE
+) -> str:
     """The part of some HTML that only shows.
 
     Args:
         allowance: of the page; without one, that of a page of its own.
+        pictures: that `attachment:NAME` names, each with its kind and contents in base64.
     """
     allowance = allowance or Allowance()
+    missing: dict[str, None] = {}
 
     def kept(tag: str, name: str, value: str) -> str | None:
         """The value, if the attribute may stay: links that lead out, pictures in the page."""
+        if tag == "img" and name == "src" and value.startswith(_ATTACHED):
+            said = value.removeprefix(_ATTACHED)
+            for kind, data in (pictures.get(said) or pictures.get(_unquoted(said)) or {}).items():
+                if allowance.may_paste(data, pixels(data, kind)):
+                    return f"data:{kind};base64,{data}"
+            missing[_unquoted(said)] = None
+            return None
         if tag == "img" and name == "src":
             head, _, data = value.partition(";base64,")
             return value if allowance.may_draw(pixels(data, head.removeprefix("data:"))) else None
-        if tag == "a" and name == "href" and value.lstrip().lower().startswith("data:"):
+        if name == "href" and value.lstrip().lower().startswith(("data:", _ATTACHED)):
             return None
-        return value
+        return None if name == "src" and value.lstrip().lower().startswith(_ATTACHED) else value
 
-    return nh3.Cleaner(**_CLEANER, attribute_filter=kept).clean(html)
+    shown = nh3.Cleaner(**_CLEANER, attribute_filter=kept).clean(html)
+    if not missing:
+        return shown
+    names = escape(plain(", ".join(missing), 200))
+    return (
+        f"{shown}<p>[not shown here, for it is missing, too large, or neither PNG nor JPEG:"
+        f" {names}]</p>"
+    )
 
 
-def markdown(source: str, *, html: bool = True, allowance: Allowance | None = None) -> str:
+def markdown(
+    source: str,
+    *,
+    html: bool = True,
+    allowance: Allowance | None = None,
+    pictures: Mapping[str, Mapping[str, str]] = _NONE,
+) -> str:
     """Markdown as safe HTML; formulas stay in their dollars, for MathJax.
 
     What would take more than its page may spend is shown as it was typed.
@@ -75,6 +104,7 @@ def markdown(source: str, *, html: bool = True, allowance: Allowance | None = No
     Args:
         html: False shows HTML in it as text.
         allowance: of the page; without one, that of a page of its own.
+        pictures: see `clean`.
     """
     allowance = allowance or Allowance()
     source = plain(source, CELL_CHARS)
@@ -82,10 +112,17 @@ def markdown(source: str, *, html: bool = True, allowance: Allowance | None = No
         return as_written(source)
     try:
         renderer = _Renderer(allowance, escape=not html)
-        shown = clean(MarkdownWithMath(renderer=renderer).render(source), allowance)
+        shown = clean(MarkdownWithMath(renderer=renderer).render(source), allowance, pictures)
     except Exception:  # odd markup makes its reader fail in many ways; none may cost the page
         return as_written(source)
     return shown if allowance.may_set(shown) else as_written(source)
+
+
+def _unquoted(name: str) -> str:
+    """A name as it was before it became a part of an address."""
+    return _QUOTED.sub(
+        lambda m: bytes.fromhex(m[0].replace("%", "")).decode("utf-8", "replace"), name
+    )
 
 
 def as_written(source: str) -> str:

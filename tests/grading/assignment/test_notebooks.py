@@ -56,6 +56,50 @@ def test_odd_cells_become_plain_ones(odd, kind, source):
     assert (cell.kind, cell.source, cell.label) == (kind, source, None)
 
 
+def pasted(attachments, kind="markdown"):
+    own = {"cell_type": kind, "source": "![](attachment:a.png)", "attachments": attachments}
+    (cell,) = parse_cells(notebook(own))
+    return cell
+
+
+def test_pictures_that_were_pasted_into_a_text_are_kept():
+    cell = pasted({"a.png": {"image/png": ["iVBO\n", "Rw=="]}, "b.jpg": {"image/jpeg": "/9j/"}})
+    assert cell.pictures == {"a.png": {"image/png": "iVBORw=="}, "b.jpg": {"image/jpeg": "/9j/"}}
+    assert cell.left_out == ""
+    assert pasted({"a.png": {"image/png": "iVBO"}}, "code").pictures == {}  # which has none
+    assert digest([cell]) != digest([pasted({"a.png": {"image/png": "iVBORw=="}})])
+
+
+@pytest.mark.parametrize(
+    "forms",
+    [
+        {"image/svg+xml": "PHN2Zz4="},
+        {"text/html": "<b>"},
+        {"image/png": 3},
+        {"image/png": "é"},
+        {"image/png": ""},
+        {},
+        [],
+        None,
+    ],
+)
+def test_other_attachments_are_named_as_not_kept(forms):
+    cell = pasted({"x.svg": forms, "a.png": {"image/png": "iVBO"}})
+    assert list(cell.pictures) == ["a.png"]
+    assert cell.left_out == (
+        "has attachments that are not shown (x.svg): pictures of a cell are kept if they are PNG"
+        " or JPEG, up to 50"
+    )
+
+
+def test_attachments_in_another_form_or_without_end_cost_nothing_but_themselves():
+    for odd in (None, 3, "x", ["a.png"]):
+        assert (pasted(odd).pictures, pasted(odd).left_out) == ({}, "")
+    many = pasted({f"{n}.png": {"image/png": "iVBO"} for n in range(60)})
+    assert len(many.pictures) == 50
+    assert "(50.png, 51.png, 52.png, …)" in many.left_out
+
+
 def test_a_label_that_is_no_name_is_none():
     odd = {"cell_type": "code", "metadata": {"nbgrader": {"grade_id": {"a": 1}}}, "source": ""}
     assert parse_cells(notebook(odd))[0].label is None

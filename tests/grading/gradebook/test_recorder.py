@@ -15,6 +15,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from attacks import pages
 from graded_notebooks import graded
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
@@ -30,6 +31,7 @@ with warnings.catch_warnings():
     from lmcourse.grading.assignment.plan import tasks
     from lmcourse.grading.assignment.release import convert
     from lmcourse.grading.errors import FailureError
+    from lmcourse.grading.formgrader.page_process import Page, make_page
     from lmcourse.grading.gradebook import recorder as recorder_module
     from lmcourse.grading.gradebook.recorder import Recorder
     from lmcourse.grading.gradebook.results import GradingRun, Options
@@ -447,6 +449,8 @@ def test_an_untouched_answer_with_text_beside_it_waits_for_a_person_who_sees_it(
     page = feedback("tiny", result, tasks)
     assert "<p>Beside it you wrote:</p><blockquote><p>Because it is so.</p>" in page
     assert f"Waits for a person ({said}): at most 1 points." in page
+    (path,) = run.output.glob("autograded/ada/tiny/tiny.ipynb")
+    assert BESIDE["source"] in screen(path)
     by_hand(run, 1.0)
     assert waits(record(run, "ada", BLANK, BESIDE)) == []
 
@@ -471,6 +475,18 @@ def test_plain_nbgrader_lets_it_wait_too(run):
             SaveOutcomes().preprocess(nb, {"nbgrader": ids})
         assert waiting_in(run, "why") == waiting
         assert comment_on(run, "why") == comment
+
+
+SCREEN = {
+    "assignment_id": "tiny", "notebook_id": "tiny", "submission_id": "1", "index": 0, "total": 1,
+    "base_url": "", "student": "ada", "last_name": "", "first_name": "", "notebook_path": "",
+}  # fmt: skip
+
+
+def screen(path: Path) -> str:
+    """The page on which a person grades a notebook."""
+    asked = {"resources": SCREEN, "nonce": "n", "formulas": False, "plain": False}
+    return make_page(Page(filename=str(path), **asked))
 
 
 def waiting_in(run: GradingRun, name: str) -> int:
@@ -501,3 +517,22 @@ def read(run: GradingRun, query: str, *values) -> tuple:
 def release_tasks(run: GradingRun) -> list:
     ids = {"notebook": "tiny", "assignment": "tiny", "db_url": run.db_url}
     return tasks(recorded_plan({"nbgrader": ids}, released_order(run.course.solution("tiny"))))
+
+
+def test_a_picture_that_was_pasted_into_an_answer_reaches_learner_and_grader(run):
+    pasted = {
+        "cell_type": "markdown",
+        "metadata": {},
+        "source": "![](attachment:a.png)",
+        "attachments": {"a.png": {"image/png": pages.PNG}, "b.svg": {"image/svg+xml": "PHN2Zz4="}},
+    }
+    result = record(run, "ada", BLANK, pasted)
+    picture = f'<img src="data:image/png;base64,{pages.PNG}"'
+    assert picture in feedback("tiny", result, release_tasks(run))
+    assert "has attachments that are not shown (b.svg)" in reason(result, [])
+    (submitted,) = run.output.glob("submitted/ada/tiny/tiny.ipynb")
+    (path,) = run.output.glob("autograded/ada/tiny/tiny.ipynb")
+    for each in (submitted, path):
+        nb = nbformat.read(each, as_version=4)
+        assert nb.cells[-1].attachments == {"a.png": {"image/png": pages.PNG}}
+    assert picture in screen(path)

@@ -87,3 +87,10 @@ def test_text_is_bounded_and_what_is_left_out_is_said():
     shown = sum(len(cell.source) + len(cell.outputs[0].text) for cell in found)
     assert shown < 3_000_000  # of 30 million
     assert found[-1].source.startswith("y" * 1_000)  # every cell is there
+
+
+def test_pictures_that_were_pasted_stay_and_other_attachments_go():
+    said = {"a": {"image/png": pages.PNG, "text/html": "<b>"}, "b": {"text/html": "<b>"}, "c": 3}
+    cell = {"cell_type": "markdown", "source": "![](attachment:a)", "attachments": said}
+    (text,) = safe_notebook(notebook(cell)).cells
+    assert text.attachments == {"a": {"image/png": pages.PNG}}

@@ -1,5 +1,7 @@
 """Markdown of learners, made to show and do nothing else; notebooks rebuilt from what is needed."""
 
+from html import escape
+
 import pytest
 from attacks import pages
 from bs4 import BeautifulSoup
@@ -35,6 +37,46 @@ def test_what_markdown_is_not_for_goes(name):
     for attribute in (" on", " id=", " name=", "srcdoc", 'href="java', 'href="data', 'href="/'):
         tags = [part.partition(">")[0] for part in html.split("<")[1:]]
         assert not any(attribute in tag for tag in tags), attribute
+
+
+PASTED = {"a b.png": {"image/png": pages.PNG}, "evil": {"image/svg+xml": "PHN2Zz4="}}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "![p](attachment:a%20b.png)",
+        '<img src="attachment:a b.png" width="300">',
+        "![p][1]\n\n[1]: attachment:a%20b.png",
+    ],
+)
+def test_a_picture_that_was_pasted_is_shown(source):
+    html = markdown(source, pictures=PASTED)
+    assert f'src="data:image/png;base64,{pages.PNG}"' in html
+    assert "not shown" not in html
+
+
+@pytest.mark.parametrize("name", ["evil", "gone.png", "<b>"])
+def test_a_picture_that_is_none_or_is_not_there_is_named(name):
+    html = markdown(f'<img src="attachment:{escape(name)}">', pictures=PASTED)
+    assert "src=" not in html
+    why = "[not shown here, for it is missing, too large, or neither PNG nor JPEG:"
+    assert f"{why} {escape(name)}]" in html
+
+
+def test_nothing_but_a_picture_takes_an_attachment():
+    html = markdown("[x](attachment:a%20b.png) <a href='ATTACHMENT:x'>y</a>", pictures=PASTED)
+    assert "href" not in html
+    assert "data:" not in html
+
+
+def test_pasted_pictures_are_bounded_in_pixels_and_in_the_page_s_length():
+    large = {"x": {"image/png": pages.png(16_000, 16_000)}}
+    assert "src=" not in markdown("![](attachment:x)", pictures=large)
+    allowance = Allowance(pasted=3 * len(pages.PNG))
+    html = markdown("![](attachment:a%20b.png) " * 9, pictures=PASTED, allowance=allowance)
+    assert html.count("src=") == 3
+    assert html.count("not shown here") == 1
 
 
 def test_cleaning_twice_changes_nothing():
