@@ -80,7 +80,7 @@ def test_check_refuses_in_one_line(tmp_path):
         ("missing.ipynb", "there is no such file"),
         ("bad.ipynb", "its JSON is broken"),
         ("none.ipynb", "it is no assignment"),
-        (".", "a folder or a device, not a file"),
+        (".", "it is a folder, not a file: name a file in it"),
     ):
         shown = invoke("check", tmp_path / name)
         assert shown.exit_code == 2

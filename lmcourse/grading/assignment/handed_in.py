@@ -17,10 +17,13 @@ from lmcourse.grading.assignment.notebooks import Cell, NotebookError, read_cell
 from lmcourse.grading.errors import MisuseError
 
 STUDENT_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
-# What systems and editors leave behind.
+# What systems, editors, Jupyter, Python and Git leave behind. A hidden file of another name may be a
+# submission.
 _RUBBISH = re.compile(
-    r"\.|~\$|.*~$|__MACOSX$|__pycache__$|\$RECYCLE\.BIN$|System Volume Information$"
-    r"|(?:eh)?thumbs\.db$|desktop\.ini$|Icon\r$",
+    r"~\$|.*(?<!\.ipynb)~$|__pycache__$|__MACOSX$|\$RECYCLE\.BIN$|System Volume Information$"
+    r"|(?:eh)?thumbs\.db$|desktop\.ini$|Icon\r$"
+    r"|\.(?:_|DS_Store$|localized$|Spotlight-V100$|Trash|fseventsd$|TemporaryItems$|directory$"
+    r"|nfs|fuse_hidden|~lock\.|ipynb_checkpoints$|git|keep$)",
     re.IGNORECASE,
 )
 _ARCHIVE = re.compile(r"\.(?:zip|tar|gz|tgz|bz2|xz|7z|rar)$", re.IGNORECASE)
@@ -64,7 +67,8 @@ class Entry:
             raise NotebookError(f"it is {shown(name)}: {_advice(name, self.student)}")
         if not STUDENT_ID.fullmatch(_raw_student(self.path)):
             raise NotebookError(
-                "the name is no student id (letters, digits, . _ -, at most 64): rename it"
+                "the name is no student id (letters a to z and A to Z, digits, . _ -, at most 64):"
+                " rename it"
             )
         if self.times > 1:
             raise NotebookError("there are a folder and a file of this name: keep one of them")
@@ -141,8 +145,9 @@ def _sorted_out(folder: Path) -> tuple[list[Path], list[Path]]:
     except OSError as error:
         raise MisuseError(f"cannot read the folder {folder}: {error.strerror}") from error
     found = [path for path in found if not _RUBBISH.match(path.name)]
-    rows = {path: _student(path) for path in found if _is_entry(path)}
-    for path in found:
+    seen = [path for path in found if not path.name.startswith(".")]
+    rows = {path: _student(path) for path in seen if _is_entry(path)}
+    for path in seen:
         in_a_form = any(form.search(path.name) for form in _FORMS)
         if in_a_form and _student(path) not in rows.values():
             rows[path] = _student(path)
@@ -173,6 +178,8 @@ def _raw_student(path: Path) -> str:
 
 def _advice(name: str, wanted: str) -> str:
     """What to do with a file that is no notebook by its name."""
+    if name.startswith("."):
+        return "it is hidden: if it is a submission, give it a name without the dot in front"
     if _ARCHIVE.search(name):
         return f"unpack it into a folder {wanted}"
     if _RENAMED.search(name):

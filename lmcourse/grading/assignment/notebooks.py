@@ -140,13 +140,15 @@ def read_plain_file(path: Path, limit: int = NOTEBOOK_BYTES, *, one_name: bool =
     except FileNotFoundError:
         raise NotebookError("there is no such file: look at its name and folder") from None
     except OSError as error:
+        if (mode := _mode(path)) and not stat.S_ISREG(mode):  # a socket cannot even be opened
+            raise NotebookError(_no_file(mode)) from None
         raise NotebookError(
             f"it cannot be opened ({error.strerror}): make it a file that you may read"
         ) from None
     try:
         facts = os.fstat(handle)
         if not stat.S_ISREG(facts.st_mode):
-            raise NotebookError("it is a folder or a device, not a file: name the notebook")
+            raise NotebookError(_no_file(facts.st_mode))
         if one_name and facts.st_nlink > 1:
             raise NotebookError(
                 f"its file has {facts.st_nlink} names (hard links), so that it may be somebody"
@@ -160,6 +162,22 @@ def read_plain_file(path: Path, limit: int = NOTEBOOK_BYTES, *, one_name: bool =
             return file.read(limit + 1)
     finally:
         os.close(handle)
+
+
+def _mode(path: Path) -> int:
+    try:
+        return path.lstat().st_mode
+    except OSError:
+        return 0
+
+
+def _no_file(mode: int) -> str:
+    """What stands where a plain file should be, and what to do."""
+    if stat.S_ISDIR(mode):
+        return "it is a folder, not a file: name a file in it, or put one in its place"
+    kinds = ((stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
+    what = next((name for is_one, name in kinds if is_one(mode)), "a device")
+    return f"it is {what}, not a file: put a plain file in its place"
 
 
 def parse_cells(data: bytes) -> list[Cell]:

@@ -240,11 +240,14 @@ def items(assignment: Assignment, course: CourseOption = None, output: OutputOpt
     ]
     names = [[cell.name for cell in task.graded] for task in found]
     table = [[_task_points(grades, own) for own in names] for grades in students]
-    measured = statistics.of_tasks(table, [task.points for task in found])
-    for task, own, one in zip(found, names, measured, strict=True):
+    waiting = [_written_and_waiting(students, own) for own in names]
+    maxima = [task.points for task in found]
+    measured = statistics.of_tasks(table, maxima, [count > 0 for count in waiting])
+    for task, own, one, count in zip(found, names, measured, waiting, strict=True):
         tell(
             f"{task.label}: difficulty {_rounded(one['difficulty'])},"
             f" discrimination {_rounded(one['discrimination'])}"
+            + (f" ({count} wait for a person)" if count else "")
         )
         failed = [
             grades[name]["message"]
@@ -254,6 +257,17 @@ def items(assignment: Assignment, course: CourseOption = None, output: OutputOpt
         ]
         for message, times in statistics.commonest(failed):
             tell(f"    {times} × {plain(message, 160)}")
+
+
+def _written_and_waiting(students: list[dict], names: list[str]) -> int:
+    """How many learners' written answers to a task nobody has read yet."""
+    return sum(
+        any(
+            name in grades and grades[name]["waiting"] and not grades[name]["verdict"]
+            for name in names
+        )
+        for grades in students
+    )
 
 
 def _task_points(grades: dict, names: list[str]) -> float | None:

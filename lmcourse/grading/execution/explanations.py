@@ -27,6 +27,8 @@ _INSTEAD = {
     "StdinNotImplementedError": "input() waits for somebody at the keyboard, and nobody is there:"
     " take the value as an argument.",
 }
+# What a test says that caught it: without a text of its own it is the stub's.
+_CAUGHT_STUB = re.compile(r"\b(?:got|raised) NotImplementedError(?::\s*)?(?:[.,;)]|$)", re.M)
 SYNTAX = ("SyntaxError", "IndentationError", "TabError")
 
 
@@ -34,6 +36,8 @@ def explain(name: str, message: str, trace: Sequence[str] = ()) -> str:
     """An exception as a learner can use it: what it says, where, and the likely cause if known."""
     message = message.strip()
     if name == "AssertionError":
+        if _CAUGHT_STUB.search(message):
+            return _unwritten()
         return _noticing_none(message) or "A check failed (it says no more than that)."
     if name == "NotImplementedError":
         frames, frame = _frames(trace), _own_frame(trace)

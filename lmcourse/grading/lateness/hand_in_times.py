@@ -62,20 +62,27 @@ def times_from_files(
 ) -> dict[str, HandInTime]:
     """When each notebook was last written, or what nbgrader's timestamp.txt beside it says.
 
+    What cannot be graded, a link or broken JSON say, has no time.
+
     Args:
         also: where else the abbreviations of time zones come from.
     """
     found = {}
     for entry in entries(folder, assignment):
-        try:
-            found[entry.student] = _time_of(entry, entry.notebook(), zone, tuple(also))
-        except (NotebookError, OSError):  # no notebook, no time
+        submission = entry.read()
+        if submission.problem:  # no notebook, no time: not even that of what a link leads to
             continue
+        try:
+            notebook = entry.notebook()
+        except (NotebookError, OSError):  # it went meanwhile
+            continue
+        own = digest(submission.cells)
+        found[entry.student] = _time_of(entry, notebook, own, zone, tuple(also))
     return found
 
 
 def _time_of(
-    entry: Entry, notebook: Path, zone: ZoneInfo | None, also: tuple[ZoneInfo, ...]
+    entry: Entry, notebook: Path, own: str, zone: ZoneInfo | None, also: tuple[ZoneInfo, ...]
 ) -> HandInTime:
     stamp = notebook.parent / time_formats.TIMESTAMP
     if entry.path != notebook and (stamp.exists() or stamp.is_symlink()):
@@ -86,11 +93,12 @@ def _time_of(
     else:
         source, read = "the file's own time", lambda: time_formats.file_time(notebook, zone)
     try:
-        return HandInTime(source=source, at=read(), digest=_digest(entry))
+        return HandInTime(source=source, at=read(), digest=own)
     except Exception as error:  # of whatever kind: it is this learner's time alone
         known = isinstance(error, ValueError | OSError)
         why = str(error) if known else f"cannot be read ({type(error).__name__})"
-        return HandInTime(source=source, problem=f"{source} {why}", digest=_digest(entry))
+        colon = ":" if isinstance(error, NotebookError) else ""  # which says "it is …"
+        return HandInTime(source=source, problem=f"{source}{colon} {why}", digest=own)
 
 
 def _digest(entry: Entry) -> str:

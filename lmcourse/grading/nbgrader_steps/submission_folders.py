@@ -98,8 +98,8 @@ def _leave_out(converter: Any) -> list[str]:
         student = _student(converter, source)
         if not STUDENT_ID.fullmatch(student):
             odd.append(
-                f"{shown(student)} was not graded: the name is no student id (letters, digits,"
-                " . _ -, at most 64): rename it"
+                f"{shown(student)} was not graded: the name is no student id (letters a to z and"
+                " A to Z, digits, . _ -, at most 64): rename it"
             )
         # A notebook beside the one that counts may be called anything.
         elif plain := [path for path in notebooks if Path(path).name == shown(Path(path).name)]:

@@ -89,12 +89,15 @@ def statistics(graded: Class) -> list[dict]:
     rows, results = [], rows_of(graded)
     for task in graded.tasks:
         scores = [points for result in results if (points := task_points(result, task)) is not None]
+        names = {cell.name for cell in task.graded}
+        unread = any(grade.name in names for result in results for grade in result.by_hand)
         rows.append(
             {
                 "task": task.label,
                 "points": task.points,
                 "graded": len(scores),
-                "mean": sum(scores) / len(scores) if scores else None,
+                # Blank answers are decided first, and are no sample of the rest.
+                "mean": sum(scores) / len(scores) if scores and not unread else None,
                 "full": sum(score >= task.points for score in scores),
                 "none": sum(score == 0 for score in scores),
             }

@@ -40,16 +40,23 @@ def commonest(messages: Iterable[str], most: int = 3) -> list[tuple[str, int]]:
 
 
 def of_tasks(
-    table: Sequence[Sequence[float | int | None]], maxima: Sequence[float | int]
+    table: Sequence[Sequence[float | int | None]],
+    maxima: Sequence[float | int],
+    waiting: Sequence[bool] | None = None,
 ) -> list[dict]:
     """Difficulty and discrimination of each task.
 
     Args:
         table: for each learner the points of each task; None where they are not known.
+        waiting: for each task whether a person has still to decide some: those that are decided,
+            blank ones above all, then say nothing of the rest.
     """
     whole = [[p for p in row if p is not None] for row in table if None not in row]
     found = []
     for number, maximum in enumerate(maxima):
+        if waiting and waiting[number]:
+            found.append({"difficulty": None, "discrimination": None})
+            continue
         own = [row[number] for row in table]
         rest = [sum(row) - row[number] for row in whole]
         found.append(

@@ -51,6 +51,27 @@ def test_only_the_expected_notebook_counts_and_only_submissions_are_rows(tmp_pat
     assert ignored(tmp_path) == ["roster.csv: it is no submission: move it elsewhere"]
 
 
+def test_what_is_hidden_may_be_a_submission_and_is_named(tmp_path):
+    put(tmp_path / "ada.ipynb")
+    for name in (".hidden.ipynb", ".dot/tiny.ipynb", "ben.ipynb~"):
+        put(tmp_path / name)
+    for name in ("._ada.ipynb", "__pycache__/x.pyc", ".git/config", ".gitignore"):
+        put(tmp_path / name)
+    assert problems(tmp_path) == {"ada": ""}
+    hidden = "it is hidden: if it is a submission, give it a name without the dot in front"
+    assert ignored(tmp_path) == [
+        f".dot: {hidden}",
+        f".hidden.ipynb: {hidden}",
+        "ben.ipynb~: it is no submission: move it elsewhere",
+    ]
+
+
+@pytest.mark.parametrize("name", ["zoé", "林", "דנה"])
+def test_the_rule_for_ids_says_which_letters(tmp_path, name):
+    put(tmp_path / f"{name}.ipynb")
+    assert "(letters a to z and A to Z, digits, . _ -, at most 64)" in problems(tmp_path)[name]
+
+
 @pytest.mark.parametrize(
     ("name", "student", "words"),
     [

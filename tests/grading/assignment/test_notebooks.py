@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 
@@ -176,14 +177,26 @@ def test_only_plain_files_are_opened(tmp_path):
         read_cells(link)
     with pytest.raises(NotebookError, match="no such file: look at its name"):
         read_cells(tmp_path / "none.ipynb")
-    with pytest.raises(NotebookError, match="a folder or a device, not a file: name the notebook"):
+    with pytest.raises(NotebookError, match="it is a folder, not a file: name a file in it"):
         read_cells(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_what_stands_in_the_place_of_a_file_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the name of a socket has to be short
+    os.mkfifo("pipe")
+    with pytest.raises(NotebookError, match="it is a pipe, not a file: put a plain file in its"):
+        read_plain_file(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as opened:
+        opened.bind("socket")
+        with pytest.raises(NotebookError, match="it is a socket, not a file"):
+            read_plain_file(tmp_path / "socket")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
 def test_a_pipe_is_refused_and_does_not_block(tmp_path):
     os.mkfifo(tmp_path / "pipe.ipynb")
-    with pytest.raises(NotebookError, match="device"):
+    with pytest.raises(NotebookError, match="it is a pipe, not a file"):
         read_cells(tmp_path / "pipe.ipynb")
 
 

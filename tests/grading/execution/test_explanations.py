@@ -115,3 +115,17 @@ def test_what_the_judge_found_gets_its_words_and_is_hidden_where_the_test_is():
 def test_what_a_judge_says_in_a_learner_s_words(kind, said, words):
     trace = 'Traceback\n  File "<ipython-input-4-ab12>", line 3, in f\nValueError: shapes\n'
     assert told(kind, said, trace).startswith(words)
+
+
+@pytest.mark.parametrize("caught", ["got NotImplementedError: .", "got NotImplementedError: "])
+def test_a_test_that_caught_a_stub_says_that_nothing_is_written(caught):
+    said = f"merge_heads must work for one head, {caught}"
+    assert explanations.explain("AssertionError", said).startswith("Not written yet")
+    assert told("AssertionError", said).startswith("Not written yet")
+
+
+def test_an_answer_that_refuses_on_purpose_is_quoted():
+    said = "f must work for -1, got NotImplementedError: only for positive numbers."
+    assert explanations.explain("AssertionError", said) == said
+    wanted = "f must raise NotImplementedError."
+    assert explanations.explain("AssertionError", wanted) == wanted

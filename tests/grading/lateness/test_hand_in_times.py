@@ -46,7 +46,7 @@ def test_one_learner_without_a_time_is_left_out_and_one_that_is_none_is_unknown(
     assert "line 6: time must be" in found["ada"].problem  # nobody knows which was the last
 
 
-def hand_in(path, text="{}"):
+def hand_in(path, text='{"cells": []}'):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     os.utime(path, (DUE.timestamp(), DUE.timestamp()))
@@ -101,3 +101,20 @@ def test_times_are_of_exactly_what_is_graded(tmp_path):
     gradable = [one.student for one in collect(tmp_path, "tiny") if not one.problem]
     assert gradable == ["ada", "ben"]
     assert sorted(hand_in_times.times_from_files(tmp_path, "tiny")) == gradable
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_what_cannot_be_graded_was_not_handed_in_late(tmp_path):
+    hand_in(tmp_path / "ada.ipynb")
+    hand_in(tmp_path / "broken.ipynb", '{"cells": [')
+    (tmp_path / "link").mkdir()
+    (tmp_path / "link/tiny.ipynb").symlink_to(tmp_path / "ada.ipynb")
+    (tmp_path / "pipe").mkdir()
+    os.mkfifo(tmp_path / "pipe/tiny.ipynb")
+    hand_in(tmp_path / "ben/tiny.ipynb")
+    os.mkfifo(tmp_path / "ben/timestamp.txt")
+    found = hand_in_times.times_from_files(tmp_path, "tiny")
+    assert sorted(found) == ["ada", "ben"]
+    assert found["ben"].problem == (
+        "nbgrader's timestamp.txt: it is a pipe, not a file: put a plain file in its place"
+    )

@@ -63,6 +63,14 @@ def test_statistics_count_only_what_was_graded(tmp_path):
     ]
 
 
+def test_blank_answers_alone_are_no_mean_of_a_task_that_waits(tmp_path):
+    blank = result("ben", why_waits=False)
+    why = class_report.statistics(graded(tmp_path, result(), blank))[2]
+    assert (why["graded"], why["mean"]) == (1, None)
+    read = result(why_waits=False, by_person=True)
+    assert class_report.statistics(graded(tmp_path, read, blank))[2]["mean"] == 0.0
+
+
 def test_reports_are_written_whole(tmp_path):
     paths = class_report.write_reports(graded(tmp_path, result()))
     assert sorted(path.name for path in (tmp_path / "grades").iterdir()) == [

@@ -43,3 +43,11 @@ def test_a_task_that_the_strong_lose_stands_out():
 def test_the_commonest_messages_ignore_their_numbers():
     said = ["got 3, want 4\nfigures", "got 7, want 9", "NaN?", "", "got 1, want 2", "NaN?", "x"]
     assert item_analysis.commonest(said, most=2) == [("got 3, want 4", 3), ("NaN?", 2)]
+
+
+def test_of_a_task_that_a_person_has_still_to_read_nothing_is_said():
+    """The blank answers are decided first."""
+    table = [[1, 0], [2, None], [1, None], [2, 0], [3, 0], [1, 0], [2, 0]]
+    known, unread = item_analysis.of_tasks(table, [3, 1], [False, True])
+    assert unread == {"difficulty": None, "discrimination": None}
+    assert known["difficulty"] == pytest.approx(12 / 21)
