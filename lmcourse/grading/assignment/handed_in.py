@@ -17,8 +17,7 @@ from lmcourse.grading.assignment.notebooks import Cell, NotebookError, read_cell
 from lmcourse.grading.errors import MisuseError
 
 STUDENT_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
-# What systems, editors, Jupyter, Python and Git leave behind. A hidden file of another name may be a
-# submission.
+# What systems and programs leave behind. A hidden file of another name may be a submission.
 _RUBBISH = re.compile(
     r"~\$|.*(?<!\.ipynb)~$|__pycache__$|__MACOSX$|\$RECYCLE\.BIN$|System Volume Information$"
     r"|(?:eh)?thumbs\.db$|desktop\.ini$|Icon\r$"

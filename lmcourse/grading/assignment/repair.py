@@ -11,7 +11,7 @@ then a person decides, and sees what stands there.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from itertools import pairwise
@@ -22,6 +22,7 @@ from lmcourse.grading.assignment.plan import Planned, as_released, tasks
 from lmcourse.grading.sandbox.budgets import CELL_CHARS
 
 _NAME = 80  # characters of a name that the learner's notebook gives to a cell
+FOREIGN = "the notebook holds none of the assignment's tasks: is it another one's, or empty?"
 MISSING = "This cell was missing from the notebook that was handed in."
 
 BESIDE = "the answer cell was left as it was, but there is text beside it"
@@ -76,28 +77,46 @@ def repair(cells: Sequence[Cell], plan: Sequence[Planned]) -> Repaired:
         cells = found
         repaired.notes.append(FOUND_BY_TEXT)
     chosen = {p.name: _choose(p, cells, repaired) for p in plan}
+    foreign = not _is_of(plan, cells, chosen)
     place_of = {index: name for name, index in chosen.items() if index is not None}
     planned = {p.name: p for p in plan}
     for index, cell in enumerate(cells):
-        if cell.problem:
+        for said in filter(None, (cell.problem, cell.left_out)):
             which = shown(cell.label)[:_NAME] if cell.label else f"number {index + 1}"
-            repaired.notes.append(f"the cell {which} {cell.problem}")
-        if cell.left_out:
-            which = shown(cell.label)[:_NAME] if cell.label else f"number {index + 1}"
-            repaired.notes.append(f"the cell {which} {shown(cell.left_out)}")
+            repaired.notes.append(f"the cell {which} {shown(said)}")
         if index in place_of:
             repaired.cells.append(_restore(cell, planned[place_of[index]], repaired))
         elif cell.label not in planned or not _verbatim(cell, planned[cell.label]):
             unread = _comment(cell.kind, f"This cell {cell.problem}.")
             source = unread if cell.problem else cell.source
-            extra = Placed(kind=cell.kind, source=source, pictures=cell.pictures)
-            repaired.cells.append(extra)
+            repaired.cells.append(Placed(kind=cell.kind, source=source, pictures=cell.pictures))
     for p in plan:
         if chosen[p.name] is None:
             _insert(p, plan, repaired)
     _order(plan, repaired)
+    if foreign:
+        missed = {f"the cell {p.name} was missing" for p in plan}
+        repaired.notes[:] = [note for note in repaired.notes if note not in missed]
+        repaired.notes.insert(0, FOREIGN)
+        repaired.doubtful = {p.name: FOREIGN for p in plan if p.is_test}
     _note_text_beside(plan, repaired)
     return repaired
+
+
+def _is_of(
+    plan: Sequence[Planned], cells: Sequence[Cell], chosen: Mapping[str, int | None]
+) -> bool:
+    """Whether the cells are the assignment's: a text or a test to the letter, or half its answers.
+
+    A name alone says little: other assignments, too, have a `setup` and perhaps a `loop`.
+    """
+    there = {essential(cell.source) for cell in cells}
+    told = [_text(p) for p in plan if p.is_test or (p.locked and p.kind == "markdown")]
+    if any(text and text in there for text in told):
+        return True
+    answers = [p.name for p in plan if p.solution or p.task]
+    found = [name for name in answers if chosen[name] is not None]
+    return bool(found) and 2 * len(found) >= len(answers)
 
 
 def _verbatim(cell: Cell, planned: Planned) -> bool:
@@ -128,19 +147,14 @@ def _restore(cell: Cell, planned: Planned, repaired: Repaired) -> Placed:
         # To the letter, where nothing was written: nbgrader knows a blank answer by its checksum.
         source = planned.source if _verbatim(cell, planned) else cell.source
         if cell.problem:
-            source = _remark(planned, f"This cell {cell.problem}.")
+            source = _comment(planned.kind, f"This cell {cell.problem}.")
         return Placed(kind=planned.kind, source=source, planned=planned, pictures=cell.pictures)
-    edited = None
+    own = Placed(kind=planned.kind, source=planned.source, planned=planned)
     if not _verbatim(cell, planned):
         repaired.notes.append(f"the locked cell {planned.name} was edited; its own text was used")
-        edited = f"This cell {cell.problem}." if cell.problem else cell.source
-    return Placed(
-        kind=planned.kind,
-        source=planned.source,
-        planned=planned,
-        edited=edited,
-        pictures=cell.pictures if edited else {},
-    )
+        own.edited = f"This cell {cell.problem}." if cell.problem else cell.source
+        own.pictures = cell.pictures
+    return own
 
 
 def _insert(planned: Planned, plan: Sequence[Planned], repaired: Repaired) -> None:
@@ -151,7 +165,7 @@ def _insert(planned: Planned, plan: Sequence[Planned], repaired: Repaired) -> No
     repaired.notes.append(f"the cell {planned.name} was missing")
     source = planned.source
     if not planned.locked:
-        source = _remark(planned, MISSING)
+        source = _comment(planned.kind, MISSING)
     rank = [p.name for p in plan].index(planned.name)
     where = _positions(repaired)
     after = max((where[p.name] for p in plan[:rank] if p.name in where), default=-1)
@@ -160,12 +174,8 @@ def _insert(planned: Planned, plan: Sequence[Planned], repaired: Repaired) -> No
     repaired.cells.insert(index, Placed(kind=planned.kind, source=source, planned=planned))
 
 
-def _remark(planned: Planned, text: str) -> str:
-    """What stands in a cell that holds no answer."""
-    return _comment(planned.kind, text)
-
-
 def _comment(kind: str, text: str) -> str:
+    """What stands in a cell that holds no answer."""
     return f"# {text}" if kind == "code" else f"*{text}*"
 
 

@@ -38,8 +38,11 @@ def reason(result: Result, tasks: list[Task]) -> str:
     if result.problem:
         return result.problem
     labels = {cell.name: task.label for task in tasks for cell in task.cells}
-    waiting = [f"{labels.get(g.name, g.name)}: {g.message}" for g in result.ungraded]
-    return "; ".join([*waiting, *result.notes])
+    waiting: dict[str, dict[str, None]] = {}  # the tasks of each message, in order
+    for grade in result.ungraded:
+        waiting.setdefault(grade.message, {})[labels.get(grade.name, grade.name)] = None
+    said = [f"{', '.join(tasks)}: {message}" for message, tasks in waiting.items()]
+    return "; ".join([*said, *result.notes])
 
 
 def rows_of(graded: Class) -> list[Result]:

@@ -11,7 +11,7 @@ from tiny_course import answered, solution
 
 from lmcourse.grading.assignment.notebooks import Cell, parse_cells, read_cells
 from lmcourse.grading.assignment.plan import Planned, stated_plan, visible
-from lmcourse.grading.assignment.repair import MISSING, repair, with_labels
+from lmcourse.grading.assignment.repair import FOREIGN, MISSING, repair, with_labels
 
 ROOT = Path(__file__).parents[3]
 ASSIGNMENTS = sorted(path.name for path in (ROOT / "solutions").iterdir() if path.is_dir())
@@ -255,6 +255,30 @@ def test_beside_an_untouched_answer_in_code_code_is_enough():
     cells[at(cells, "why")] = code("# YOUR CODE", "why")
     assert beside([*cells[:-1], code("x = 3"), cells[-1]], plan) == ["x = 3"]
     assert beside(cells, plan) == []
+
+
+SHARED = [code("import math", "setup"), code("def double(x): return 3", "double")]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [[], [code("x = 1")], [code("x = 1", "other"), words("# Another one")], SHARED],
+    ids=["empty", "garbage", "another one", "another one with a name in common"],
+)
+def test_a_notebook_with_none_of_the_tasks_waits_for_a_person(cells):
+    repaired = repair(cells, PLAN)
+    assert repaired.notes[0] == FOREIGN
+    assert not [note for note in repaired.notes if "was missing" in note]
+    assert repaired.doubtful == {p.name: FOREIGN for p in PLAN if p.is_test}
+    assert {p.planned.name for p in repaired.cells if p.planned} == set(BY_NAME)
+
+
+def test_a_notebook_with_one_task_or_with_the_answers_alone_is_the_assignments():
+    cells = learners()
+    for kept in (["tiny-task-2"], ["test_square"], ["double", "square"]):
+        repaired = repair([cell for cell in cells if cell.label in kept], PLAN)
+        assert (FOREIGN in repaired.notes, repaired.doubtful) == (False, {})
+        assert "the cell why was missing" in repaired.notes
 
 
 def test_a_test_above_its_answer_moves_below_and_a_late_setup_to_the_top():

@@ -19,7 +19,7 @@ TEST = Cell(kind="code", source="assert f() == 1", claims={"grade_id": "test_f"}
 def graded(monkeypatch):
     """What becomes of cells that ran so, without a sandbox."""
 
-    def grade(outcome=WHY, ran=None, cells=CELLS):
+    def grade(outcome=WHY, ran=None, cells=(*CELLS, TEST)):
         class Servers:
             def grade(self, who, cells):
                 if isinstance(outcome, Exception):
@@ -103,3 +103,12 @@ def test_without_a_sandbox_there_is_a_problem_and_no_notebook(graded):
     done, _ = graded(SandboxError("no bubblewrap"))
     assert done.problem.startswith("no bubblewrap. Nothing is graded without it, unless you say")
     assert (done.notebook, done.lasting) == ("", False)
+
+
+@pytest.mark.parametrize("cells", [[], CELLS])
+def test_a_notebook_of_another_assignment_is_no_silent_0(graded, cells):
+    done, nb = graded(cells=cells)
+    kept = nb["metadata"]["lmcourse"]["outcomes"]["test_f"]
+    assert (kept["verdict"], kept["fraction"]) == (UNGRADED, 0.0)
+    assert kept["message"].startswith("the notebook holds none of the assignment's tasks")
+    assert done.lasting

@@ -14,7 +14,7 @@ from rich.console import Console
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # nbgrader's own, while it is imported
-    from lmcourse.grading.gradebook.results import Class, Result
+    from lmcourse.grading.gradebook.results import Class, Grade, Result
     from lmcourse.grading.reports import class_report
 
 
@@ -69,6 +69,13 @@ def test_blank_answers_alone_are_no_mean_of_a_task_that_waits(tmp_path):
     assert (why["graded"], why["mean"]) == (1, None)
     read = result(why_waits=False, by_person=True)
     assert class_report.statistics(graded(tmp_path, read, blank))[2]["mean"] == 0.0
+
+
+def test_tasks_that_wait_for_one_reason_have_it_said_once():
+    waits = {"points": 0.0, "of": 1.0, "verdict": "ungraded", "waiting": True, "message": "why"}
+    grades = [Grade(name=name, **waits) for name in ("test_double", "test_square")]
+    row = Result(student="ada", grades=grades, notes=["note"])
+    assert class_report.reason(row, TASKS) == "Task 1 · Double, Task 2 · Square: why; note"
 
 
 def test_reports_are_written_whole(tmp_path):
