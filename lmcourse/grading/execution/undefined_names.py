@@ -13,6 +13,8 @@ from lmcourse.grading.execution.explanations import explain
 from lmcourse.grading.outcomes import FAILED, TestOutcome
 
 _SAYS = re.compile(r"`(\w+)` is not defined: ")
+# Signs without a width that come along when text is pasted; to Python they are an error.
+_UNSEEN = r"\ufeff\u200b-\u200f\u2060"
 _OURS = "# This cell was "  # what `repair` writes into a cell that holds no answer
 _BECAUSE = {
     "timeout": "its cell was stopped before it came to that, because something above never ends or"
@@ -39,7 +41,8 @@ def explained(
 
 
 def _why(name: str, before: Sequence[tuple[CodeCell, CellResult | None]]) -> str:
-    defines = re.compile(rf"^[^\S\n]*(?:(?:async )?def|class) +{name}\b|^{name} *[=:]", re.M)
+    function = rf"^(?:[^\S\n]|[{_UNSEEN}])*(?:(?:async )?def|class) +{name}\b"
+    defines = re.compile(rf"{function}|^[{_UNSEEN}]*{name} *[=:]", re.M)
     cells = [(cell, ran) for cell, ran in before if ran and defines.search(cell.source)]
     if not cells:
         emptied = [c.source for c, _ in before if c.name == name and c.source.startswith(_OURS)]

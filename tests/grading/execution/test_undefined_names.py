@@ -38,6 +38,14 @@ def ran(status="ok", **more):
         ([(f"while True: pass\n{DEF}", "", ran("timeout"))], "its cell was stopped before it came"),
         ([(f"exit()\n{DEF}", "", ran("died"))], "its cell ended the Python process before"),
         ([(f"{DEF}\ndel f", "", ran())], "its cell runs without an error, but leaves no such"),
+        *[
+            (
+                [(f"{sign}{source}", "", ran("error", name="SyntaxError", message="bad sign"))],
+                "its cell raised an error.\nSyntaxError: bad sign",
+            )
+            for sign in ("\ufeff", "\u200b")
+            for source in (DEF, "f = 3")
+        ],
         ([("f = 3", "", ran("unrun", message="no time"))], "its cell did not run: no time"),
         ([(DEF, "", ran()), ("class f: pass", "", ran("died"))], "its cell ended the Python"),
     ],
