@@ -921,7 +921,7 @@ def decode(ids, merges, special_tokens=(), skip_special_tokens=False):
         mask = torch.tensor([[t < m for t in range(max(lengths))] for m in lengths])
         return torch.tensor(rows), mask
         """,
-        cause="rows were changed",
+        cause="rows was changed",
     ),
     edit(
         "mask stops at padding",
