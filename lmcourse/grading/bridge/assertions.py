@@ -180,15 +180,17 @@ def verdicts(judge: Callable[[Any], Any], candidates: Sequence[Any]) -> list[boo
 
     Where a learner writes a test, whoever counts the calls could know the answers without one. So
     they are asked in an order of chance, each two or three times, by the seed of the test's inputs.
+    Functions of the test bear one name, in `lmcourse check`, too.
 
     Raises:
         AssertionError: an answer is no bool, or not the same each time.
     """
     asked = [index for index in range(len(candidates)) for _ in range(random.randint(2, 3))]
     random.shuffle(asked)
+    shown = [_nameless(one) if isinstance(one, types.FunctionType) else one for one in candidates]
     found: dict[int, bool] = {}
     for index in asked:
-        answer = judge(candidates[index])
+        answer = judge(shown[index])
         if type(answer) is not bool:
             raise AssertionError(
                 f"the answer must be True or False, got {_kind(answer)}. A comparison of tensors "
@@ -200,6 +202,13 @@ def verdicts(judge: Callable[[Any], Any], candidates: Sequence[Any]) -> list[boo
                 "or on the calls before?"
             )
     return [found[index] for index in range(len(candidates))]
+
+
+def _nameless(function: Callable[..., Any]) -> Callable[..., Any]:
+    def candidate(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return takes_objects(candidate) if may_take_objects(function) else candidate
 
 
 def award(fraction: float) -> None:

@@ -7,7 +7,7 @@ import torch
 
 from lmcourse.grading.bridge import assertions
 from lmcourse.grading.sandbox.frames import WireError
-from lmcourse.grading.testing import award, close, probe, raises, verdicts
+from lmcourse.grading.testing import award, close, probe, raises, takes_objects, verdicts
 
 
 def test_what_is_refused_is_refused_in_place_too():
@@ -144,6 +144,23 @@ def test_neither_order_nor_count_tells_the_candidates():
         assert {asked.count(x) for x in range(12)} == {2, 3}
     right = [{n for n, x in enumerate(asked) if x % 3 == 0} for asked in (first, *others)]
     assert len({frozenset(places) for places in right}) == 4
+
+
+def test_the_candidates_names_are_not_shown():
+    def right(x):
+        return 2 * x
+
+    def wrong(x):
+        return 3 * x
+
+    names = []
+
+    def judge(function):
+        names.append((function.__name__, function.__qualname__))
+        return function(x=4) == 8
+
+    assert verdicts(judge, [right, wrong, takes_objects(lambda x: 8)]) == [True, False, True]
+    assert len(set(names)) == 1
 
 
 def test_a_verdict_is_true_or_false_and_the_same_each_time():

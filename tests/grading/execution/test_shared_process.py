@@ -153,6 +153,11 @@ CALLED_BACK = {
         f"from lmcourse.grading.testing import left_alone\n{SMALL}left_alone(hush, small, 4)",
         "too large",
     ),
+    "by verdicts": (
+        f"from lmcourse.grading.testing import verdicts\n{SMALL}"
+        "verdicts(lambda one: hush(one, 4) == 0, [small])",
+        "too large",
+    ),
 }
 
 
