@@ -21,7 +21,7 @@ def after(**time) -> dt.datetime:
     return DUE + dt.timedelta(**time)
 
 
-def hand_in(path, text="{}"):
+def hand_in(path, text='{"cells": []}'):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     os.utime(path, (DUE.timestamp(), DUE.timestamp()))
