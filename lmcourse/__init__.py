@@ -37,7 +37,6 @@ A module imports only from those that stand before it in this list:
     gpt                  the language model, with the blocks of GPT-2 and of Llama
     bert                 the encoder that fills in what is masked, as BERT or RoBERTa
     missing_verb         a blank whose word needs both sides, and who fills it in
-    nearness             which sentence is nearer, one that agrees or one that denies
     experts              many feed-forward networks, of which each token uses a few
 
     optimization          SGD, Adam, AdamW, a schedule, clipping

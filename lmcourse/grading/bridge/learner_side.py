@@ -203,7 +203,7 @@ def serve(
     service = Service(link, ready.user_ns, defaults)
     substitutes.connect(service)
     this, inbox = os.getpid(), frames.Inbox(channel)
-    shell.work_at_home()
+    shell.import_own_modules()
     shell.take_streams(ready)
     while True:
         for sock in select.select([channel, link], [], [])[0]:

@@ -170,7 +170,7 @@ def ready_shell() -> Shell:
     return shell
 
 
-def work_at_home() -> None:
+def import_own_modules() -> None:
     """From here on the process imports what stands in its folder, as a kernel does.
 
     So do the interpreters that it starts.

@@ -17,7 +17,7 @@ from jupyter_client.manager import KernelManager
 from jupyter_core.utils import ensure_event_loop
 
 from lmcourse.grading.execution.cell_results import CellResult, changed_settings
-from lmcourse.grading.safe_text import plain
+from lmcourse.grading.safe_text import UNREADABLE, plain
 from lmcourse.grading.sandbox.budgets import Deadline
 
 _KEPT = ("text/plain", "image/png", "image/jpeg")
@@ -249,7 +249,7 @@ def _changed(said: object) -> dict[str, str]:
     """The settings that the process says were changed."""
     try:
         return changed_settings(ast.literal_eval(_expression(said, "changed")))
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except UNREADABLE:
         return {}
 
 

@@ -46,7 +46,7 @@ _ENVIRONMENT = {
     "PYTHONPATH": _COURSE,
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONNOUSERSITE": "1",
-    "PYTHONSAFEPATH": "1",  # what runs a learner's cells undoes it (`shell.work_at_home`)
+    "PYTHONSAFEPATH": "1",  # what runs a learner's cells undoes it (`shell.import_own_modules`)
     # A compiler fills the disk of a submission, and takes longer than any test: without one the
     # same results come, and slower.
     "TORCH_COMPILE_DISABLE": "1",

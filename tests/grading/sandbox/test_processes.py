@@ -208,6 +208,7 @@ def test_a_full_channel_does_not_keep_its_keeper_from_ending_it(learners):
         process._send(head, Deadline(300.0))
         wait_until(lambda: not process.alive)
         wait_until(process._meter.exceeded, seconds=100.0)
+        assert process._meter.exceeded()
         process.end()
 
 
