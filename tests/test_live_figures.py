@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from book_pages import chapters, read_page, read_table
 
 from lmcourse import live_figures, quiz
 from lmcourse.attention import attention, causal_mask
@@ -33,6 +34,22 @@ def data_of(figure):
 
 
 # ---------------------------------------------------------------- the contract
+
+
+TO_COME = {"embeddings"}  # has no live figure yet, and one would help
+
+
+def test_each_chapter_has_a_figure_to_touch_or_its_row_says_why_none_would_help():
+    reasons = {row["page"]: row for row in read_table("experiments.csv")
+               if row["claim"] == "No figure to touch would help here"}  # fmt: skip
+    for slug in chapters():
+        has_one = "live_figures" in read_page(slug).text
+        assert has_one or slug in reasons or slug in TO_COME, (
+            f"{slug} must have a live figure or say why none helps"
+        )
+        assert not (has_one and slug in reasons), (
+            f"{slug} has a live figure: its row is out of date"
+        )
 
 
 def test_each_kind_has_its_module_and_its_function_and_each_file_a_test():

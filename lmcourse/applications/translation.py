@@ -142,11 +142,11 @@ class Translator:
         """A translation step by step, for `live_figures.decoder`; all of it is plain and fits JSON.
 
         Returns:
-            source, written, beam: the tokens of the sentence, of what is said greedily, and of
-            what a beam finds.
-            weights: for "all heads" on average and for each head a row for each token written.
-            likeliest: before each of them the tokens that are likeliest, with their probability.
-            branches: the tree of the beam, for `plots.search_tree`.
+            Under source, written and beam the tokens of the sentence, of what is said greedily,
+            and of what a beam finds; under weights, for "all heads" on average and for each head,
+            a row for each token written; under likeliest, before each of them, the tokens that
+            are likeliest, with their probability; under branches the tree of the beam, for
+            `plots.search_tree`.
         """
         answer = self.translate([sentence])[0]
         weights, probs = self.look(sentence, answer)
@@ -264,7 +264,8 @@ class Translator:
 def copy_nearest(pairs: Sequence[Pair], sentences: Sequence[str]) -> list[str]:
     """The translation of the known sentence that shares most words: what a network must beat.
 
-    The share is |words of both| / |words of either|; of equally near ones the first is taken.
+    The share is that of the words in both among those in either; of equally near ones the first
+    is taken.
 
     Example:
         >>> known = [("I am happy", "我很高兴"), ("you sing", "你唱歌")]
