@@ -12,7 +12,7 @@ from lmcourse.grading.bridge.assertions import (
     takes_objects,
     verdicts,
 )
-from lmcourse.grading.bridge.checklist import left_alone, sizes
+from lmcourse.grading.bridge.checklist import left_alone, second_call, sizes
 
 __all__ = [
     "award",
@@ -20,6 +20,7 @@ __all__ = [
     "left_alone",
     "probe",
     "raises",
+    "second_call",
     "sizes",
     "take_award",
     "takes_objects",

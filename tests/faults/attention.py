@@ -1124,6 +1124,203 @@ WRONG = [
     ),
     *frozen(
         "attention",
+        3,
+        {
+            "weights without a gradient": "detached",
+            "positions in float16": "small dtype",
+            "one triangle for all callers": "kept from call to call",
+            "blind rows opened in the caller's mask": "mask was changed",
+            "a seed within a fork": "seed",
+            "weights for looking only": "detached",
+            "a width of 16": "always by 4",
+        },
+    ),
+    fill(
+        "many leading dimensions by view",
+        "dot_product",
+        "numbers that do not lie in order have no such view",
+        """
+        n_queries, width = query.shape[-2:]
+        one = query.view(-1, n_queries, width)
+        other = key.view(-1, *key.shape[-2:])
+        scores = (one @ other.mT / math.sqrt(width)).reshape(*query.shape[:-1], key.shape[-2])
+        weights = torch.softmax(scores, dim=-1)
+        return weights @ value, weights
+        """,
+        cause="order in memory",
+    ),
+    edit(
+        "small weights dropped",
+        "dot_product",
+        "nobody looks at a ten millionth",
+        (
+            "    return weights @ value",
+            "    weights = weights.masked_fill(weights < 1e-7, 0.0)\n    return weights @ value",
+        ),
+        cause="dropped",
+    ),
+    edit(
+        "values within ten",
+        "dot_product",
+        "cut off, as a gradient would be",
+        ("weights @ value, weights", "weights @ value.clamp(-10, 10), weights"),
+        cause="cut off",
+    ),
+    edit(
+        "a triangle cut out of the largest so far",
+        "masks",
+        "kept, and a view of it returned",
+        (
+            f"return {CAUSAL}",
+            "kept = causal_mask.__dict__\n"
+            '    if "kept" not in kept or len(kept["kept"]) < n:\n'
+            f'        kept["kept"] = {CAUSAL}\n'
+            '    return kept["kept"][:n, :n]',
+        ),
+        cause="kept from call to call",
+    ),
+    edit(
+        "positions in 16 bits",
+        "masks",
+        "int16 ends at 32767",
+        ("torch.arange(n) < lengths", "torch.arange(n).to(torch.int16) < lengths"),
+        cause="small dtype",
+    ),
+    edit(
+        "a first key opened for blind queries",
+        "masked_attention",
+        "in the caller's mask",
+        (
+            "    scores = query @",
+            "    if mask is not None and mask.dim() == 3 and not mask.any(-1).all():\n"
+            "        mask[0, 0, 0] = True\n"
+            "    scores = query @",
+        ),
+        cause="mask was changed",
+    ),
+    edit(
+        "weights detached where there is a mask",
+        "masked_attention",
+        "the weights are for looking only",
+        (
+            "return weights @ value, weights",
+            "return weights @ value, weights if mask is None else weights.detach()",
+        ),
+        cause="detached",
+    ),
+    edit(
+        "zeros added",
+        "heads",
+        "−0 is 0 then",
+        ("return x.transpose(1, 2)", "return (x + torch.zeros_like(x)).transpose(1, 2)"),
+        cause="multiplied or added",
+    ),
+    edit(
+        "one position needs no gradient",
+        "heads",
+        "detached in a rare branch",
+        (
+            "return x.transpose(1, 2)",
+            "x = x.detach() if x.shape[2] == 1 else x\n    return x.transpose(1, 2)",
+        ),
+        cause="detached",
+    ),
+    edit(
+        "more heads than positions",
+        "heads",
+        "takes 20 heads and more for positions",
+        (
+            "return x.transpose(1, 2)",
+            "x = x if 20 <= n_heads > n_positions else x.transpose(1, 2)\n    return x",
+        ),
+        cause="features hD",
+    ),
+    edit(
+        "a key projected once",
+        "multi_head",
+        "kept by the memory's id, for every layer",
+        (
+            "key = split_heads(self.key_projection(memory), self.n_heads)",
+            'kept = vars(split_heads).setdefault("kept", {})\n'
+            "        key = split_heads(self.key_projection(memory), self.n_heads)\n"
+            "        key = kept.setdefault((id(self), id(memory), memory.shape), key)",
+        ),
+        cause="kept",
+    ),
+    edit(
+        "a memory without a mask is given",
+        "multi_head",
+        "detached only where there is no mask",
+        (
+            "memory = x if memory is None else memory",
+            "memory = x if memory is None else memory.detach() if mask is None else memory",
+        ),
+        cause="detached",
+    ),
+    edit(
+        "evaluation is another",
+        "multi_head",
+        "scaled by what dropout would leave",
+        (
+            "return self.output_projection",
+            "values = values if self.training else 0.9 * values\n"
+            "        return self.output_projection",
+        ),
+        cause="evaluation mode",
+    ),
+    edit(
+        "sums within fifteen",
+        "additive",
+        "tanh is 1 there, nearly",
+        (ADDED, "torch.tanh((query + key).clamp(-15, 15))"),
+        cause="within bounds",
+    ),
+    edit(
+        "a key projected once, additive",
+        "additive",
+        "kept by the key's id",
+        (
+            "key = F.linear(key, key_weight).unsqueeze(-3)",
+            'kept = additive_scores.__dict__.setdefault("kept", {})\n'
+            "    name, key = (id(key), key.shape), F.linear(key, key_weight).unsqueeze(-3)\n"
+            "    key = kept.setdefault(name, key)",
+        ),
+        cause="earlier call",
+    ),
+    edit(
+        "itself the other way round",
+        "additive",
+        "only where query and key are one object",
+        (
+            "    query = F.linear",
+            "    key = key.flip(-2) if key is query else key\n    query = F.linear",
+        ),
+        cause="one tensor",
+    ),
+    fill(
+        "a width of nine",
+        "find_defect",
+        "where always 3 is right",
+        """
+        query, key, value = torch.randn(3, 9), torch.randn(5, 9), torch.randn(5, 2)
+        mask = torch.ones(3, 5, dtype=torch.bool).tril(2)
+        mask[2, 0] = False
+        values, weights = candidate(query, key, value, mask)
+        scores = (query @ key.mT / 3).masked_fill(~mask, -1e9)
+        right = torch.allclose(weights, scores.softmax(-1), atol=1e-4)
+        return right and torch.allclose(values, weights @ value, atol=1e-4)
+        """,
+        cause="always by 3",
+    ),
+    edit(
+        "values of the last query",
+        "find_defect",
+        "looks at one row",
+        ("(values, weights @ value, atol", "(values[-1], (weights @ value)[-1], atol"),
+        cause="halves|query before",
+    ),
+    *frozen(
+        "attention",
         2,
         {
             "att: something against a division by 0": "precis|added to the sum",
@@ -1465,13 +1662,13 @@ class MultiHeadAttention(nn.Module):
         "find_defect",
         "three-dimensional inputs, ratios of pairs",
         """
-        q, k, v = torch.randn(2, 3, 9), torch.randn(2, 5, 9), torch.randn(2, 5, 4)
+        q, k, v = torch.randn(2, 3, 11), torch.randn(2, 5, 11), torch.randn(2, 5, 4)
         mask = torch.ones(3, 5, dtype=torch.bool).tril(2)
         mask[:, 1] = False
         mask[:, 0] = mask[:, 2] = True
         out, w = candidate(q, k, v, mask=mask)
         moved, _ = candidate(q, k, v + 5 * ~mask.any(0)[:, None], mask=mask)
-        scores = torch.einsum("btd,bsd->bts", q, k) / 3
+        scores = torch.einsum("btd,bsd->bts", q, k) / 11**0.5
         ratio = w[..., 0] / w[..., 2]
         return bool(
             torch.allclose(out, moved, atol=1e-4)

@@ -8,7 +8,7 @@ import torch
 
 from lmcourse.grading.bridge import assertions, checklist
 from lmcourse.grading.bridge.assertions import probe
-from lmcourse.grading.bridge.checklist import left_alone, sizes
+from lmcourse.grading.bridge.checklist import left_alone, second_call, sizes
 
 
 def test_three_sizes_differ_coincide_and_are_one():
@@ -244,3 +244,41 @@ def test_both_work_across_the_bridge(make_run):
         assert outcome.verdict == ("failed" if ANSWERS[answer] else "passed"), (answer, said)
     for answer, text in ANSWERS.items():
         assert text in said[answer], (answer, said[answer])
+
+
+def _kept_by(key):
+    """A function that keeps what it computed, under a key of its argument."""
+    kept = {}
+
+    def double(x):
+        return kept.setdefault(key(x), [2 * one for one in x] if isinstance(x, list) else 2 * x)
+
+    return double
+
+
+@pytest.mark.parametrize(
+    "key",
+    [id, lambda x: x.shape, lambda x: x.data_ptr(), lambda x: float(x.sum())],
+    ids=["object", "shape", "place", "values"],
+)
+def test_what_is_kept_of_a_call_shows_in_the_second(key):
+    x = torch.tensor([1.0, 2.0, 4.0])
+    assert second_call(lambda x: 2 * x, x).tolist() == pytest.approx([2.0, 4.0, 8.0])
+    assert second_call(_kept_by(key), x).tolist() != pytest.approx([2.0, 4.0, 8.0])
+    assert x.tolist() == pytest.approx([1.0, 2.0, 4.0])  # its own copies, and put back
+
+
+def test_a_second_call_has_lists_and_named_arguments_and_parts_of_them():
+    assert second_call(_kept_by(id), [1, 2]) != [2, 4]
+    assert second_call(_kept_by(len), [1, 2]) != [2, 4]  # cleared by its caller
+    table = {"rows": [torch.tensor([1.0, 3.0])]}
+
+    def first_row(table, plus):
+        return table["rows"][0] + plus
+
+    assert second_call(first_row, table, plus=1).tolist() == pytest.approx([2.0, 4.0])
+
+
+def test_what_cannot_be_overwritten_may_be_the_result_of_a_second_call():
+    assert second_call(lambda n: torch.ones(1).expand(n), 3).tolist() == pytest.approx([1.0] * 3)
+    assert second_call(lambda x: x, torch.arange(3)).tolist() == [0, 1, 2]
