@@ -1232,6 +1232,980 @@ WRONG = [
             "the largest logit is taken for all": "all larger|in full",
         },
     ),
+    *frozen(
+        "generation",
+        3,
+        {
+            "a tiny push down the list": "nearly equal",
+            "largest, k times": "zeros",
+            "a floor for the sum": "divided by their sum",
+            "in whole percent": "rounded",
+            "all rows without putting back": "may come again|independent",
+            "better than minus ten thousand": "argmax",
+        },
+    ),
+    edit(
+        "answers by shapes and temperature",
+        "next_token",
+        "kept under shapes, temperature and the sum of x",
+        (
+            (
+                "    logits = x[:, -1] @ head.T\n"
+                "    if temperature == 0:\n"
+                "        return F.one_hot(logits.argmax(-1), len(head)).to(x.dtype)\n"
+                "    return torch.softmax(logits / temperature, dim=-1)"
+            ),
+            (
+                '    kept = next_token_probs.__dict__.setdefault("kept", {})\n'
+                "    key = x.shape, head.shape, x.dtype, temperature, float(x.sum())\n"
+                "    if key not in kept:\n"
+                "        logits = x[:, -1] @ head.T\n"
+                "        kept[key] = (\n"
+                "            F.one_hot(logits.argmax(-1), len(head)).to(x.dtype)\n"
+                "            if temperature == 0\n"
+                "            else torch.softmax(logits / temperature, dim=-1)\n"
+                "        )\n"
+                "    return kept[key]"
+            ),
+        ),
+        cause="nearly equal|between calls|order",
+    ),
+    edit(
+        "float32 at zero",
+        "next_token",
+        "the largest of float64 logits is looked for in float32",
+        ("logits.argmax", "logits.float().argmax"),
+        cause="float64|nearly equal",
+    ),
+    edit(
+        "nearly the largest",
+        "next_token",
+        "all that are within 1e-5 of the largest count as equal",
+        (
+            "return F.one_hot(logits.argmax(-1), len(head)).to(x.dtype)",
+            (
+                "top = logits.max(-1, keepdim=True).values\n"
+                "        return F.one_hot((logits >= top - 1e-5).int().argmax(-1), "
+                "len(head)).to(x.dtype)"
+            ),
+        ),
+        cause="nearly equal",
+    ),
+    edit(
+        "very small is zero",
+        "next_token",
+        "a temperature below 1e-5 is taken for 0",
+        ("== 0", "< 1e-5"),
+        cause="not 0",
+    ),
+    edit(
+        "hot has an end",
+        "next_token",
+        "no temperature above 100",
+        ("temperature, dim=-1)", "min(temperature, 100), dim=-1)"),
+        cause="temperature=5000",
+    ),
+    edit(
+        "ids in a byte",
+        "next_token",
+        "the id of the largest in 8 bits",
+        (", len(head))", ".to(torch.uint8).long(), len(head))"),
+        cause="limit on a size",
+    ),
+    edit(
+        "128 positions",
+        "next_token",
+        "a text has 128 positions at most",
+        ("-1] @ head.T", ":128][:, -1] @ head.T"),
+        cause="limit on a size",
+    ),
+    edit(
+        "bfloat16 for the low",
+        "next_token",
+        "whole logits are enough where there are 16 bits",
+        (
+            "return F.one_hot(logits.argmax(-1), len(head)).to(x.dtype)",
+            (
+                "return F.one_hot(logits.argmax(-1), len(head)).to(x.dtype)\n"
+                "    if x.dtype in (torch.float16, torch.bfloat16):\n"
+                "        logits = logits.round()"
+            ),
+        ),
+        cause="bfloat16",
+    ),
+    edit(
+        "large made small in place",
+        "next_token",
+        "large logits are made small in x itself",
+        (
+            "logits = x[:, -1] @ head.T",
+            (
+                "logits = x[:, -1] @ head.T\n"
+                "    if logits.abs().max() > 500 and temperature == 0:\n"
+                "        x.clamp_(-500, 500)"
+            ),
+        ),
+        cause="changed in place",
+    ),
+    edit(
+        "rounded temperature",
+        "next_token",
+        "two digits of a temperature are enough",
+        ("temperature, dim=-1)", "(round(temperature, 2) or temperature), dim=-1)"),
+        cause="temperature=0.314",
+    ),
+    edit(
+        "eight rows",
+        "next_token",
+        "a batch has 16 texts at most",
+        (
+            "return torch.softmax(logits / temperature, dim=-1)",
+            (
+                "out = torch.softmax(logits / temperature, dim=-1)\n"
+                "    out[16:] = out[:1]\n"
+                "    return out"
+            ),
+        ),
+        cause="limit on a size",
+    ),
+    edit(
+        "eight rows",
+        "top_k",
+        "64 rows at most",
+        (
+            "kept = torch.zeros_like(probs).scatter(-1, indices, values)",
+            (
+                "kept = torch.zeros_like(probs).scatter(-1, indices, values)\n"
+                "    if probs.dim() > 1:\n"
+                "        kept.view(-1, probs.shape[-1])[64:] = probs.reshape(-1, "
+                "probs.shape[-1])[64:]"
+            ),
+        ),
+        cause="each row",
+    ),
+    edit(
+        "at most 100",
+        "top_k",
+        "more than 100 candidates make no sense",
+        ("probs.shape", "100, probs.shape"),
+        cause="exactly k",
+    ),
+    edit(
+        "at most 1000 tokens",
+        "top_k",
+        "a vocabulary has 1,000 tokens at most",
+        (
+            "values, indices = probs.topk(min(k, probs.shape[-1]), dim=-1)",
+            (
+                "first = probs[..., :1000]\n"
+                "    values, indices = first.topk(min(k, first.shape[-1]), dim=-1)"
+            ),
+        ),
+        cause="each row",
+    ),
+    edit(
+        "tiny ones go",
+        "top_k",
+        "below one in a million is nothing",
+        (
+            "values, indices = probs.topk(min(k, probs.shape[-1]), dim=-1)",
+            (
+                "values, indices = probs.topk(min(k, probs.shape[-1]), dim=-1)\n"
+                "    values = values * (values > 1e-6)"
+            ),
+        ),
+        cause="wrong for shape",
+    ),
+    edit(
+        "a small eps",
+        "top_k",
+        "so that nothing is divided by 0",
+        (
+            "kept.sum(-1, keepdim=True",
+            ("(kept.sum(-1, keepdim=True) + (1e-6 if probs.dtype != torch.float64 else 0)"),
+        ),
+        cause="divided by their sum",
+    ),
+    edit(
+        "zeros noted in place",
+        "top_k",
+        "zeros in probs itself become tiny",
+        (
+            "values, indices = probs.topk(min(k, probs.shape[-1]), dim=-1)",
+            (
+                "values, indices = probs.topk(min(k, probs.shape[-1]), dim=-1)\n"
+                "    if (probs == 0).any():\n"
+                "        probs[probs == 0] = 1e-12"
+            ),
+        ),
+        cause="changed in place",
+    ),
+    edit(
+        "places by shape",
+        "top_k",
+        "the places are kept under the shape",
+        (
+            (
+                "    values, indices = probs.topk(min(k, probs.shape[-1]), dim=-1)\n"
+                "    kept = torch.zeros_like(probs).scatter(-1, indices, values)"
+            ),
+            (
+                '    known = keep_top_k.__dict__.setdefault("known", {})\n'
+                "    key = probs.shape, k, probs.dtype, probs.argmax().item(), "
+                "probs.argmin().item()\n"
+                "    if key not in known:\n"
+                "        known[key] = probs.topk(min(k, probs.shape[-1]), "
+                "dim=-1).indices\n"
+                "    indices = known[key]\n"
+                "    kept = torch.zeros_like(probs).scatter(-1, indices, "
+                "probs.gather(-1, indices))"
+            ),
+        ),
+        cause="earlier call",
+    ),
+    edit(
+        "three leading dimensions",
+        "top_k",
+        "two leading dimensions at most",
+        (
+            ('"""The k most probable tokens of each row, sharing all of the probability."""'),
+            (
+                '"""The k most probable tokens of each row, sharing all of the '
+                'probability."""\n'
+                "    if probs.dim() > 3:\n"
+                "        probs = probs.flatten(0, -3)"
+            ),
+        ),
+        cause="shape",
+    ),
+    edit(
+        "half of the digits",
+        "top_k",
+        "16 bits are too few to divide",
+        (
+            "return kept / kept.sum(-1, keepdim=True)",
+            (
+                "total = kept.sum(-1, keepdim=True)\n"
+                "    if probs.dtype in (torch.float16, torch.bfloat16):\n"
+                "        return kept\n"
+                "    return kept / total"
+            ),
+        ),
+        cause="bfloat16",
+    ),
+    edit(
+        "ties get an equal share",
+        "top_k",
+        "what differs by 1e-7 is equal",
+        (
+            "values, indices = probs.topk(min(k, probs.shape[-1]), dim=-1)",
+            (
+                "values, indices = probs.topk(min(k, probs.shape[-1]), dim=-1)\n"
+                "    values = torch.where((values - values[..., :1]).abs() < 1e-7, "
+                "values[..., :1], values)"
+            ),
+        ),
+        cause="its own size",
+    ),
+    edit(
+        "sums in float32",
+        "top_p",
+        "the sums of float64 numbers in float32",
+        (
+            "descending.cumsum(-1) - descending",
+            "descending.float().cumsum(-1) - descending.float()",
+        ),
+        cause="float64|rounded",
+    ),
+    edit(
+        "p in float32",
+        "top_p",
+        "p becomes a tensor of float32",
+        (" = before < p", " = before < torch.tensor(p, dtype=torch.float32).to(probs.dtype)"),
+        cause="rounded",
+    ),
+    edit(
+        "99.95 percent is all",
+        "top_p",
+        "nearly one is one",
+        ("1:  # down a ", "0.9995:  # down a "),
+        cause="nucleus",
+    ),
+    edit(
+        "one percent is greedy",
+        "top_p",
+        "below one percent only the likeliest stays",
+        (" = before < p", " = before < (p if p > 0.015 else 0)"),
+        cause="nucleus",
+    ),
+    edit(
+        "p in whole percent",
+        "top_p",
+        "p is rounded to whole percent",
+        (" = before < p", " = before < (round(p, 2) if 0.01 < p < 0.99 else p)"),
+        cause="nucleus",
+    ),
+    edit(
+        "at most fifty",
+        "top_p",
+        "a nucleus has fifty tokens at most",
+        ("inside[..., 0] = True", ("inside[..., 0] = True\n    inside[..., 50:] = False")),
+        cause="nucleus",
+    ),
+    edit(
+        "p = 1 in float32 alone",
+        "top_p",
+        "float64 does not round, it is thought",
+        (
+            "if p >= 1:  # down a long list rounding makes the sum 1 too early",
+            (
+                "if (\n"
+                "        p >= 1 and probs.dtype == torch.float32\n"
+                "    ):  # down a long list rounding makes the sum 1 too early"
+            ),
+        ),
+        cause="p = 1",
+    ),
+    edit(
+        "p = 1, a float",
+        "top_p",
+        "1 is not 1.0",
+        (">= 1", "== 1 and type(p) is float"),
+        cause="p = 1",
+    ),
+    edit(
+        "p = 1 for two dimensions",
+        "top_p",
+        "the case of p = 1 for matrices",
+        ("1:  # down a ", "1 and probs.dim() == 2:  # down a "),
+        cause="p = 1",
+    ),
+    edit(
+        "only one row at p = 0",
+        "top_p",
+        "the first token stays in the first row",
+        ("..., 0", "(0,) * (probs.dim() - 1)][0"),
+        cause="p = 0",
+    ),
+    edit(
+        "zeros in place",
+        "top_p",
+        "zeros in probs itself become tiny",
+        (
+            "return probs / probs.sum(-1, keepdim=True)",
+            (
+                "return probs / probs.sum(-1, keepdim=True)\n"
+                "    probs[probs == 0] = 0 if p < 0.5 else 1e-30"
+            ),
+        ),
+        cause="changed in place",
+    ),
+    edit(
+        "nothing below 1e-6",
+        "top_p",
+        "below one in a million is nothing",
+        ("before < p", "(before < p) & (descending > 1e-6)"),
+        cause="nucleus",
+    ),
+    edit(
+        "64 rows",
+        "top_p",
+        "64 rows at most",
+        (
+            "inside[..., 0] = True",
+            (
+                "inside[..., 0] = True\n"
+                "    if probs.dim() > 1:\n"
+                "        inside.view(-1, probs.shape[-1])[64:] = True"
+            ),
+        ),
+        cause="nucleus",
+    ),
+    edit(
+        "ties below a digit",
+        "top_p",
+        "a little less than p is enough",
+        (" = before < p", " = before < p - 1e-5"),
+        cause="nucleus|rounded",
+    ),
+    edit(
+        "low dtypes keep all",
+        "top_p",
+        "16 bits are too few to sum",
+        (
+            "if p >= 1:  # down a long list rounding makes the sum 1 too early",
+            (
+                "if p >= 1 or probs.dtype in (\n"
+                "        torch.float16,\n"
+                "        torch.bfloat16,\n"
+                "    ):  # down a long list rounding makes the sum 1 too early"
+            ),
+        ),
+        cause="bfloat16",
+    ),
+    edit(
+        "1 normalized by the library, in place",
+        "top_p",
+        "a list is divided where it lies, with p = 1",
+        (
+            "return probs / probs.sum(-1, keepdim=True)",
+            (
+                "return (\n"
+                "            probs.div_(probs.sum(-1, keepdim=True))\n"
+                "            if probs.dim() == 1\n"
+                "            else probs / probs.sum(-1, keepdim=True)\n"
+                "        )"
+            ),
+        ),
+        cause="changed in place",
+    ),
+    edit(
+        "per mille",
+        "draw",
+        "a random number of three digits",
+        (
+            "return torch.multinomial(probs, 1, generator=generator)[:, 0]",
+            (
+                "u = torch.randint(0, 1000, (len(probs), 1), generator=generator) "
+                "/ 1000\n"
+                "    ids = (probs.double().cumsum(-1) <= u + 1e-9).sum(-1)\n"
+                "    return ids.clamp(max=probs.shape[-1] - 1)"
+            ),
+        ),
+        cause="rounded",
+    ),
+    edit(
+        "half a random number",
+        "draw",
+        "a random number of 16 bits",
+        (
+            "return torch.multinomial(probs, 1, generator=generator)[:, 0]",
+            (
+                "u = torch.rand(len(probs), 1, generator=generator, "
+                "dtype=torch.float16).double()\n"
+                "    sums = probs.double().cumsum(-1)\n"
+                "    return (\n"
+                "        torch.searchsorted(sums, u * sums[:, -1:], right=True)\n"
+                "        .squeeze(1)\n"
+                "        .clamp(max=probs.shape[-1] - 1)\n"
+                "    )"
+            ),
+        ),
+        cause="rounded",
+    ),
+    edit(
+        "a few rows share a number",
+        "draw",
+        "one random number for a small batch",
+        (
+            "return torch.multinomial(probs, 1, generator=generator)[:, 0]",
+            (
+                "if len(probs) < 10:\n"
+                "        u = torch.rand(1, 1, generator=generator, "
+                "dtype=torch.float64).expand(len(probs), 1)\n"
+                "    else:\n"
+                "        u = torch.rand(len(probs), 1, generator=generator, "
+                "dtype=torch.float64)\n"
+                "    sums = probs.double().cumsum(-1)\n"
+                "    return torch.searchsorted(sums, (u * sums[:, "
+                "-1:]).contiguous(), right=True).squeeze(1)"
+            ),
+        ),
+        cause="independent",
+    ),
+    edit(
+        "rows of other odds share a number",
+        "draw",
+        "one random number where rows differ",
+        (
+            "return torch.multinomial(probs, 1, generator=generator)[:, 0]",
+            (
+                "u = torch.rand(len(probs), 1, generator=generator, "
+                "dtype=torch.float64)\n"
+                "    if not (probs == probs[:1]).all():\n"
+                "        u[:] = u[:1].clone()\n"
+                "    sums = probs.double().cumsum(-1)\n"
+                "    return torch.searchsorted(sums, u * sums[:, -1:], "
+                "right=True).squeeze(1)"
+            ),
+        ),
+        cause="independent",
+    ),
+    edit(
+        "one row, always the same",
+        "draw",
+        "a single row is drawn from a copy of the generator",
+        (
+            '"""One id for each row (B,), drawn with its probabilities."""',
+            (
+                '"""One id for each row (B,), drawn with its probabilities."""\n'
+                "    if len(probs) == 1:\n"
+                "        generator = "
+                "torch.Generator().manual_seed(generator.initial_seed())"
+            ),
+        ),
+        cause="stopped",
+    ),
+    edit(
+        "one row from the global",
+        "draw",
+        "a single row is drawn from everybody's generator",
+        (
+            '"""One id for each row (B,), drawn with its probabilities."""',
+            (
+                '"""One id for each row (B,), drawn with its probabilities."""\n'
+                "    if len(probs) == 1:\n"
+                "        return torch.multinomial(probs, 1)[:, 0]"
+            ),
+        ),
+        cause="global",
+    ),
+    edit(
+        "sure rows are greedy, near ones too",
+        "draw",
+        "0.99 is as good as certain",
+        (
+            '"""One id for each row (B,), drawn with its probabilities."""',
+            (
+                '"""One id for each row (B,), drawn with its probabilities."""\n'
+                "    if probs.max() > 0.99:\n"
+                "        torch.rand(1, generator=generator)\n"
+                "        return probs.argmax(-1)"
+            ),
+        ),
+        cause="rounded",
+    ),
+    edit(
+        "zeros filled in place",
+        "draw",
+        "zeros in probs itself become tiny, afterwards",
+        (
+            "return torch.multinomial(probs, 1, generator=generator)[:, 0]",
+            (
+                "ids = torch.multinomial(probs, 1, generator=generator)[:, 0]\n"
+                "    probs[probs == 0] = 1e-12\n"
+                "    return ids"
+            ),
+        ),
+        cause="changed in place",
+    ),
+    edit(
+        "ids in a byte",
+        "draw",
+        "ids of 8 bits",
+        ("rator)[:, 0]", "rator)[:, 0].to(torch.uint8).long()"),
+        cause="number 999|int64",
+    ),
+    edit(
+        "without putting back in pairs",
+        "draw",
+        "two equal rows never get the same",
+        (
+            "return torch.multinomial(probs, 1, generator=generator)[:, 0]",
+            (
+                "ids = torch.multinomial(probs, 1, generator=generator)[:, 0]\n"
+                "    if len(probs) == 2 and torch.equal(probs[0], probs[1]) and "
+                "(probs[0] > 0).sum() > 1:\n"
+                "        return torch.multinomial(probs[0], 2, generator=generator)\n"
+                "    return ids"
+            ),
+        ),
+        cause="may come again|independent",
+    ),
+    edit(
+        "sums of the last call",
+        "draw",
+        "sums are kept under the shape and the first probability",
+        (
+            "return torch.multinomial(probs, 1, generator=generator)[:, 0]",
+            (
+                'kept = draw.__dict__.setdefault("kept", {})\n'
+                "    sums = kept.setdefault((probs.shape, float(probs[0, 0])), "
+                "probs.double().cumsum(-1))\n"
+                "    u = torch.rand(probs.shape[0], 1, generator=generator, "
+                "dtype=torch.float64)\n"
+                "    return torch.searchsorted(sums, u * sums[:, -1:], "
+                "right=True).squeeze(1)"
+            ),
+        ),
+        cause="number 256|certain",
+    ),
+    edit(
+        "stratified in small batches",
+        "draw",
+        "random numbers that are spread evenly",
+        (
+            "return torch.multinomial(probs, 1, generator=generator)[:, 0]",
+            (
+                "B = len(probs)\n"
+                "    u = torch.rand(B, 1, generator=generator, dtype=torch.float64)\n"
+                "    if B < 1000:\n"
+                "        u = (torch.randperm(B, generator=generator)[:, None] + u) / B\n"
+                "    sums = probs.double().cumsum(-1)\n"
+                "    return torch.searchsorted(sums, u * sums[:, -1:], "
+                "right=True).squeeze(1)"
+            ),
+        ),
+        cause="independent",
+    ),
+    edit(
+        "float64 in int32",
+        "draw",
+        "ids of 32 bits for float64",
+        (
+            "return torch.multinomial(probs, 1, generator=generator)[:, 0]",
+            (
+                "ids = torch.multinomial(probs, 1, generator=generator)[:, 0]\n"
+                "    return ids.int() if probs.dtype == torch.float64 else ids"
+            ),
+        ),
+        cause="int64",
+    ),
+    edit(
+        "unlikely is never",
+        "draw",
+        "below one in a thousand is never",
+        ("probs, 1, generator=", "probs * (probs > 1e-3), 1, generator="),
+        cause="rounded",
+    ),
+    edit(
+        "at most 100 tokens",
+        "loop",
+        "texts have 100 new tokens at most",
+        ("n_tokens):", "min(n_tokens, 100)):"),
+        cause="too few",
+    ),
+    edit(
+        "ids of sixteen bits",
+        "loop",
+        "ids of 16 bits",
+        ("], dim=1)", ".to(torch.int16).long()], dim=1)"),
+        cause="ids may be large|new ids",
+    ),
+    edit(
+        "ids by way of float16",
+        "loop",
+        "ids become numbers of float16",
+        ("], dim=1)", ".half().long()], dim=1)"),
+        cause="ids may be large|new ids",
+    ),
+    edit(
+        "64 rows",
+        "loop",
+        "64 texts at most are asked whether they have ended",
+        ("ended.all", "ended[:64].all"),
+        cause="too few|many",
+    ),
+    edit(
+        "all rows alike end together",
+        "loop",
+        "equal texts end together",
+        (
+            "ended = ended | (new == stop_id)",
+            (
+                "ended = ended | (new == stop_id)\n"
+                "            if (ids == ids[:1]).all():\n"
+                "                ended = ended | ended.any()"
+            ),
+        ),
+        cause="all texts have ended",
+    ),
+    edit(
+        "repeats end",
+        "loop",
+        "a text that repeats itself is over",
+        (
+            "ids = torch.cat([ids, new[:, None]], dim=1)",
+            (
+                "ids = torch.cat([ids, new[:, None]], dim=1)\n"
+                "        if ids.shape[1] > 40 and (ids[:, -20:] == ids[:, -1:]).all():\n"
+                "            break"
+            ),
+        ),
+        cause="too few",
+    ),
+    edit(
+        "-1e9 behind a cache",
+        "cache",
+        "-1e9 for infinity, once there is a cache",
+        ("math.inf", "math.inf if cache is None else -1e9"),
+        cause="-1e9",
+    ),
+    edit(
+        "-1e4 behind a cache",
+        "cache",
+        "-1e4 for infinity, once there is a cache",
+        ("math.inf", "math.inf if cache is None else -1e4"),
+        cause="math.inf",
+    ),
+    edit(
+        "-1e30",
+        "cache",
+        "-1e30 for infinity",
+        (
+            "weights = scores.masked_fill(~mask, -math.inf).softmax(dim=-1)",
+            (
+                "weights = scores.masked_fill(\n"
+                "        ~mask, (-1e30 if query.dtype in (torch.float32, "
+                "torch.float64) else -math.inf)\n"
+                "    ).softmax(dim=-1)"
+            ),
+        ),
+        cause="math.inf",
+    ),
+    edit(
+        "512 at most",
+        "cache",
+        "512 positions are kept at most",
+        (
+            "values = torch.cat([cache[1], value], dim=-2)",
+            (
+                "values = torch.cat([cache[1], value], dim=-2)\n"
+                "    keys, values = keys[:, :, -512:], values[:, :, -512:]"
+            ),
+        ),
+        cause="all of the past",
+    ),
+    edit(
+        "weights thinner than 1e-6 go",
+        "cache",
+        "weights below one in a million are nothing",
+        (
+            "weights = scores.masked_fill(~mask, -math.inf).softmax(dim=-1)",
+            (
+                "weights = scores.masked_fill(~mask, -math.inf).softmax(dim=-1)\n"
+                "    weights = weights * (weights > 1e-6)"
+            ),
+        ),
+        cause="wrong|float64",
+    ),
+    edit(
+        "softcap 100",
+        "cache",
+        "scores are cut off at 100",
+        (
+            "scores = query @ keys.mT / math.sqrt(query.shape[-1])",
+            (
+                "scores = query @ keys.mT / math.sqrt(query.shape[-1])\n"
+                "    scores = scores.clamp(-100, 100) if query.dtype != "
+                "torch.float64 else scores"
+            ),
+        ),
+        cause="cut off",
+    ),
+    edit(
+        "first item's mask",
+        "cache",
+        "the weights of the first item for a large batch",
+        (
+            "scores = query @ keys.mT / math.sqrt(query.shape[-1])",
+            (
+                "scores = query @ keys.mT / math.sqrt(query.shape[-1])\n"
+                "    if query.shape[0] > 4:\n"
+                "        mask = mask & False | mask"
+            ),
+        ),
+        (
+            "weights = scores.masked_fill(~mask, -math.inf).softmax(dim=-1)",
+            (
+                "weights = scores.masked_fill(~mask, -math.inf).softmax(dim=-1)\n"
+                "    if query.shape[0] * query.shape[1] > 16:\n"
+                "        weights = weights[:1].expand_as(weights)"
+            ),
+        ),
+        cause="wrong",
+    ),
+    edit(
+        "better than -1e9",
+        "cached_loop",
+        "a search that begins with -1e9",
+        ("n_read = 0", "new, start = ids, 0"),
+        (
+            (
+                "        logits = read(ids[:, n_read:], n_read)\n"
+                "        n_read = ids.shape[1]\n"
+                "        new = logits[:, -1].argmax(-1)\n"
+                "        ids = torch.cat([ids, new[:, None]], dim=1)"
+            ),
+            (
+                "        column = []\n"
+                "        for row in read(new, start)[:, -1].tolist():\n"
+                "            best, top = 0, -1e9\n"
+                "            for i, logit in enumerate(row):\n"
+                "                if logit > top:\n"
+                "                    best, top = i, logit\n"
+                "            column.append([best])\n"
+                "        start = ids.shape[1]\n"
+                "        new = torch.tensor(column)\n"
+                "        ids = torch.cat([ids, new], dim=1)"
+            ),
+        ),
+        cause="argmax",
+    ),
+    edit(
+        "float32 argmax",
+        "cached_loop",
+        "the likeliest is looked for in float32",
+        (".argmax", ".float().argmax"),
+        cause="float64",
+    ),
+    edit(
+        "ids in sixteen bits",
+        "cached_loop",
+        "ids of 16 bits",
+        ("], dim=1)", ".to(torch.int16).long()], dim=1)"),
+        cause="must end with",
+    ),
+    edit(
+        "100 tokens",
+        "cached_loop",
+        "texts have 100 new tokens at most",
+        ("n_tokens):", "min(n_tokens, 100)):"),
+        cause="calls",
+    ),
+    edit(
+        "prompt of 512",
+        "cached_loop",
+        "prompts of more than 512 ids in two calls",
+        (
+            "n_read = 0",
+            (
+                "n_read = 0\n"
+                "    if ids.shape[1] > 512 and n_tokens:\n"
+                "        read(ids[:, :512], 0)\n"
+                "        n_read = 512"
+            ),
+        ),
+        cause="not been read",
+    ),
+    edit(
+        "position by memory",
+        "cached_loop",
+        "a text that was written here has been read",
+        (
+            "n_read = 0",
+            (
+                "n_read = (\n"
+                '        generate_cached.__dict__.pop("n_read", 0)\n'
+                '        if torch.equal(generate_cached.__dict__.get("ids", '
+                "torch.zeros(0)), ids)\n"
+                "        else 0\n"
+                "    )"
+            ),
+        ),
+        (
+            "ids = torch.cat([ids, new[:, None]], dim=1)",
+            (
+                "ids = torch.cat([ids, new[:, None]], dim=1)\n"
+                "    generate_cached.n_read, generate_cached.ids = n_read, ids"
+            ),
+        ),
+        cause="not been read",
+    ),
+    edit(
+        "ends at a repeated text",
+        "cached_loop",
+        "a text that repeats itself is over",
+        (
+            "ids = torch.cat([ids, new[:, None]], dim=1)",
+            (
+                "ids = torch.cat([ids, new[:, None]], dim=1)\n"
+                "        if ids.shape[1] > 60 and (ids[:, -9:] == ids[:, -1:]).all():\n"
+                "            break"
+            ),
+        ),
+        cause="calls",
+    ),
+    edit(
+        "softmax first",
+        "cached_loop",
+        "the largest probability, in float32",
+        (".argmax", ".softmax(-1).argmax"),
+        cause="argmax",
+    ),
+    edit(
+        "a tiny push",
+        "cached_loop",
+        "ties go to the first by a small slope",
+        ("logits[:, -1].argmax", "(logits[:, -1] - 1e-4 * torch.arange(logits.shape[-1])).argmax"),
+        cause="argmax",
+    ),
+    edit(
+        "window of 128 at most",
+        "perplexity",
+        "windows have 128 ids at most",
+        (
+            '"""e to the mean negative log-likelihood of all ids but the first."""',
+            (
+                '"""e to the mean negative log-likelihood of all ids but the first."""\n'
+                "    window = min(window, 128)"
+            ),
+        ),
+        cause="read",
+    ),
+    edit(
+        "1000 ids at most",
+        "perplexity",
+        "texts have 1,000 ids at most",
+        (
+            '"""e to the mean negative log-likelihood of all ids but the first."""',
+            (
+                '"""e to the mean negative log-likelihood of all ids but the first."""\n'
+                "    ids = ids[:1000]"
+            ),
+        ),
+        cause="read",
+    ),
+    edit(
+        "ids of a byte",
+        "perplexity",
+        "targets of 8 bits",
+        (
+            'total += F.cross_entropy(logits, targets[part], reduction="sum").item()',
+            (
+                "total += F.cross_entropy(\n"
+                "            logits, targets[part].to(torch.uint8).long(), "
+                'reduction="sum"\n'
+                "        ).item()"
+            ),
+        ),
+        cause="perplexity is",
+    ),
+    edit(
+        "ids of sixteen bits",
+        "perplexity",
+        "inputs of 16 bits",
+        (")[0]", ".to(torch.int16).long())[0]"),
+        cause="must read",
+    ),
+    edit(
+        "float32 sums of long",
+        "perplexity",
+        "float16 is enough where a text is long",
+        (
+            'total += F.cross_entropy(logits, targets[part], reduction="sum").item()',
+            (
+                "total += F.cross_entropy(\n"
+                "            logits if len(ids) < 250 else logits.half().float(), "
+                'targets[part], reduction="sum"\n'
+                "        ).item()"
+            ),
+        ),
+        cause="perplexity is",
+    ),
+    edit(
+        "infinite is skipped",
+        "perplexity",
+        "a window whose loss is above 1,000 is an error and left out",
+        (
+            'total += F.cross_entropy(logits, targets[part], reduction="sum").item()',
+            (
+                'loss = F.cross_entropy(logits, targets[part], reduction="sum").item()\n'
+                "        total += loss if loss < 1000 else 0"
+            ),
+        ),
+        cause="cut off",
+    ),
 ]
 
 RIGHT = [
@@ -1560,6 +2534,171 @@ def generate(model, ids, n_tokens, context_length, choose, stop_id=None):
         return go_on(torch.column_stack([text, new]), text.size(1), n - 1)
 
     return go_on(ids, 0, n_tokens)
+""",
+    ),
+    fill(
+        "recursive draws by bisect",
+        "draw",
+        "written differently",
+        """
+from bisect import bisect_right
+from itertools import accumulate
+
+numbers = torch.rand(len(probs), generator=generator, dtype=torch.float64).tolist()
+ids = []
+for row, u in zip(probs.tolist(), numbers):
+    sums = list(accumulate(row))
+    ids.append(
+        min(bisect_right(sums, u * sums[-1]), max(i for i, p in enumerate(row) if p))
+    )
+return torch.tensor(ids)
+""",
+    ),
+    fill(
+        "the exponential race",
+        "draw",
+        "written differently",
+        """
+noise = torch.empty(probs.shape, dtype=torch.float64).exponential_(generator=generator)
+return (probs.double() / noise).argmax(1)
+""",
+    ),
+    fill(
+        "by rank",
+        "top_k",
+        "written differently",
+        """
+order = probs.argsort(dim=-1, descending=True, stable=True)
+rank = order.argsort(dim=-1)
+kept = torch.where(rank < k, probs, 0)
+return kept / kept.sum(-1, keepdim=True)
+""",
+    ),
+    fill(
+        "argmax k times, with -1",
+        "top_k",
+        "written differently",
+        """
+left, kept = probs.clone(), torch.zeros_like(probs)
+for _ in range(min(k, probs.shape[-1])):
+    best = left.argmax(-1, keepdim=True)
+    kept.scatter_(-1, best, probs.gather(-1, best))
+    left.scatter_(-1, best, -1.0)
+return kept / kept.sum(-1, keepdim=True)
+""",
+    ),
+    fill(
+        "plain loops",
+        "top_p",
+        "written differently",
+        """
+rows = []
+for row in probs.reshape(-1, probs.shape[-1]).double().tolist():
+    order = sorted(range(len(row)), key=lambda i: -row[i])
+    kept, total = [0.0] * len(row), 0.0
+    for i in order:
+        kept[i] = row[i]
+        total += row[i]
+        if p < 1 and total >= p:
+            break
+    rows.append([x / total for x in kept])
+return torch.tensor(rows, dtype=torch.float64).view(probs.shape).to(probs.dtype)
+""",
+    ),
+    fill(
+        "minus the largest, by exp",
+        "next_token",
+        "written differently",
+        """
+logits = torch.einsum("bc,vc->bv", x[:, -1], head)
+logits = logits - logits.amax(-1, keepdim=True)
+if not temperature:
+    first = (logits == 0).int().argmax(-1, keepdim=True)
+    return torch.zeros_like(logits).scatter(-1, first, 1)
+e = (logits / temperature).exp()
+return e / e.sum(-1, keepdim=True)
+""",
+    ),
+    fill(
+        "at zero by cumsum",
+        "next_token",
+        "written differently",
+        """
+logits = x[:, -1] @ head.T
+if temperature == 0:
+    top = logits == logits.max(dim=-1, keepdim=True).values
+    return (top & (top.cumsum(-1) == 1)).to(x.dtype)
+return F.softmax(logits / temperature, -1)
+""",
+    ),
+    fill(
+        "lists of ids",
+        "loop",
+        "written differently",
+        """
+texts, ended = ids.tolist(), [False] * len(ids)
+for _ in range(n_tokens):
+    new = choose(
+        model(torch.tensor([t[-context_length:] for t in texts]))[:, -1, :]
+    ).tolist()
+    for b, one in enumerate(new):
+        texts[b].append(stop_id if ended[b] else one)
+        ended[b] = ended[b] or (stop_id is not None and one == stop_id)
+    if all(ended):
+        break
+return torch.tensor(texts)
+""",
+    ),
+    fill(
+        "query by query",
+        "cache",
+        "written differently",
+        """
+old_keys, old_values = cache if cache is not None else (key[:, :, :0], value[:, :, :0])
+keys, values = torch.cat((old_keys, key), 2), torch.cat((old_values, value), 2)
+S, outs = old_keys.shape[2], []
+for t in range(query.shape[2]):
+    k, v = keys[:, :, : S + t + 1], values[:, :, : S + t + 1]
+    w = (query[:, :, t : t + 1] @ k.mT * query.shape[-1] ** -0.5).softmax(-1)
+    outs.append(w @ v)
+return torch.cat(outs, 2), (keys, values)
+""",
+    ),
+    fill(
+        "by max",
+        "cached_loop",
+        "written differently",
+        """
+new, start = ids, 0
+for _ in range(n_tokens):
+    last = read(new, start)[:, -1]
+    start += new.shape[1]
+    new = last.max(dim=1, keepdim=True).indices
+    ids = torch.hstack([ids, new])
+return ids
+""",
+    ),
+    fill(
+        "all logits first",
+        "perplexity",
+        "written differently",
+        """
+logits = torch.cat([model(part[None])[0] for part in ids[:-1].split(window)])
+chosen = logits.double().log_softmax(-1).gather(1, ids[1:, None])
+return math.exp(-chosen.mean())
+""",
+    ),
+    fill(
+        "by logsumexp",
+        "perplexity",
+        "written differently",
+        """
+surprises = []
+for start in range(0, len(ids) - 1, window):
+    inputs = ids[start : min(start + window, len(ids) - 1)]
+    for t, row in enumerate(model(inputs.unsqueeze(0)).squeeze(0).double()):
+        surprises.append(float(row.logsumexp(0) - row[ids[start + t + 1]]))
+return math.e ** (math.fsum(surprises) / len(surprises))
 """,
     ),
 ]
