@@ -1410,6 +1410,169 @@ WRONG = [
     ),
     *frozen(
         "recurrent",
+        3,
+        {
+            "two tensors at most": "third tensor|every tensor",
+            "multiplied by the mask": "difference",
+            "outputs in the dtype of x": "dtype",
+            "cut off where there is no mask": "detached",
+            "normal and clamped": "normal distribution",
+            "a block of zeros in b_hidden": "always the same|spread",
+            "the longest of the batch decides": "padding",
+        },
+    ),
+    edit(
+        "no bias for a state of zeros",
+        "rnn_step",
+        "what is zero needs no layer",
+        (
+            "F.linear(hidden, w_hidden, b_hidden)",
+            "(F.linear(hidden, w_hidden, b_hidden) if hidden.any() else 0 * hidden)",
+        ),
+        cause="differs from torch",
+    ),
+    edit(
+        "the input projected once",
+        "rnn_step",
+        "kept by the ids of x and weight",
+        (
+            "    return torch.tanh(F.linear(x, w_input, b_input) +",
+            '    kept = rnn_step.__dict__.setdefault("kept", {})\n'
+            "    name, new = (id(x), x.shape), F.linear(x, w_input, b_input)\n"
+            "    return torch.tanh(kept.setdefault(name, new) +",
+        ),
+        cause="kept from the first call|tanh of b_input",
+    ),
+    edit(
+        "last state detached but for the first tensor",
+        "run",
+        "the outputs have the gradient",
+        (
+            "return torch.stack(outputs, 1), state",
+            "return torch.stack(outputs, 1), (state[0], *(s.detach() for s in state[1:]))",
+        ),
+        cause="detached",
+    ),
+    edit(
+        "a mask kept by its id",
+        "run",
+        "copied at the first call",
+        (
+            "    outputs = []",
+            '    kept = run.__dict__.setdefault("kept", {})\n'
+            "    if mask is not None:\n"
+            "        mask = kept.setdefault((id(mask), mask.shape), mask.clone())\n"
+            "    outputs = []",
+        ),
+        cause="kept of the first",
+    ),
+    edit(
+        "large enough for float32",
+        "gradient_ratio",
+        "small gradients are multiplied by 10¹⁵, which is too much for large ones",
+        ("gradient = gradient.double()", "gradient = gradient * 1e15"),
+        cause="10³⁰|float32|precise",
+    ),
+    edit(
+        "wipes the gradient of x",
+        "gradient_ratio",
+        "before the measurement",
+        ("    x = x.detach()", "    x.grad = None\n    x = x.detach()"),
+        cause="a .grad that x had",
+    ),
+    edit(
+        "frozen parameters do not count",
+        "clip",
+        "they are not trained",
+        ("if p.grad is not None]", "if p.grad is not None and p.requires_grad]"),
+        cause="frozen",
+    ),
+    edit(
+        "a ten thousandth more is no more",
+        "clip",
+        "norms are rounded",
+        ("if norm > max_norm:", "if norm > 1.0001 * max_norm:"),
+        cause="by however little",
+    ),
+    edit(
+        "the forget gate within bounds",
+        "lstm_step",
+        "a sigmoid of 14 is 1",
+        ("forget_gate.sigmoid()", "forget_gate.clamp(-14, 14).sigmoid()"),
+        cause="the gates are|within bounds",
+    ),
+    edit(
+        "one tensor for both states is a start",
+        "lstm_step",
+        "so it must be zeros",
+        (
+            "    hidden, cell_state = state\n",
+            "    hidden, cell_state = state\n"
+            "    cell_state = 0 * cell_state if cell_state is hidden else cell_state\n",
+        ),
+        cause="one tensor",
+    ),
+    edit(
+        "the reset gate within bounds",
+        "gru_step",
+        "a sigmoid of 14 is 1",
+        (
+            "torch.sigmoid(from_x[0] + from_hidden[0])",
+            "torch.sigmoid((from_x[0] + from_hidden[0]).clamp(-14, 14))",
+        ),
+        cause="within bounds",
+    ),
+    edit(
+        "in place where nobody asks for a gradient",
+        "gru_step",
+        "saves memory when the network writes",
+        (
+            "    return update * hidden",
+            "    if not candidate.requires_grad:\n"
+            "        return hidden.mul_(update).add_((1 - update) * candidate)\n"
+            "    return update * hidden",
+        ),
+        cause="hidden was changed",
+    ),
+    edit(
+        "the other bias with another sign",
+        "initial_parameters",
+        "one draw for both",
+        (
+            "    b_input[d_hidden",
+            "    b_hidden = -b_input\n    b_input[d_hidden",
+        ),
+        cause="used twice",
+    ),
+    edit(
+        "the last row is the first",
+        "initial_parameters",
+        "a row used twice",
+        ("    b_input[d_hidden", "    w_hidden[-1] = w_hidden[0]\n    b_input[d_hidden"),
+        cause="used twice",
+    ),
+    edit(
+        "as long as the last text",
+        "classifier",
+        "where padding stands at the end",
+        (
+            "        x = self.embedding(ids)\n",
+            "        if mask is not None and mask[:, 0].all():\n"
+            "            longest = int(mask[-1].sum()) + 1\n"
+            "            ids, mask = ids[:, :longest], mask[:, :longest]\n"
+            "        x = self.embedding(ids)\n",
+        ),
+        cause="padding",
+    ),
+    edit(
+        "a byte for an id",
+        "classifier",
+        "up to 255",
+        ("self.embedding(ids)", "self.embedding(ids.to(torch.uint8).long())"),
+        cause="ids|wrong without a mask",
+    ),
+    *frozen(
+        "recurrent",
         2,
         {
             "rnn: sums kept within ten": "kept within",
@@ -1467,7 +1630,7 @@ RIGHT = [
         """
         n_batch, n_positions, _ = x.shape
         real = x.new_ones(n_batch, n_positions).bool() if mask is None else mask
-        outputs = torch.zeros(n_batch, n_positions, state[0].shape[1], dtype=x.dtype)
+        outputs = torch.zeros(n_batch, n_positions, state[0].shape[1], dtype=state[0].dtype)
         for t in range(n_positions):
             column = real[:, t].unsqueeze(1)
             state = tuple(
@@ -1486,7 +1649,7 @@ RIGHT = [
         for t, x_t in enumerate(x.unbind(1)):
             new = step(x_t, state)
             if mask is not None:
-                m = mask[:, t].unsqueeze(-1).to(x.dtype)
+                m = mask[:, t].unsqueeze(-1).int()
                 new = tuple(m * a + (1 - m) * b for a, b in zip(new, state))
             state = tuple(new)
             rows.append(state[0].unsqueeze(1))
