@@ -9,7 +9,7 @@ from agreement import Tried
 
 from lmcourse.grading.assignment.plan import CodeCell
 from lmcourse.grading.execution.assignment_spec import AssignmentSpec
-from lmcourse.grading.sandbox.withheld_functions import Withheld
+from lmcourse.grading.withholding.withheld import Withheld
 
 SETUP = "import torch\nfrom lmcourse.grading.testing import close, probe, raises\n"
 PROBE = """

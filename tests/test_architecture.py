@@ -342,7 +342,7 @@ def test_few_parts_of_the_grader_know_nbgrader(path):
         assert KNOW_NBGRADER & {place.as_posix(), place.parts[0]}, f"{place} imports nbgrader"
 
 
-def test_check_loads_nothing_of_the_sandbox_but_its_budgets_and_what_is_withheld():
+def test_check_loads_nothing_of_the_sandbox_but_its_budgets():
     """A learner's machine need not be able to hold strangers' code: it may run Windows."""
     script = (
         "import json, sys\nfrom lmcourse.grading.learner import check, report_lines\n"
@@ -352,7 +352,7 @@ def test_check_loads_nothing_of_the_sandbox_but_its_budgets_and_what_is_withheld
     assert done.returncode == 0, done.stderr
     names = [name for name in json.loads(done.stdout) if room(name) in ("sandbox", "bridge")]
     sandbox = "lmcourse.grading.sandbox"
-    assert sorted(names) == [sandbox, f"{sandbox}.budgets", f"{sandbox}.withheld_functions"]
+    assert sorted(names) == [sandbox, f"{sandbox}.budgets"]
 
 
 # Modules without a test file of their name, and the file that tests them.

@@ -183,7 +183,8 @@ WRITERS = {
     "run_folder.py": "a table that grows line by line, and its repair",
     "learner_side.py": "in the sandbox, whose folders end with it",
     "submission.py": "in a folder for one submission that nobody else sees",
-    "withheld_functions.py": "in a copy of the package that nobody else sees",
+    "torch_files.py": "in the same copy",
+    "course_package.py": "in a copy of the package that nobody else sees",
 }
 RENAMES = {"os.replace", "os.rename", "os.link", "shutil.move"}
 OPENS = ("open", "os.fdopen", "fdopen")

@@ -34,7 +34,7 @@ from lmcourse.grading.execution.assignment_spec import AssignmentSpec
 from lmcourse.grading.execution.warm_servers import WarmServers
 from lmcourse.grading.outcomes import PASSED
 from lmcourse.grading.sandbox.budgets import Budgets
-from lmcourse.grading.sandbox.withheld_functions import Withheld
+from lmcourse.grading.withholding.withheld import Withheld
 
 SECONDS = 60  # of the processor, for one answer in one process
 

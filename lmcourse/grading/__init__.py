@@ -6,6 +6,7 @@ A folder imports only from those above it; those of one line are at one height.
 
     errors, outcomes, safe_text
                            refusals of a command; what a test comes to; harmless text of others
+    withholding            what an assignment withholds, of this package and of torch
     sandbox                a process that can do no harm; knows nothing of notebooks
     bridge                 tests, hidden ones too, on one side; the learner's objects on the other
     assignment             what was set and what was handed in, as data; runs nothing

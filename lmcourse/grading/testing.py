@@ -13,6 +13,7 @@ from lmcourse.grading.bridge.assertions import (
     verdicts,
 )
 from lmcourse.grading.bridge.checklist import left_alone, second_call, sizes
+from lmcourse.grading.withholding.torch_functions import without
 
 __all__ = [
     "award",
@@ -25,4 +26,5 @@ __all__ = [
     "take_award",
     "takes_objects",
     "verdicts",
+    "without",
 ]

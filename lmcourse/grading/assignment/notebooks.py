@@ -19,7 +19,7 @@ from lmcourse.grading.sandbox.budgets import (
     NOTEBOOK_CELLS,
     NOTEBOOK_FILE_BYTES,
 )
-from lmcourse.grading.sandbox.withheld_functions import Withheld, stated
+from lmcourse.grading.withholding.withheld import Withheld, stated
 
 KINDS = ("code", "markdown", "raw")
 PICTURES = ("image/png", "image/jpeg")  # nothing that a browser would run

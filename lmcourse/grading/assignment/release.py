@@ -30,7 +30,8 @@ from lmcourse.grading.assignment.plan import (
 )
 from lmcourse.grading.errors import FailureError
 from lmcourse.grading.sandbox.bubblewrap import PACKAGE
-from lmcourse.grading.sandbox.withheld_functions import Withheld, require
+from lmcourse.grading.withholding.course_package import require
+from lmcourse.grading.withholding.withheld import Withheld
 
 _MARKERS = f"BEGIN SOLUTION|END SOLUTION|{HIDDEN}|{HIDDEN_END}"
 _REGION = re.compile(rf"### (?:BEGIN SOLUTION|{HIDDEN})\n(.*?)### END", re.S)

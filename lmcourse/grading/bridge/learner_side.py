@@ -19,8 +19,9 @@ from lmcourse.grading.bridge import shell, substitutes
 from lmcourse.grading.bridge.probes import SENT_AS, imported
 from lmcourse.grading.bridge.torch_defaults import Defaults
 from lmcourse.grading.bridge.wire import Packer, Unpacker
-from lmcourse.grading.sandbox import frames, withheld_functions
+from lmcourse.grading.sandbox import frames
 from lmcourse.grading.sandbox.frames import WireError
+from lmcourse.grading.withholding import torch_functions
 
 _TRACE_CHARS = 4000
 
@@ -186,7 +187,7 @@ def _described(error: BaseException) -> dict:
 
 def prepare(withheld: dict) -> Callable[[list[socket.socket], dict], None]:
     """What a fork of the learner's side does; called once, before the first fork."""
-    withheld_functions.apply(withheld)
+    torch_functions.apply(withheld)
     ready, defaults = shell.ready_shell(), Defaults()
 
     def body(sockets: list[socket.socket], request: dict) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from lmcourse.grading.assignment.plan import CodeCell, Planned
 from lmcourse.grading.sandbox.budgets import Budgets
 from lmcourse.grading.sandbox.inventory import NOTHING, Inventory
-from lmcourse.grading.sandbox.withheld_functions import Withheld
+from lmcourse.grading.withholding.withheld import Withheld
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,13 +22,13 @@ import types
 from collections.abc import Callable, Collection
 from typing import Any
 
-from lmcourse.grading.sandbox.withheld_functions import (
-    Withheld,
+from lmcourse.grading.withholding.torch_functions import (
     elsewhere,
     namespaces,
     other_forms,
     sentence,
 )
+from lmcourse.grading.withholding.withheld import Withheld
 
 # Where torch's operators can be called by their own names; `functional` imports some of them.
 _MODULES = ("torch", "torch._C._nn", "torch.nn.functional")

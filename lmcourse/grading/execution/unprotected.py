@@ -15,7 +15,7 @@ from lmcourse.grading.execution.cell_results import CellResult
 from lmcourse.grading.execution.kernel import SETUP_SECONDS, Session, SessionError
 from lmcourse.grading.outcomes import FAILED, PASSED, UNGRADED, TestOutcome
 from lmcourse.grading.sandbox.budgets import Budgets, Deadline
-from lmcourse.grading.sandbox.withheld_functions import Withheld
+from lmcourse.grading.withholding.withheld import Withheld
 
 _CLOCK = 5  # times the seconds for the whole notebook, by the clock, restarts included
 

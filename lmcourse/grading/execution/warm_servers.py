@@ -34,7 +34,7 @@ from lmcourse.grading.sandbox.bubblewrap import SandboxError
 from lmcourse.grading.sandbox.budgets import Budgets
 from lmcourse.grading.sandbox.processes import ForkServer
 from lmcourse.grading.sandbox.seeds import hash_seed, seed_for
-from lmcourse.grading.sandbox.withheld_functions import stub_tree
+from lmcourse.grading.withholding.course_package import stub_tree
 
 _QUICK = 0.25  # of its seconds are little for a test
 

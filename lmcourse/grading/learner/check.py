@@ -35,7 +35,7 @@ from lmcourse.grading.execution.unprotected import execute, outcome_of
 from lmcourse.grading.outcomes import PASSED, UNGRADED, TestOutcome
 from lmcourse.grading.safe_text import lines_of
 from lmcourse.grading.sandbox.budgets import Budgets
-from lmcourse.grading.sandbox.withheld_functions import Withheld
+from lmcourse.grading.withholding.withheld import Withheld
 
 HOLDS, FAILS, WAITS, OPEN, BY_HAND = "holds", "fails", "waits", "open", "by hand"
 _TURNED = (

@@ -30,9 +30,9 @@ from lmcourse.grading.sandbox import (
     keeper,
     namespaces,
     seccomp,
-    withheld_functions,
 )
 from lmcourse.grading.sandbox.seeds import reseed
+from lmcourse.grading.withholding import torch_files
 
 
 def warm() -> None:
@@ -170,7 +170,7 @@ def main(module: str, descriptor: int, withheld: dict) -> None:
 
     Args:
         module: the name of the side; its `prepare(withheld)` gives what a fork does.
-        withheld: see `withheld_functions.apply`; from the learner's side only.
+        withheld: see `torch_functions.apply`; from the learner's side only.
     """
     control = socket.socket(fileno=descriptor)
     warm()
@@ -180,7 +180,7 @@ def main(module: str, descriptor: int, withheld: dict) -> None:
     gc.freeze()  # a collection in a fork would copy every page that it looks at
     control.send(b"warm")
     package = Path(namespaces.__file__).resolve().parents[2]
-    Server(control, body, withheld_functions.covers(package)).run()
+    Server(control, body, torch_files.covers(package)).run()
 
 
 if __name__ == "__main__":

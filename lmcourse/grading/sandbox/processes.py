@@ -28,7 +28,7 @@ from lmcourse.grading.sandbox.budgets import Budgets, Deadline, Meter, pid_of
 from lmcourse.grading.sandbox.cgroups import Group
 from lmcourse.grading.sandbox.frames import ClosedError, WireError
 from lmcourse.grading.sandbox.inventory import NOTHING, Inventory
-from lmcourse.grading.sandbox.withheld_functions import Withheld
+from lmcourse.grading.withholding.withheld import Withheld
 
 _START_SECONDS = 300.0
 _FORK_SECONDS = 60.0

@@ -8,7 +8,7 @@ from small_assignment import SPEC
 
 from lmcourse.grading.sandbox.budgets import Budgets
 from lmcourse.grading.sandbox.inventory import Inventory, Place
-from lmcourse.grading.sandbox.withheld_functions import Withheld
+from lmcourse.grading.withholding.withheld import Withheld
 
 
 def changed(**changes):

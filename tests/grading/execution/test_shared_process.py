@@ -6,7 +6,7 @@ from lmcourse.grading.assignment.plan import CodeCell
 from lmcourse.grading.execution.shared_process import source
 from lmcourse.grading.execution.unprotected import execute
 from lmcourse.grading.sandbox.budgets import Budgets
-from lmcourse.grading.sandbox.withheld_functions import Withheld
+from lmcourse.grading.withholding.withheld import Withheld
 
 WITHHELD = Withheld(
     names=("lmcourse.attention", "lmcourse.tokenizers.BPETokenizer", "lmcourse.gone"),

@@ -15,7 +15,7 @@ from lmcourse.grading.outcomes import TestOutcome
 from lmcourse.grading.sandbox.bubblewrap import SandboxError
 from lmcourse.grading.sandbox.inventory import of_course
 from lmcourse.grading.sandbox.processes import ForkServer
-from lmcourse.grading.sandbox.withheld_functions import Withheld
+from lmcourse.grading.withholding.withheld import Withheld
 
 TEST = "close(f(torch.ones(2, 3)), torch.ones(2, 3).softmax(-1))"
 
