@@ -63,6 +63,31 @@ class Own(torch.autograd.Function):
 def layer_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float = 1e-5) -> Tensor:
     return Own.apply(x, scale, shift, eps)
 """
+# Torch's own layer, seen by no mode: it is called elsewhere, or bears another name.
+_ELSEWHERE = """
+import threading
+import torch._refs
+from torch.utils._python_dispatch import _disable_current_modes
+
+
+def layer_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float = 1e-5) -> Tensor:
+    found = []
+
+    def torchs():
+        found.append(CALL)
+
+    RUN
+    return found[0]
+"""
+# The gates of a cell by torch's own, through what it is derived from.
+_LSTM = """
+def lstm_step(x, state, w_input, w_hidden, b_input, b_hidden):
+    weights = w_input, w_hidden, b_input, b_hidden
+    rows, back = torch.atleast_2d(x), x.shape[:-1]
+    state = [part.expand(*back, part.shape[-1]).reshape(len(rows), -1) for part in state]
+    found = torch.ops.aten.lstm_cell.default.WAY(rows, state, *weights)
+    return tuple(part.reshape(*back, part.shape[-1]) for part in found)
+"""
 # What read gets says that it is one id a text, whatever it is.
 _LYING_IDS = """
 class Ids:
@@ -98,6 +123,12 @@ def _layer_norm(looked_at: str) -> Attack:
     return Attack("transformer", "layer_norm", "test_layer_norm", source)
 
 
+def _hidden(call: str, run: str = "torchs()") -> Attack:
+    source = _ELSEWHERE.replace("CALL", call).replace("RUN", run)
+    return Attack("transformer", "layer_norm", "test_layer_norm", source)
+
+
+_OWN = "F.layer_norm(x, scale.shape, scale, shift, eps)"
 ASSIGNMENTS = {
     **VERDICTS,
     "cached_loop: each position tried until one is right": Attack(
@@ -202,4 +233,24 @@ def attention(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor
     "layer_norm: honest where the graph is looked at": _layer_norm(
         '"grad_fn" in frame.f_code.co_names',
     ),
+    "layer_norm: in another thread": _hidden(
+        _OWN,
+        "thread = threading.Thread(target=torchs); thread.start(); thread.join()",
+    ),
+    "layer_norm: where no mode looks": _hidden(_OWN, "with _disable_current_modes(): torchs()"),
+    "layer_norm: as one group": _hidden(
+        "F.group_norm(x.reshape(-1, x.shape[-1]), 1, scale, shift, eps).reshape(x.shape)"
+    ),
+    "layer_norm: by what torch compiles": _hidden(
+        "torch._refs.native_layer_norm(x, scale.shape, scale, shift, eps)[0]"
+    ),
+    "layer_norm: by what it is derived from": _hidden(
+        "torch.ops.aten.layer_norm.default.decompose(x, scale.shape, scale, shift, eps)"
+    ),
+    **{
+        f"lstm_step: by {way}": Attack(
+            "recurrent", "lstm_step", "test_lstm_step", _LSTM.replace("WAY", way)
+        )
+        for way in ("decompose", "_op")
+    },
 }

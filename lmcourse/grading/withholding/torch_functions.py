@@ -216,12 +216,12 @@ def _withhold_python_forms(
         warnings.simplefilter("ignore")
         importlib.import_module("torch._decomp.decompositions_for_jvp")  # it reads their sources
 
+    schemas = {full.partition(".")[0] for full in chosen}
     for kind, table in torch._decomp.global_decomposition_table.items():
         for operator, function in table.items() if kind != "meta" else ():  # those tell shapes
-            if getattr(operator, "_schema", None) is not None and operator._schema.name in {
-                full.partition(".")[0] for full in chosen
-            }:
-                _empty(function, f"torch's {operator._schema.name.partition('::')[2]}", say, undo)
+            name = getattr(getattr(operator, "_schema", None), "name", "")
+            if name in schemas:
+                _empty(function, f"torch's {name.partition('::')[2]}", say, undo)
     for full in chosen:
         space, _, name = full.partition("::")
         base, _, overload = name.partition(".")
