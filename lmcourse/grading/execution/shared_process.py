@@ -256,7 +256,8 @@ class _Guard:
             return
         if isinstance(value, types.ModuleType):
             for key, inner in list(vars(value).items()):
-                if getattr(inner, "__module__", None) == full and callable(inner):
+                home = getattr(inner, "__module__", None)
+                if f"{home}.".startswith(f"{full}.") and callable(inner):
                     self._wrap(value, key, inner, f"{full}.{key}")
         else:
             self._wrap(owner, attribute, value, full)

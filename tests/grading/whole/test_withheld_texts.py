@@ -25,6 +25,7 @@ CALLS = {
     "nn.TransformerEncoderLayer": lambda: nn.TransformerEncoderLayer(4, 2).eval()(X),
     "torch.softmax": lambda: torch.softmax(X, -1),
     "torch.log_softmax": lambda: torch.log_softmax(X, -1),
+    "torch.logcumsumexp": lambda: torch.logcumsumexp(X, -1),
     "torch.logsumexp": lambda: torch.logsumexp(X, -1),
     "torch.lstm": lambda: torch.lstm(
         X, [STATE] * 2, [X.new_ones(4, n) for n in (4, 1)], False, 1, 0.0, False, False, True
