@@ -1,6 +1,7 @@
 """Seconds are the processor's: what works is measured, what sleeps still ends."""
 
 import errno
+import itertools
 import os
 import subprocess
 import sys
@@ -65,7 +66,9 @@ def test_who_waits_for_a_processor_does_not_sleep(clock):
     deadline = Deadline(2.0, processor=lambda: clock.worked, starved=lambda: clock.starved)
     deadline._clock, clock.worked, clock.starved = 200.0, 0.1, 204.4
     assert not deadline.passed
-    deadline._clock = 203.5  # now it sleeps
+    deadline._clock = 207.3  # now it sleeps, after a tenth of a second of work
+    assert not deadline.passed
+    deadline._clock = 207.5
     assert deadline.passed
 
 
@@ -201,3 +204,30 @@ def test_of_who_has_gone_there_is_no_meter_and_its_keepers_file_is_closed(gone):
     with pytest.raises(OSError) as caught:  # noqa: PT011 - what it says is the system's affair
         os.fstat(account)
     assert caught.value.errno == errno.EBADF
+
+
+# How long 0.5 seconds of work take, 1 ms or so at a time with a sleep of 10 ms in between.
+BURSTS = {"on a slow machine": 0.0008, "on a machine twice as fast": 0.0004}
+
+
+@pytest.mark.parametrize("speed", BURSTS)
+def test_what_waits_and_works_by_turns_is_not_idle_because_its_machine_is_fast(clock, speed):
+    deadline = Deadline(3.0, processor=lambda: clock.worked)
+    while clock.worked < 0.5:
+        deadline.look(0.5)
+        clock.worked += BURSTS[speed]
+        clock.now += BURSTS[speed] + 0.0101
+        assert not deadline.passed, (clock.now, clock.worked)
+
+
+def test_a_little_less_work_is_a_little_less_time():
+    """No share of work at which the time that is left jumps from all to almost none."""
+
+    def lasts(share):
+        return next(n / 10 for n in range(1, 1000) if spent(2.0, share * n / 10, n / 10))
+
+    shares = [n / 1000 for n in range(100)]
+    ends = [lasts(share) for share in shares]
+    assert (ends[0], max(ends)) == (4.0, 20.0)
+    steps = [abs(late - soon) for soon, late in itertools.pairwise(ends)]
+    assert max(steps) <= 0.5
