@@ -38,6 +38,7 @@ A module imports only from those that stand before it in this list:
     bert                 the encoder that fills in what is masked, as BERT or RoBERTa
     missing_verb         a blank whose word needs both sides, and who fills it in
     experts              many feed-forward networks, of which each token uses a few
+    published_code       faults of programs in print, and the checks that find them
 
     optimization          SGD, Adam, AdamW, a schedule, clipping
     first_letter          which letter was the first? how long a network can learn to remember

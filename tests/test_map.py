@@ -46,7 +46,7 @@ MODULES_OF = {
     "translation": {"translation", "combinations", "few_pairs", "tatoeba", "word_by_word"},
     "bias_and_privacy": {"privacy"},
     "cost": {"cost", "quantization"},
-    "published_code": set(),
+    "published_code": {"published_code", "pretrained"},
     "outlook": set(),
 }
 WITHOUT_CHAPTER = {

@@ -36,6 +36,7 @@ TASKS_ELSEWHERE: dict[str, str | None] = {
     "efficient_attention": None,
     "gpt": "generation",
     "experts": None,
+    "published_code": None,
     "ngrams": None,
     "classification": None,
     "translation": None,
