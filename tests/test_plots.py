@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seeds import rng
 
 from lmcourse.attention import attention_weights, causal_mask
 from lmcourse.plots import (
@@ -24,6 +25,7 @@ from lmcourse.plots import (
     dials,
     heat_map,
     line_plot,
+    word_places,
 )
 
 WORDS = ["the", "tired", "cat", "sat", "down"]
@@ -51,6 +53,7 @@ PICTURES = {
         ["here", "there"],
         colors={"query": "query", "key": "key"},
     ),
+    "places": lambda: word_places(torch.randn(9, 2, generator=rng()), [*"abcdefghi"], ["c", "a"]),
     "heat": lambda: heat_map(torch.linspace(-1, 2, 60).view(12, 5), "number", "position"),
     "seeds": lambda: bar_plot(
         ["p"],

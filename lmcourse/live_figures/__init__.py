@@ -30,10 +30,11 @@ from lmcourse.live_figures.models import (
     state,
     surprise,
     threshold,
+    word_map,
 )
 
 __all__ = [
     "attention_row", "block", "block_walk", "clocks", "decoder", "descent", "gates", "gpt", "heads",
     "merges", "nucleus", "softmax", "spell", "state", "surprise", "threshold",
-    "two_neurons",
+    "two_neurons", "word_map",
 ]  # fmt: skip

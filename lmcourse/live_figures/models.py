@@ -9,14 +9,18 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn import functional as F
 
 from lmcourse import metrics, neurons, plots
+from lmcourse.co_occurrence import Vocabulary
+from lmcourse.embeddings import nearest
 from lmcourse.generation import keep_top_p
 from lmcourse.plots import LivePicture
 from lmcourse.pretrained import shipped
 from lmcourse.transformer import EncoderBlock
 
 _N_LIKELIEST = 10
+_N_NEAREST = 10
 
 
 def gpt(prompt: str = "ROMEO:\n", name: str = "shakespeare", caption: str = "") -> LivePicture:
@@ -280,3 +284,42 @@ def nucleus(
         "kept": kept,
     }
     return plots.live("nucleus", data, picture)
+
+
+def word_map(
+    vectors: Float[Tensor, "V C"],
+    vocabulary: Vocabulary,
+    chosen: str,
+    n_words: int = 400,
+    caption: str = "",
+) -> LivePicture:
+    """The most frequent words as dots, to search: the nearest of each, and of sums of words.
+
+    The map has the two directions in which the vectors, each of length 1, differ most (principal
+    component analysis). What is near is told by the cosine, in all directions.
+
+    Args:
+        chosen: the word that is searched at first, one of the `n_words` most frequent.
+    """
+    words = vocabulary.words[:n_words]
+    few = Vocabulary(words, vocabulary.counts[: len(words)].tolist())
+    few.index(chosen)
+    # In thousandths, to be short in the page; Python, too, counts with what the page gets.
+    rounded = (1000 * F.normalize(vectors[: len(words)], dim=-1)).round()
+    unit = F.normalize(rounded.double(), dim=-1)
+    apart = unit - unit.mean(0)
+    _, spread, directions = torch.linalg.svd(apart, full_matrices=False)
+    # A direction and its opposite are as good: the longest place points to the right, and up.
+    places = apart @ directions[:2].T
+    places = places * places.gather(0, places.abs().argmax(0, keepdim=True)).sign()
+    found = nearest(unit, few, chosen, n=_N_NEAREST)
+    picture = plots.word_places(places, words, [chosen, *(word for word, _ in found)], "", caption)
+    data = {
+        "words": words,
+        "vectors": rounded.int(),
+        "places": places,
+        "kept": spread[:2].square().sum() / spread.square().sum(),
+        "chosen": chosen,
+        "nearest": [{"word": word, "cosine": cosine} for word, cosine in found],
+    }
+    return plots.live("word_map", data, picture)
