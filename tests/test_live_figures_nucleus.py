@@ -8,7 +8,9 @@ import torch
 
 from lmcourse import live_figures, plots
 from lmcourse.generation import keep_top_k, keep_top_p
+from lmcourse.ngrams import NGramModel
 from lmcourse.pretrained import shipped
+from lmcourse.tokenizers import CharTokenizer
 
 TEXT = "JULIET:\nO Romeo, I love thee"
 
@@ -34,6 +36,20 @@ def expected(figure, temperature, top_k, top_p):
     """The odds at each place, from the logits that are on the page."""
     logits = torch.tensor(data_of(figure)["logits"], dtype=torch.float64) / temperature
     return keep_top_p(keep_top_k(logits, top_k), top_p).softmax(-1)
+
+
+def test_a_counted_table_may_read_instead(live_page):
+    text = "a cat sat on a mat and a cat ate a rat"
+    tokenizer = CharTokenizer.train(text)
+    ids = torch.tensor(tokenizer.encode(text))
+    table = NGramModel(3, tokenizer.vocab_size).fit(ids)
+    shown = live_figures.nucleus("a cat", reader=(table, tokenizer))
+    page = live_page(shown)
+    kept = keep_top_p(table(ids[None, :5])[0], 0.9).isfinite().sum(-1)
+    assert counts(page) == kept.tolist()
+    set_to(page, "temperature", 2)
+    probs = expected(shown, 2, tokenizer.vocab_size, 0.9)
+    assert counts(page) == (probs > 0).sum(-1).tolist()
 
 
 def test_the_numbers_are_those_of_the_model():

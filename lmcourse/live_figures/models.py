@@ -17,6 +17,7 @@ from lmcourse.embeddings import nearest
 from lmcourse.generation import keep_top_p
 from lmcourse.plots import LivePicture
 from lmcourse.pretrained import shipped
+from lmcourse.tokenizers import Tokenizer
 from lmcourse.transformer import EncoderBlock
 
 _N_LIKELIEST = 10
@@ -256,7 +257,11 @@ def block(
 
 
 def nucleus(
-    text: str, top_p: float | int = 0.9, name: str = "shakespeare", caption: str = ""
+    text: str,
+    top_p: float | int = 0.9,
+    name: str = "shakespeare",
+    caption: str = "",
+    reader: tuple[metrics.LanguageModel, Tokenizer] | None = None,
 ) -> LivePicture:
     """What may be drawn at each place of a text, for temperature, top-k and top-p to change it.
 
@@ -264,8 +269,9 @@ def nucleus(
         text: what the model reads; after each of its tokens it gives the odds of the next.
         top_p: where the slider stands at first; temperature 1 and no top-k.
         name: a model of `pretrained.shipped`.
+        reader: another model, and its tokenizer, instead.
     """
-    model, tokenizer = shipped(name)
+    model, tokenizer = shipped(name) if reader is None else reader
     ids = tokenizer.encode(text)
     with torch.inference_mode():
         logits = model(torch.tensor([ids]))[0].double()
