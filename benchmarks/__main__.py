@@ -13,11 +13,11 @@ from rich.progress import track
 from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import attention, generation, recurrent, tokenizers, training
+from benchmarks import attention, generation, recurrent, tokenizers, training, word_vectors
 from benchmarks.runner import Row, Work, compare, cpu_seconds, verdict, verdict_of
 from lmcourse.grading.cli.terminal import console
 
-SUITES = (attention, recurrent, tokenizers, training, generation)
+SUITES = (attention, recurrent, tokenizers, training, generation, word_vectors)
 
 
 def ratios(rows: Sequence[Row], n_rounds: int, at_least: float) -> tuple[Table, list[str]]:

@@ -11,7 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lmcourse.co_occurrence import Vocabulary
-from lmcourse.negative_sampling import Block
+from lmcourse.negative_sampling import (
+    Block,
+    keep_probs,
+    negative_sampling_gradients,
+    text_blocks,
+)
 from lmcourse.neurons import embed
 
 # ---------------------------------------------------------------- the table
@@ -101,6 +106,72 @@ class SkipGram(nn.Module):
         centers = self.words(block.centers)
         around, noise = self.contexts(block.contexts), self.contexts(block.negatives)
         return centers @ around.mT, centers @ noise.T
+
+
+@torch.no_grad()
+def skip_gram_step(
+    model: SkipGram,
+    block: Block,
+    near: Float[Tensor, "B T S"],
+    rate: float | int,
+    n_negatives: float | int = 5,
+) -> None:
+    """Gradient descent without autograd, in which only the rows move that were looked up.
+
+    Autograd and an optimizer pass over both tables whole in each step, however few words are in
+    it. Here each pair of a word and a neighbor moves its rows by `rate`, as in the word2vec
+    program; that is plain gradient descent on `negative_sampling_loss`, at the rate times the
+    number of pairs.
+
+    Args:
+        rate: for each pair. A word that comes often in a block moves by all its pairs at once, so
+            that large blocks do not bear high rates.
+    """
+    words, contexts = model.words.table, model.contexts.table
+    centers, around = words[block.centers], contexts[block.contexts]
+    noise = contexts[block.negatives]
+    scores = centers @ around.mT, centers @ noise.T
+    at_neighbors, at_noise = negative_sampling_gradients(scores, near, n_negatives)
+    step = -rate * near.sum().item()
+    for table, ids, gradient in (
+        (words, block.centers, at_neighbors @ around + at_noise @ noise),
+        (contexts, block.contexts, at_neighbors.mT @ centers),
+        (contexts, block.negatives, at_noise.flatten(0, 1).T @ centers.flatten(0, 1)),
+    ):
+        table.index_add_(0, ids.flatten(), gradient.flatten(0, -2), alpha=step)
+
+
+def train_skip_gram(
+    model: SkipGram,
+    ids: Int[Tensor, "N"],
+    counts: Int[Tensor, "V"],
+    generator: torch.Generator,
+    n_epochs: int = 5,
+    rate: float | int = 0.08,
+    threshold: float | int = 1e-3,
+    window: int = 5,
+) -> None:
+    """Trains by `skip_gram_step`, the rate falling evenly to nothing, as in the word2vec program.
+
+    Args:
+        ids: of sentences, with BREAK after each, as `Vocabulary.encode` gives them.
+        rate: to begin with. For a vocabulary of a few hundred words a lower one.
+        threshold: for thinning frequent words out.
+
+    Raises:
+        FloatingPointError: the rate was too high.
+    """
+    length, n_pieces = 16, 16
+    # Where the average text of an epoch ends.
+    kept = keep_probs(counts, threshold).to(ids.device)[ids[ids >= 0]].sum().item()
+    n_steps = n_epochs * max(1.0, kept / (length * n_pieces))
+    blocks = text_blocks(
+        ids, counts, generator, window, n_epochs, threshold, length, n_pieces, n_shared=128
+    )
+    for n, (block, near) in enumerate(blocks):
+        skip_gram_step(model, block, near, rate * max(1 - n / n_steps, 0.01))
+    if not model.words.table.isfinite().all():
+        raise FloatingPointError(f"the vectors grew without end at rate={rate}: try half of it")
 
 
 class GloVe(nn.Module):

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from benchmarks import __main__ as command
-from benchmarks import attention, generation, recurrent, tokenizers, training
+from benchmarks import attention, generation, recurrent, tokenizers, training, word_vectors
 from benchmarks.runner import Measured, Row, compare, cpu_seconds, verdict
+from lmcourse import beside_gensim
 
 
 def row(ours, peer, goal=1.0):
@@ -94,6 +95,17 @@ def test_both_sides_write_the_same_number_of_tokens_to_the_prompt():
         for text in (one.ours(), one.peer()):
             assert text.shape == (1, n_prompt + 5)
             assert text[0, :n_prompt].tolist() == list(range(n_prompt))
+
+
+def test_both_sides_of_word_vectors_reach_the_same_loss():
+    pytest.importorskip("gensim", reason="a peer of the benchmarks, not of the course")
+    text = beside_gensim.docs()
+    (one,) = word_vectors.rows(text)
+    mine, theirs = (
+        beside_gensim.held_out_loss(work(), text, text.test) for work in (one.ours, one.peer)
+    )
+    assert mine == pytest.approx(theirs, abs=0.03)
+    assert max(mine, theirs) < 2.6
 
 
 def test_operations_grow_with_the_square_of_the_length():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from seeds import rng, start
 from torch.nn import functional as F
 
+from lmcourse import embeddings
 from lmcourse.co_occurrence import Vocabulary, count_neighbors
 from lmcourse.embeddings import (
     Embedding,
@@ -22,6 +23,8 @@ from lmcourse.embeddings import (
     glove_loss,
     glove_weights,
     nearest,
+    skip_gram_step,
+    train_skip_gram,
     triple_accuracy,
 )
 from lmcourse.negative_sampling import negative_sampling_loss, noise_probs, text_blocks
@@ -117,6 +120,54 @@ def test_before_training_every_pair_is_a_coin():
     block, near = next(text_blocks(ids, torch.full((6,), 9), rng(), threshold=1))
     loss = negative_sampling_loss(SkipGram(6, 4)(block), near)
     assert loss.item() == pytest.approx(6 * math.log(2), rel=1e-5)
+
+
+def test_a_step_by_hand_is_that_of_autograd_and_plain_gradient_descent(device):
+    """At the rate for each pair; words that come several times add up all that they should move."""
+    models = [SkipGram(6, 4).double().to(device) for _ in range(2)]
+    torch.nn.init.normal_(models[0].contexts.table)
+    models[1].load_state_dict(models[0].state_dict())
+    ids = torch.randint(6, (40,), generator=rng()).to(device)
+    blocks = text_blocks(
+        ids, torch.full((6,), 9), rng(1), 3, threshold=1, length=5, batch_size=4, n_shared=7
+    )
+    for block, near in blocks:
+        near = near.double()
+        skip_gram_step(models[0], block, near, 0.05, n_negatives=3)
+        optimizer = torch.optim.SGD(models[1].parameters(), lr=0.05 * near.sum().item())
+        negative_sampling_loss(models[1](block), near, n_negatives=3).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        for mine, other in zip(models[0].parameters(), models[1].parameters(), strict=True):
+            torch.testing.assert_close(mine, other, rtol=1e-10, atol=1e-10)
+    assert all(parameter.grad is None for parameter in models[0].parameters())
+
+
+def test_trained_by_hand_it_tells_neighbors_from_noise_and_too_high_a_rate_is_said():
+    ids, counts = small_text(300), torch.full((6,), 9)
+    start()
+    model = SkipGram(6, 8)
+    block, near = next(text_blocks(ids, counts, rng(7), threshold=1))
+    before = negative_sampling_loss(model(block), near).item()
+    train_skip_gram(model, ids, counts, rng(), n_epochs=10, rate=0.01, threshold=1)
+    after = negative_sampling_loss(model(block), near).item()
+    assert after < before - 1
+    with pytest.raises(FloatingPointError, match=r"at rate=50: try half of it"):
+        train_skip_gram(SkipGram(6, 8), ids, counts, rng(), rate=50, threshold=1)
+
+
+def test_by_hand_the_rate_falls_evenly_to_nothing(monkeypatch):
+    rates = []
+    monkeypatch.setattr(
+        embeddings, "skip_gram_step", lambda model, block, near, rate: rates.append(rate)
+    )
+    counts = torch.tensor([3000, 600, 60])
+    ids = torch.multinomial(counts.float(), 40_000, replacement=True, generator=rng())
+    train_skip_gram(SkipGram(3, 2), ids, counts, rng(1), n_epochs=3, rate=0.5, threshold=0.05)
+    falls = torch.tensor(rates).diff()
+    assert rates[0] == pytest.approx(0.5)
+    assert rates[-1] < 0.02
+    torch.testing.assert_close(falls[:-9], falls[:1].expand(len(falls) - 9), rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("k", range(3))
