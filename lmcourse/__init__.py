@@ -22,9 +22,11 @@ A module imports only from those that stand before it in this list:
     co_occurrence      which words stand near which, and vectors from these counts alone
     negative_sampling  words that stand together, told from words drawn at random
     embeddings         a table to look vectors up in, how it is trained on raw text, and its answers
+    beside_gensim      skip-gram beside gensim's: time, loss, what the words know
     association        what words are associated with in a text
     village            sentences of which it is known what vectors can learn from them
     recurrent          RNN, LSTM and GRU: cells, layers, a language model, a classifier
+    fast_lstm          the LSTM with its gradient written out
     attention          scaled dot-product, additive and multi-head attention
     recall             facts to look up, and who finds them
     positions          sinusoids, learned vectors, rotations, ALiBi

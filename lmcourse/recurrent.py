@@ -250,11 +250,22 @@ class Recurrent(nn.Module):
             outputs = []
             for reverse, cell in enumerate(cells):
                 before = None if states is None else states[len(last)]
-                output, after = scan(cell, x, before, mask, reverse=bool(reverse))
+                output, after = self.scan(cell, x, before, mask, bool(reverse))
                 outputs.append(output)
                 last.append(after)
             x = torch.cat(outputs, -1)
         return x, last
+
+    def scan(
+        self,
+        cell: nn.Module,
+        x: Float[Tensor, "B T d_input"],
+        state: State | None,
+        mask: Bool[Tensor, "B T"] | None,
+        reverse: bool,
+    ) -> tuple[Float[Tensor, "B T d_hidden"], State]:
+        """What `scan` gives, for one cell."""
+        return scan(cell, x, state, mask, reverse)
 
 
 class RNN(Recurrent):

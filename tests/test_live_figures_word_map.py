@@ -14,14 +14,20 @@ from lmcourse.embeddings import analogy, nearest
 N = 30
 WORDS = [a + b for a in "abcdef" for b in "vwxyz"]
 VOCABULARY = Vocabulary([*WORDS, "rare"], [*range(N + 1, 0, -1)])
-VECTORS = torch.randn(N + 1, 12, generator=rng()) * torch.linspace(3, 0.5, 12)
-FEW = Vocabulary(WORDS, VOCABULARY.counts[:N].tolist())
-# What the page is given: thousandths of vectors of length 1.
-ROUNDED = (1000 * F.normalize(VECTORS[:N], dim=-1)).round().double()
+FEW = Vocabulary(WORDS, [*range(N + 1, 1, -1)])
+
+
+def true_vectors():
+    return torch.randn(N + 1, 12, generator=rng()) * torch.linspace(3, 0.5, 12)
+
+
+def rounded():
+    """What the page is given: thousandths of vectors of length 1."""
+    return (1000 * F.normalize(true_vectors()[:N], dim=-1)).round().double()
 
 
 def figure(chosen="cx"):
-    return live_figures.word_map(VECTORS, VOCABULARY, chosen, n_words=N)
+    return live_figures.word_map(true_vectors(), VOCABULARY, chosen, n_words=N)
 
 
 def shown(page):
@@ -39,8 +45,8 @@ def check(page, found):
 # word_map.js
 def test_at_first_it_shows_what_python_found_and_the_true_vectors_agree(live_page):
     page = live_page(figure())
-    check(page, nearest(ROUNDED, FEW, "cx", n=10))
-    truly = dict(nearest(VECTORS[:N], FEW, "cx", n=N))
+    check(page, nearest(rounded(), FEW, "cx", n=10))
+    truly = dict(nearest(true_vectors()[:N], FEW, "cx", n=N))
     names, cosines = shown(page)
     assert cosines == pytest.approx([truly[name] for name in names], abs=0.0075)
 
@@ -51,7 +57,7 @@ def test_a_word_that_is_typed_has_the_neighbors_that_python_finds(live_page, wor
     box = page.get_by_role("combobox", name="word", exact=True)
     box.fill(f" {word.upper()} ")
     box.press("Enter")
-    found = nearest(ROUNDED, FEW, word, n=10)
+    found = nearest(rounded(), FEW, word, n=10)
     check(page, found)
     said = page.get_by_role("status").inner_text()
     assert said.startswith(f"Nearest to {word} is {found[0][0]}, with a cosine of ")
@@ -66,17 +72,17 @@ def test_a_sum_of_words_is_the_analogy_of_python_with_its_own_words_or_without(l
     for name, word in (("word", "bv"), ("− minus", "az"), ("+ plus", "dw")):
         page.get_by_role("combobox", name=name, exact=True).fill(word)
     question = "az", "bv", "dw"
-    check(page, analogy(ROUNDED, FEW, question, n=10))
+    check(page, analogy(rounded(), FEW, question, n=10))
     page.get_by_role("checkbox", name="its own words may answer").check()
-    check(page, analogy(ROUNDED, FEW, question, n=10, leave_out=False))
+    check(page, analogy(rounded(), FEW, question, n=10, leave_out=False))
     assert page.locator(".lm-label").inner_text() == "nearest to bv − az + dw, by the cosine"
 
 
 def test_a_neighbor_leads_on_by_key_and_a_dot_by_the_mouse(live_page):
     page = live_page(figure())
-    first = nearest(ROUNDED, FEW, "cx", n=1)[0][0]
+    first = nearest(rounded(), FEW, "cx", n=1)[0][0]
     page.get_by_role("button", name=first, exact=True).press("Enter")
-    check(page, nearest(ROUNDED, FEW, first, n=10))
+    check(page, nearest(rounded(), FEW, first, n=10))
     box = page.get_by_role("combobox", name="word", exact=True)
     assert box.input_value() == first
     assert box.evaluate("box => box === document.activeElement")
@@ -87,7 +93,7 @@ def test_a_neighbor_leads_on_by_key_and_a_dot_by_the_mouse(live_page):
     furthest = max(dots, key=lambda dot: float(dot.get_attribute("cx")))
     furthest.click(force=True)
     assert box.input_value() == WORDS[index]
-    check(page, nearest(ROUNDED, FEW, WORDS[index], n=10))
+    check(page, nearest(rounded(), FEW, WORDS[index], n=10))
 
 
 def test_a_stranger_is_named_and_the_last_answer_stays(live_page):
@@ -110,7 +116,7 @@ def test_a_stranger_is_named_and_the_last_answer_stays(live_page):
 def test_the_map_has_the_directions_in_which_the_words_differ_most():
     data = json.loads(figure().data)
     assert data["words"] == WORDS
-    unit = F.normalize(ROUNDED, dim=-1)
+    unit = F.normalize(rounded(), dim=-1)
     values = torch.linalg.eigvalsh(torch.cov(unit.T)).flip(0)
     assert data["kept"] == pytest.approx((values[:2].sum() / values.sum()).item(), rel=1e-3)
     places = torch.tensor(data["places"], dtype=torch.float64)

@@ -13,6 +13,7 @@ MODULES_OF = {
     "data": {"data", "corpora", "text_windows"},
     "embeddings": {
         "association",
+        "beside_gensim",
         "co_occurrence",
         "embeddings",
         "negative_sampling",
@@ -23,7 +24,7 @@ MODULES_OF = {
     "experts": {"experts", "random_facts"},
     "generation": {"generation", "moods", "choices"},
     "gpt": {"gpt", "spells"},
-    "lstm": {"recurrent", "first_letter"},
+    "lstm": {"recurrent", "fast_lstm", "first_letter"},
     "multi_head": {"attention"},
     "neurons": {"neurons", "clusters", "task_map"},
     "ngrams": {"ngrams", "counting"},
@@ -218,11 +219,14 @@ TINY = Course(
     in_readme=("alpha", "lstm"),
     in_index=("alpha", "lstm"),
     coming=frozenset({"gamma"}),
-    modules=frozenset({"alpha", "recurrent", "first_letter", "devices", "grading", "gamma"}),
+    modules=frozenset(
+        {"alpha", "recurrent", "fast_lstm", "first_letter", "devices", "grading", "gamma"}
+    ),
     tests=frozenset(
         {
             "alpha",
             "recurrent",
+            "fast_lstm",
             "first_letter",
             "devices",
             "grading",
