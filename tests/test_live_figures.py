@@ -36,17 +36,12 @@ def data_of(figure):
 # ---------------------------------------------------------------- the contract
 
 
-TO_COME = {"embeddings"}  # has no live figure yet, and one would help
-
-
 def test_each_chapter_has_a_figure_to_touch_or_its_row_says_why_none_would_help():
     reasons = {row["page"]: row for row in read_table("experiments.csv")
                if row["claim"] == "No figure to touch would help here"}  # fmt: skip
     for slug in chapters():
         has_one = "live_figures" in read_page(slug).text
-        assert has_one or slug in reasons or slug in TO_COME, (
-            f"{slug} must have a live figure or say why none helps"
-        )
+        assert has_one or slug in reasons, f"{slug} must have a live figure or say why none helps"
         assert not (has_one and slug in reasons), (
             f"{slug} has a live figure: its row is out of date"
         )
