@@ -19,6 +19,7 @@ from lmcourse.beside_gensim import (
     ours,
     search,
 )
+from lmcourse.kept_runs import KeptRuns
 from lmcourse.negative_sampling import keep_probs, noise_probs
 
 
@@ -36,7 +37,7 @@ def pairs_of_words(n=400, k=0):
 
 
 def small_text(n=400):
-    triples = (("a", "b", "f"), ("g", "j", "c"))
+    triples = (("a", "b", "f"), ("g", "j", "c"), ("a", "stranger", "f"))
     return Text.make(pairs_of_words(n), pairs_of_words(60, 1), pairs_of_words(60, 2), triples)
 
 
@@ -97,11 +98,11 @@ def test_gensim_learns_the_same_task_with_the_same_words():
     assert held_out_loss((tables[0].flip(0), tables[1]), text, text.test) > theirs + 0.1
 
 
-def test_the_search_takes_the_fewest_epochs_that_are_near_enough(monkeypatch):
+def test_the_search_takes_the_fewest_epochs_that_are_near_enough(monkeypatch, tmp_path):
     losses = {
         ("gensim", 5, 0.025): 3.0, ("gensim", 5, 0.05): 2.5, ("gensim", 4, 0.05): 2.504,
         ("gensim", 3, 0.05): 2.6, ("ours", 3, 0.06): 2.503, ("ours", 3, 0.08): 2.502,
-        ("ours", 2, 0.08): 2.51,
+        ("ours", 4, 0.06): 2.49,
     }  # fmt: skip
 
     def trainer(name):
@@ -109,7 +110,10 @@ def test_the_search_takes_the_fewest_epochs_that_are_near_enough(monkeypatch):
 
     monkeypatch.setattr(beside_gensim, "TRAINERS", {n: trainer(n) for n in ("gensim", "ours")})
     monkeypatch.setattr(beside_gensim, "held_out_loss", lambda loss, text, ids: loss)
-    found = search(small_text(50))
+    monkeypatch.setattr(beside_gensim, "RATES", {
+        "gensim": (0.025, 0.05, 0.1), "ours": (0.06, 0.08, 0.1)
+    })  # fmt: skip
+    found = search(small_text(50), "small", KeptRuns(tmp_path / "runs.json"))
     expected = {"gensim": (4, 0.05), "ours": (3, 0.08)}
     assert found == expected  # exact: rates of a list
 
@@ -121,6 +125,7 @@ def test_a_small_run_tells_of_every_seed(monkeypatch, tmp_path):
     monkeypatch.setattr(beside_gensim, "SEEDS", range(2))
     numbers = measure(tmp_path, SEED)
     assert numbers["small, words"] == 400
+    assert numbers["small, questions"] == 2
     for name in ("gensim", "ours", "Adam", "GloVe"):
         for what in ("seconds", "triples") + ("test",) * (name != "GloVe"):
             assert len(of_seeds(numbers, "small", name, what)) == 2

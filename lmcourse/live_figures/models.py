@@ -22,6 +22,7 @@ from lmcourse.transformer import EncoderBlock
 
 _N_LIKELIEST = 10
 _N_NEAREST = 10
+_STEPS = 200  # from 0 to 1, of the numbers of a vector: cosines keep two digits
 
 
 def gpt(prompt: str = "ROMEO:\n", name: str = "shakespeare", caption: str = "") -> LivePicture:
@@ -296,7 +297,7 @@ def word_map(
     vectors: Float[Tensor, "V C"],
     vocabulary: Vocabulary,
     chosen: str,
-    n_words: int = 400,
+    n_words: int = 300,
     caption: str = "",
 ) -> LivePicture:
     """The most frequent words as dots, to search: the nearest of each, and of sums of words.
@@ -310,8 +311,8 @@ def word_map(
     words = vocabulary.words[:n_words]
     few = Vocabulary(words, vocabulary.counts[: len(words)].tolist())
     few.index(chosen)
-    # In thousandths, to be short in the page; Python, too, counts with what the page gets.
-    rounded = (1000 * F.normalize(vectors[: len(words)], dim=-1)).round()
+    # In steps, to be short in the page; Python, too, counts with what the page gets.
+    rounded = (_STEPS * F.normalize(vectors[: len(words)], dim=-1)).round()
     unit = F.normalize(rounded.double(), dim=-1)
     apart = unit - unit.mean(0)
     _, spread, directions = torch.linalg.svd(apart, full_matrices=False)

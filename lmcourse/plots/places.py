@@ -39,7 +39,8 @@ def word_places(
         raise ValueError(f"shown must be among the words, got {sorted(strangers)}")
     figure = Figure(figsize=(SIDE, SIDE), layout="constrained")
     axes = figure.subplots()
-    axes.set(aspect="equal", xticks=[], yticks=[])
+    axes.set_aspect("equal")
+    axes.set_axis_off()
     axes.scatter(*dots.T, s=7, color=INK, alpha=0.35, linewidths=0)
     at = {word: dots[index] for index, word in enumerate(words)}
     span = max(np.ptp(dots, axis=0).max(), 1e-9)

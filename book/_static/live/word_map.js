@@ -32,7 +32,7 @@ export function nearest(units, vector, leftOut, n = N_NEAREST) {
 
 let count = 0; // for ids: a box names its list by one
 
-// data: words, vectors (of length 1, in thousandths), places on the map, the share of the spread
+// data: words, vectors (of length 1, in whole steps), places on the map, the share of the spread
 // that the map has kept, the word chosen at first and its nearest as Python found them.
 export function mount(figure, data) {
   const node = pen(figure);
