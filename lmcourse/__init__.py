@@ -59,6 +59,7 @@ A module imports only from those that stand before it in this list:
     evaluation    how a model is examined, how far a number can be trusted
     applications  classification, translation and writing, each with a baseline that is offline
     known_world   facts that are all known, and judges of answers
+    habits        what a translator says of words whose company was always the same
 
     grading   assignments: release, check, grade (the only part that knows nbgrader)
     commands  what `lmcourse doctor`, `train`, `write` and `reproduce` do

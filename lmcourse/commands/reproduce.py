@@ -22,6 +22,7 @@ from lmcourse import (
     data,
     dates,
     first_letter,
+    habits,
     known_world,
     last_note,
     random_facts,
@@ -183,6 +184,9 @@ EXPERIMENTS = {
         files=(),
         floors={f"{combinations.SEEN}, {name}, seed 0": 0.95 for name in combinations.SPLITS},
         story=kept_story,
+    ),
+    "translation-habits": Experiment(
+        run=habits.measure, minutes=6, files=(), floors={"16 different, right, seed 0": 0.9}
     ),
     "shakespeare": Experiment(
         run=_shakespeare,
