@@ -23,15 +23,18 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from lmcourse.grading.withholding.torch_functions import (
+    compiled,
     elsewhere,
     namespaces,
+    operators_of,
     other_forms,
     sentence,
 )
 from lmcourse.grading.withholding.withheld import Withheld
 
 # Where torch's operators can be called by their own names; `functional` imports some of them.
-_MODULES = ("torch", "torch._C._nn", "torch.nn.functional")
+_MODULES = ("torch", "torch._C._nn", "torch.nn.functional", "torch.special", "torch.sparse")
+_BUILT_IN = (types.BuiltinFunctionType, types.MethodDescriptorType)
 
 
 def source(withheld: Withheld | None, tests: Collection[str], setups: Collection[str] = ()) -> str:
@@ -265,12 +268,23 @@ class _Guard:
                 self._wrap(*_found(form), form)
 
     def operators(self, pattern: str) -> None:
-        """Torch's functions whose names fit, wherever Python can call them by name."""
-        for module in map(importlib.import_module, _MODULES):
-            for key in dir(module):
-                value = getattr(module, key, None)
-                if isinstance(value, types.BuiltinFunctionType) and re.fullmatch(pattern, key):
-                    self._wrap(module, key, value, f"torch's {key}")
+        """Torch's functions whose names fit, wherever Python can call them, and tensors' methods.
+
+        In the sandbox the operator itself raises, whatever it is called by: what a learner is told
+        to be right here must not turn out wrong there.
+        """
+        import torch
+
+        try:
+            every = operators_of(compiled(pattern))
+        except ValueError:  # this torch has none
+            return
+        names = {full.partition("::")[2].partition(".")[0] for full in every}
+        for owner in (*map(importlib.import_module, _MODULES), torch.Tensor):
+            for key in dir(owner):
+                value = getattr(owner, key, None)
+                if isinstance(value, _BUILT_IN) and (key in names or re.fullmatch(pattern, key)):
+                    self._wrap(owner, key, value, f"torch's {key}")
 
     def _wrap(self, owner: Any, attribute: str, value: Any, full: str) -> None:
         if isinstance(value, type):

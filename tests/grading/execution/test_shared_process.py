@@ -10,7 +10,7 @@ from lmcourse.grading.withholding.withheld import Withheld
 
 WITHHELD = Withheld(
     names=("lmcourse.attention", "lmcourse.tokenizers.BPETokenizer", "lmcourse.gone"),
-    operators=("_?scaled_dot_product.*", "lstm"),
+    operators=("_?scaled_dot_product.*", "lstm", "softmax", "logsumexp", "nothing_of_torch"),
     attributes=(
         *("torch.nn.MultiheadAttention", "torch.nn.utils.rnn.pad_sequence", "torch.gone"),
         "torch.optim.Adam",
@@ -27,6 +27,11 @@ ANSWERS = {
     "one class": "from lmcourse.tokenizers import BPETokenizer; BPETokenizer([])",
     "the operator": "F.scaled_dot_product_attention(q, q, q)",
     "the C function": "torch._C._nn.scaled_dot_product_attention(q, q, q)",
+    "a tensor's method": "q.softmax(-1)",
+    "another method": "q.logsumexp(-1)",
+    "what goes with it": "q.logcumsumexp(-1)",
+    "of a part of torch": "torch.special.softmax(q, -1)",
+    "another part": "torch.sparse.softmax(q.to_sparse(), -1)",
     "a function that setup imported": "pad_sequence([q])",
     "the layer": "nn.MultiheadAttention(4, 2)",
     "a layer that uses it": "nn.TransformerEncoderLayer(4, 2)",
@@ -43,6 +48,7 @@ ORACLES = [
     "assert F.scaled_dot_product_attention(q, q, q).shape == (2, 3, 4)",
     "from lmcourse.attention import attention\nassert attention(q, q, q)[0].shape == (2, 3, 4)",
     "assert isinstance(nn.MultiheadAttention(4, 2), nn.Module)",
+    "assert (q.softmax(-1).sum() - 6).abs() < 1e-5",
     "assert use(lambda: pad_sequence([q])).shape == (2, 1, 3, 4)",
 ]
 
