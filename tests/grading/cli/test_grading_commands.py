@@ -291,6 +291,24 @@ def test_export_leaves_out_who_is_not_decided_and_refuses_what_it_cannot(course)
 
 
 @pytest.mark.slow
+def test_a_notebook_of_another_assignment_is_in_no_export_as_a_0(tmp_path):
+    root = make_course(tmp_path)
+    assert lmcourse("release", cwd=root).returncode == 0
+    nb = answered(json.loads((root / "exercises/tiny/tiny.ipynb").read_text("utf-8")))
+    foreign = {"cells": [{"cell_type": "code", "source": "x = 1", "metadata": {}}], "nbformat": 4}
+    for student, handed_in in (("ada", nb), ("emil", foreign)):
+        (root / "in" / student).mkdir(parents=True)
+        (root / "in" / student / "tiny.ipynb").write_text(json.dumps(handed_in), "utf-8")
+    lmcourse("grade", "in", "-a", "tiny", "--seconds", 5, cwd=root)
+    done = lmcourse("export", "-a", "tiny", cwd=root)
+    assert "left out: emil: waits for a person" in done.stdout
+    assert "emil" not in {row["student"] for row in rows(root / "grades/tiny.plain.csv")}
+    nbgrader("export", "--to", "out.csv", cwd=root)
+    waits = {row["student_id"]: row["needs_manual_grade"] for row in rows(root / "out.csv")}
+    assert waits["emil"] == "True"
+
+
+@pytest.mark.slow
 def test_items_tell_where_most_failed(course):
     done = lmcourse("items", "-a", "tiny", cwd=course)
     assert done.returncode == 0, done.stderr
