@@ -68,6 +68,19 @@ def _orthogonal(n: int) -> RNN:
     return layer
 
 
+def _drawn(n: int) -> LSTM:
+    """Each unit draws how long it keeps things, between 1 and n - 1 letters.
+
+    Reference: Tallec and Ollivier (2018), section 2, https://arxiv.org/abs/1804.11188
+    """
+    layer = LSTM(D_INPUT, D_HIDDEN, forget_bias=0.0, input_bias=0.0)
+    bias = layer.layers[0][0].input_projection.bias
+    times = torch.empty(D_HIDDEN).uniform_(1, n - 1)
+    with torch.no_grad():
+        bias[:D_HIDDEN], bias[D_HIDDEN : 2 * D_HIDDEN] = -times.log(), times.log()
+    return layer
+
+
 # By name: from the number of letters to a new layer. All but one have the same width.
 LAYERS: dict[str, Callable[[int], nn.Module]] = {
     "plain": lambda n: RNN(D_INPUT, D_HIDDEN),
@@ -79,6 +92,7 @@ LAYERS: dict[str, Callable[[int], nn.Module]] = {
     "LSTM, both": lambda n: LSTM(
         D_INPUT, D_HIDDEN, forget_bias=math.log(n), input_bias=-math.log(n)
     ),
+    "LSTM, drawn": _drawn,
     "GRU": lambda n: GRU(D_INPUT, D_HIDDEN),
     "GRU, open": lambda n: GRU(D_INPUT, D_HIDDEN, update_bias=math.log(n)),
 }
@@ -110,7 +124,7 @@ class TorchReader(nn.Module):
         return self.head(outputs[:, -1])
 
 
-# ---------------------------------------------------------------- the comparison, stored
+# ---------------------------------------------------------------- the comparisons, stored
 
 LENGTHS = {"plain": (50, 20, 10, 5)}  # the others: fifty letters
 STEPS = (100, 250, 500, 1000)
@@ -132,7 +146,7 @@ def measure(folder: Path, seed: int) -> dict[str, float]:
     already is taken from there.
     """
     numbers, kept = {}, KeptRuns(folder / "runs.json")
-    runs = [(name, n) for name in LAYERS for n in LENGTHS.get(name, (50,))]
+    runs = [(name, n) for name in LAYERS for n in LENGTHS.get(name, (50,)) if name != "LSTM, drawn"]
     for name, n in tqdm(runs, desc="networks"):
         tried = {rate: _run(kept, name, n, seed + 100, rate, (500,))[0] for rate in RATES}
         for rate, share in tried.items():
@@ -143,6 +157,32 @@ def measure(folder: Path, seed: int) -> dict[str, float]:
             for steps, share in zip(STEPS, shares, strict=True):
                 numbers[f"{name}, {n} letters, {steps} steps, seed {each}"] = share
     return numbers
+
+
+LATE = (1000, 2000, 3000)
+PATIENT = {"LSTM": LATE, "GRU": LATE, "LSTM, drawn": LATE[:1]}
+N_PATIENT = 4  # seeds
+
+
+def measure_longer(folder: Path, seed: int) -> dict[str, float]:
+    """LSTM and GRU as torch starts them, with fifty letters, for longer; and an LSTM with a start
+    that does not know how many letters there are, only the most that there may be.
+
+    From four seeds on, at the larger of the two rates: after 500 steps nothing tells which rate is
+    better, and at the smaller one a GRU has not begun after 5000 steps (seeds 0 to 3).
+    """
+    numbers, kept = {}, KeptRuns(folder / "runs.json")
+    runs = [(each, name) for each in range(N_PATIENT) for name in PATIENT]
+    for each, name in tqdm(runs, desc="patience"):
+        shares = _run(kept, name, 50, seed + each, max(RATES), PATIENT[name])
+        for steps, share in zip(PATIENT[name], shares, strict=True):
+            numbers[f"{name}, {steps} steps, seed {each}"] = share
+    return numbers
+
+
+def late_shares(numbers: dict[str, float], name: str, steps: int) -> list[float]:
+    """What each seed reached, in a result of `measure_longer`."""
+    return [numbers[f"{name}, {steps} steps, seed {seed}"] for seed in range(N_PATIENT)]
 
 
 def _run(

@@ -14,9 +14,11 @@ from lmcourse.first_letter import (
     N_SEEDS,
     RATES,
     TorchReader,
+    late_shares,
     learning_curve,
     letters,
     measure,
+    measure_longer,
     reader_of,
     shares_of,
 )
@@ -64,6 +66,12 @@ def test_all_layers_are_of_one_width_and_start_as_their_name_says(name):
     cell = layer.layers[0][0]
     total = cell.input_projection.bias + cell.hidden_projection.bias
     blocks = total.split(width)
+    if name == "LSTM, drawn":
+        written, kept = blocks[:2]
+        torch.testing.assert_close(written, -kept)
+        assert 0 <= kept.min() < kept.max() <= math.log(49), "from one letter to all but one"
+        assert kept.exp().std() > 5, "each unit has a time of its own"
+        blocks = blocks[2:]
     opened = {"LSTM, forget": [1], "LSTM, both": [0, 1], "LSTM, input": [0], "GRU, open": [1]}
     for gate, block in enumerate(blocks):
         if gate in opened.get(name, []):
@@ -98,3 +106,21 @@ def test_the_comparison_takes_finished_runs_from_its_folder(tmp_path, monkeypatc
     (tmp_path / "runs.json").unlink()
     with pytest.raises(TypeError):
         measure(tmp_path, seed=3)
+
+
+def test_those_who_wait_have_the_larger_rate_and_go_on_where_they_stopped(tmp_path, monkeypatch):
+    asked = []
+
+    def curve(reader, n_letters, checkpoints, seed, rate):
+        asked.append((type(reader.recurrent).__name__, n_letters, seed))
+        return [rate * step + seed for step in checkpoints]
+
+    monkeypatch.setattr(module, "learning_curve", curve)
+    numbers = measure_longer(tmp_path, seed=7)
+    assert len(numbers) == module.N_PATIENT * (3 + 3 + 1)
+    assert {n for _, n, _ in asked} == {50}
+    assert {seed for _, _, seed in asked} == set(range(7, 7 + module.N_PATIENT))
+    expected = [max(RATES) * 3000 + s for s in range(7, 7 + module.N_PATIENT)]
+    assert late_shares(numbers, "GRU", 3000) == expected
+    monkeypatch.setattr(module, "learning_curve", None)
+    assert measure_longer(tmp_path, seed=7) == numbers

@@ -244,6 +244,9 @@ EXPERIMENTS = {
     "first-letter": Experiment(
         run=first_letter.measure, minutes=10, files=(), floors=first_letter.FLOORS
     ),
+    "first-letter-longer": Experiment(
+        run=first_letter.measure_longer, minutes=8, files=(), floors={}
+    ),
     "dates": Experiment(
         run=dates.measure,
         minutes=6,
