@@ -1609,6 +1609,128 @@ class Windows:
     # What blind round 2 slipped past the tests
     *frozen(
         "training",
+        3,
+        {
+            "gradient at a logit of zero": "slope at 0",
+            "sum in the small dtype": "small dtype",
+            "nothing new at a rate of zero": "shares its memory",
+            "cleared at the first piece": "before the first one",
+        },
+    ),
+    edit(
+        "labels not quite 0 or 1",
+        "losses",
+        "no logarithm is infinite then",
+        ("    losses = -labels", "    labels = labels.clamp(1e-5, 1 - 1e-5)\n    losses = -labels"),
+        cause="thousands|digits|between 0 and 1",
+    ),
+    edit(
+        "a sum kept by the id of logits",
+        "losses",
+        "computed once",
+        (
+            "logits - logits.logsumexp(-1, keepdim=True)",
+            "logits - multiclass_loss.__dict__.setdefault(\n"
+            "        (id(logits), logits.shape), logits.logsumexp(-1, keepdim=True)\n"
+            "    )",
+        ),
+        cause="kept|cost|softmax|backward",
+    ),
+    edit(
+        "a rate of 0 is none",
+        "adam",
+        "the usual one then",
+        ("- learning_rate * mean_hat", "- (learning_rate or 1e-3) * mean_hat"),
+        cause="rate of 0",
+    ),
+    edit(
+        "a gradient of zeros is no step",
+        "adam",
+        "the averages wait",
+        (
+            "    mean = betas[0]",
+            "    if not gradient.any():\n"
+            "        return parameter.clone(), mean.clone(), square.clone()\n"
+            "    mean = betas[0]",
+        ),
+        cause="gradient of zeros|decay|averages",
+    ),
+    edit(
+        "16 bits of positions",
+        "windows",
+        "65,536 windows at most",
+        ("return len(self.ids) - self.length", "return min(65536, len(self.ids) - self.length)"),
+        cause="windows",
+    ),
+    edit(
+        "different ones kept by their number",
+        "split",
+        "and by the seed",
+        (
+            "different = list(dict.fromkeys(documents))",
+            "different = split_documents.__dict__.setdefault(\n"
+            "        (len(documents), seed), list(dict.fromkeys(documents))\n"
+            "    )",
+        ),
+        cause="kept|same seed|lost",
+    ),
+    edit(
+        "a largest number for infinity",
+        "stopping",
+        "nothing is larger than 1.6e308",
+        ("best, lowest, n_worse = None, math.inf, 0", "best, lowest, n_worse = None, 1.6e308, 0"),
+        cause="any size",
+    ),
+    edit(
+        "each piece once",
+        "accumulate",
+        "one that came is not computed again",
+        (
+            "    for piece in pieces:\n",
+            "    done = []\n"
+            "    for piece in pieces:\n"
+            "        if any(piece is one for one in done):\n"
+            "            continue\n"
+            "        done.append(piece)\n",
+        ),
+        cause="twice",
+    ),
+    edit(
+        "positions counted in float16",
+        "metric",
+        "which ends at 65504",
+        ("int(mask.sum())", "int(mask.half().sum())"),
+        cause="small dtype|must have|cannot convert",
+    ),
+    edit(
+        "infinity left out",
+        "metric",
+        "as at a padded position",
+        ("values[mask].double()", "values[mask & ~values.isinf()].double()"),
+        cause="∞",
+    ),
+    edit(
+        "a rate of 0 is none, loop",
+        "loop",
+        "the usual one then",
+        (
+            "parameter -= learning_rate * parameter.grad",
+            "parameter -= (learning_rate or 0.01) * parameter.grad",
+        ),
+        cause="rate of 0",
+    ),
+    edit(
+        "moves what is frozen",
+        "loop",
+        "only gradients of others are cleared",
+        (
+            "            parameter.grad = None\n",
+            "            parameter.grad = None if parameter.requires_grad else parameter.grad\n",
+        ),
+        cause="frozen",
+    ),
+    *frozen(
+        "training",
         2,
         {
             "strides of its own": "side by side",
@@ -1660,8 +1782,7 @@ RIGHT = [
         "return (torch.logsumexp(rows, 1) - right).mean()",
         "if tuple(labels.size()) != tuple(logits.size()):\n"
         '    raise ValueError(f"shape {labels.shape} is not {logits.shape}")\n'
-        "return (logits.clamp(min=0) - logits * labels + "
-        "torch.log1p(torch.exp(-logits.abs()))).mean()",
+        "return (F.softplus(logits) - logits * labels).mean()",
     ),
     fill(
         "one expression",
@@ -1842,7 +1963,7 @@ class Windows:
         "before = model.training\n"
         "history, states = [], []\n"
         "feed = itertools.cycle(batches)\n"
-        "parameters = list(model.parameters())\n"
+        "parameters = [p for p in model.parameters() if p.requires_grad]\n"
         "for step in range(n_steps):\n"
         "    model.train()\n"
         "    loss = losses_of(model, next(feed)).mean()\n"
