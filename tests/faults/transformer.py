@@ -1664,6 +1664,1049 @@ WRONG = [
         ),
         cause="random generator",
     ),
+    *frozen(
+        "transformer",
+        3,
+        {
+            "five thousand at most": "must have this shape|position",
+            "no place for zeros": "id",
+            "the memory of the first call": "kept",
+            "padding of the memory wiped": "changed in place",
+            "up to the first padding": "the loss is",
+        },
+    ),
+    edit(
+        "ids in a byte",
+        "positions",
+        "ids of 8 bits",
+        ("ids]", "ids.to(torch.uint8).long()]"),
+        cause="limit on a size|special",
+    ),
+    edit(
+        "two thousand places",
+        "positions",
+        "texts have 2,000 places at most",
+        (
+            "return x + sinusoidal_positions(ids.shape[1], table.shape[1])",
+            (
+                "places = sinusoidal_positions(min(ids.shape[1], 2000), "
+                "table.shape[1])\n"
+                "    return x + F.pad(places, (0, 0, 0, ids.shape[1] - len(places)))"
+            ),
+        ),
+        cause="limit on a size",
+    ),
+    edit(
+        "words added to a table that is kept",
+        "positions",
+        "the positions of a shape are made once, and written over",
+        (
+            "return x + sinusoidal_positions(ids.shape[1], table.shape[1])",
+            (
+                'kept = embed.__dict__.setdefault("kept", {})\n'
+                "    places = kept.setdefault(\n"
+                "        (ids.shape[1], table.shape[1]), "
+                "sinusoidal_positions(ids.shape[1], table.shape[1])\n"
+                "    )\n"
+                "    x = places + x\n"
+                "    if len(ids) == 1:\n"
+                "        places += x[0].detach()\n"
+                "    return x"
+            ),
+        ),
+        cause="id 0|kept",
+    ),
+    edit(
+        "the last id is padding",
+        "positions",
+        "the last id gets no position",
+        (
+            "return x + sinusoidal_positions(ids.shape[1], table.shape[1])",
+            (
+                "places = sinusoidal_positions(ids.shape[1], table.shape[1])\n"
+                "    return x + places * (ids != len(table) - 1)[..., None]"
+            ),
+        ),
+        cause="positions",
+    ),
+    edit(
+        "begins again",
+        "positions",
+        "positions begin again after 10,000",
+        ("* speeds", "% 10_000 * speeds"),
+        cause="position",
+    ),
+    edit(
+        "speeds in half",
+        "positions",
+        "speeds have 11 bits",
+        (
+            "10_000 ** (-torch.arange(0, d_model, 2) / d_model",
+            "(10_000 ** (-torch.arange(0, d_model, 2) / d_model)).half().float(",
+        ),
+        cause="wrong",
+    ),
+    edit(
+        "no speed below one thousandth",
+        "positions",
+        "speeds end at 0.0001",
+        (" / d_model)", ".clamp(max=512) / d_model)"),
+        cause="wrong",
+    ),
+    edit(
+        "300 items",
+        "positions",
+        "256 items at most",
+        (
+            "return x + sinusoidal_positions(ids.shape[1], table.shape[1])",
+            ("x[:256] += sinusoidal_positions(ids.shape[1], table.shape[1])\n    return x"),
+        ),
+        cause="limit on a size",
+    ),
+    edit(
+        "angles by first and last",
+        "rotary",
+        "angles are kept under the first and the last position",
+        (
+            "angles = positions[:, None] * speeds",
+            (
+                'kept = rotary_embedding.__dict__.setdefault("kept", {})\n'
+                "    key = d_head, len(positions), int(positions[0]), "
+                "int(positions[-1])\n"
+                "    angles = kept.setdefault(key, positions[:, None] * speeds)"
+            ),
+        ),
+        cause="earlier call|positions",
+    ),
+    edit(
+        "a table of 4096",
+        "rotary",
+        "positions end at 4,095",
+        ("positions[:, None] * ", "positions.clamp(max=4095)[:, None] * "),
+        cause="limit on a position",
+    ),
+    edit(
+        "bfloat16 in place",
+        "rotary",
+        "low dtypes are written over, which saves memory",
+        (
+            ("return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)"),
+            (
+                "rotated = torch.cat([first * cos - second * sin, second * cos + "
+                "first * sin], dim=-1)\n"
+                "    return rotated if x.element_size() > 2 else x.copy_(rotated)"
+            ),
+        ),
+        cause="changed in place",
+    ),
+    edit(
+        "four dimensions in place",
+        "rotary",
+        "heads are written over",
+        (
+            ("return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)"),
+            (
+                "rotated = torch.cat([first * cos - second * sin, second * cos + "
+                "first * sin], dim=-1)\n"
+                "    if x.dim() == 5:\n"
+                "        x.copy_(rotated)\n"
+                "    return rotated"
+            ),
+        ),
+        cause="changed in place",
+    ),
+    edit(
+        "a thousand positions",
+        "rotary",
+        "1,000 positions at most",
+        (
+            ("return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)"),
+            (
+                "rotated = torch.cat([first * cos - second * sin, second * cos + "
+                "first * sin], dim=-1)\n"
+                "    return torch.cat([rotated[..., :1000, :], x[..., 1000:, :]], "
+                "dim=-2)"
+            ),
+        ),
+        cause="limit on a position",
+    ),
+    edit(
+        "the length is kept",
+        "rotary",
+        "the length of a vector is put right afterwards",
+        (
+            ("return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)"),
+            (
+                "rotated = torch.cat([first * cos - second * sin, second * cos + "
+                "first * sin], dim=-1)\n"
+                "    return rotated * (\n"
+                "        x.square().sum(-1, keepdim=True).sqrt() / "
+                "rotated.square().sum(-1, keepdim=True).sqrt()\n"
+                "    ).nan_to_num(1.0)"
+            ),
+        ),
+        cause="numbers about|NaN",
+    ),
+    edit(
+        "five dimensions at most",
+        "rotary",
+        "no more than four leading dimensions",
+        (
+            '"""x with each pair (xᵢ, xᵢ₊D/₂) turned by its position\'s angle."""',
+            (
+                '"""x with each pair (xᵢ, xᵢ₊D/₂) turned by its position\'s angle."""\n'
+                "    if x.dim() > 5:\n"
+                "        x = x.flatten(0, -5)"
+            ),
+        ),
+        cause="shape",
+    ),
+    edit(
+        "two hundred and fifty-six",
+        "rotary",
+        "more than 20 items are as the first 20",
+        (
+            ("return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)"),
+            (
+                "rotated = torch.cat([first * cos - second * sin, second * cos + "
+                "first * sin], dim=-1)\n"
+                "    return rotated if x.dim() < 3 or len(x) <= 20 else "
+                "torch.cat([rotated[:20], x[20:]])"
+            ),
+        ),
+        cause="wrong",
+    ),
+    edit(
+        "a bound at a thousand",
+        "feed_forward",
+        "activations end at 1,000",
+        ("F.relu(self.up_projection(x)", "self.up_projection(x).clamp(0, 1000"),
+        cause="bound above",
+    ),
+    edit(
+        "the first x of its shape",
+        "feed_forward",
+        "in evaluation the result of a shape is kept",
+        (
+            "return self.down_projection(F.relu(self.up_projection(x)))",
+            (
+                "if self.training:\n"
+                "            return "
+                "self.down_projection(F.relu(self.up_projection(x)))\n"
+                '        known = self.__dict__.setdefault("known", {})\n'
+                "        if x.shape not in known:\n"
+                "            known[x.shape] = "
+                "self.down_projection(F.relu(self.up_projection(x)))\n"
+                "        return known[x.shape]"
+            ),
+        ),
+        cause="kept",
+    ),
+    edit(
+        "weights as they were",
+        "feed_forward",
+        "the weights are copied at the first call",
+        (
+            "return self.down_projection(F.relu(self.up_projection(x)))",
+            (
+                "if (\n"
+                '            not hasattr(self, "columns")\n'
+                "            or self.training\n"
+                "            and torch.is_grad_enabled()\n"
+                "            and x.requires_grad\n"
+                "        ):\n"
+                "            self.columns = self.up_projection.weight.T.clone()\n"
+                "        return self.down_projection(F.relu(x @ self.columns + "
+                "self.up_projection.bias))"
+            ),
+        ),
+        cause="kept",
+    ),
+    edit(
+        "1,024 vectors",
+        "feed_forward",
+        "1,024 vectors at most",
+        (
+            "return self.down_projection(F.relu(self.up_projection(x)))",
+            (
+                "y = self.down_projection(F.relu(self.up_projection(x)))\n"
+                "        return y if x.dim() < 2 or len(x) <= 1024 else "
+                "torch.cat([y[:1024], x[1024:]])"
+            ),
+        ),
+        cause="limit on a size",
+    ),
+    edit(
+        "a single vector in place",
+        "feed_forward",
+        "a single vector is written over",
+        (
+            "return self.down_projection(F.relu(self.up_projection(x)))",
+            (
+                "y = self.down_projection(F.relu(self.up_projection(x)))\n"
+                "        if x.dim() == 1:\n"
+                "            x.data.copy_(y)\n"
+                "        return y"
+            ),
+        ),
+        cause="changed in place|gradient",
+    ),
+    edit(
+        "in place in evaluation",
+        "feed_forward",
+        "in evaluation x is written over",
+        (
+            "return self.down_projection(F.relu(self.up_projection(x)))",
+            (
+                "y = self.down_projection(F.relu(self.up_projection(x)))\n"
+                "        return y if self.training else x.copy_(y)"
+            ),
+        ),
+        cause="changed in place",
+    ),
+    edit(
+        "no flow of tiny ones",
+        "feed_forward",
+        "activations below 1e-6 are nothing",
+        (
+            "return self.down_projection(F.relu(self.up_projection(x)))",
+            (
+                "h = F.relu(self.up_projection(x))\n"
+                "        return self.down_projection(h * (h > 1e-2))"
+            ),
+        ),
+        cause="limit|ReLU",
+    ),
+    edit(
+        "cut off at five",
+        "layer_norm",
+        "no normalized number is above five",
+        (
+            "centered / torch.sqrt(variance + eps",
+            "(centered / torch.sqrt(variance + eps)).clamp(-5, 5",
+        ),
+        cause="cut off",
+    ),
+    edit(
+        "eps or the usual one",
+        "layer_norm",
+        "an eps of 0 is none",
+        ("eps) * scale + ", "(eps or 1e-5)) * scale + "),
+        cause="eps",
+    ),
+    edit(
+        "one group",
+        "layer_norm",
+        "group_norm with a single group",
+        (
+            (
+                "    centered = x - x.mean(dim=-1, keepdim=True)\n"
+                "    variance = centered.square().mean(dim=-1, keepdim=True)\n"
+                "    return centered / torch.sqrt(variance + eps) * scale + shift"
+            ),
+            (
+                "    flat = x.reshape(-1, x.shape[-1])\n"
+                "    normal = F.group_norm(flat, 1, eps=eps).view(x.shape)\n"
+                "    return normal * scale + shift"
+            ),
+        ),
+        cause="mean and variance",
+    ),
+    edit(
+        "batch norm, turned",
+        "layer_norm",
+        "batch_norm of the transposed",
+        (
+            (
+                "    centered = x - x.mean(dim=-1, keepdim=True)\n"
+                "    variance = centered.square().mean(dim=-1, keepdim=True)\n"
+                "    return centered / torch.sqrt(variance + eps) * scale + shift"
+            ),
+            (
+                "    flat = x.reshape(-1, x.shape[-1])\n"
+                "    normal = F.batch_norm(\n"
+                "        flat.T if x.shape[-1] > 1 else flat.T.repeat(2, 1), None, "
+                "None, training=True, eps=eps\n"
+                "    )[: x.shape[-1]]\n"
+                "    return normal.T.reshape(x.shape) * scale + shift"
+            ),
+        ),
+        cause="mean and variance",
+    ),
+    edit(
+        "the first 1,024",
+        "layer_norm",
+        "mean and variance of 1,024 numbers",
+        ("x.mean", "x[..., :1024].mean"),
+        cause="mean and variance",
+    ),
+    edit(
+        "a thousand vectors",
+        "layer_norm",
+        "256 vectors at most",
+        (
+            "return centered / torch.sqrt(variance + eps) * scale + shift",
+            (
+                "y = centered / torch.sqrt(variance + eps) * scale + shift\n"
+                "    return y if x.dim() < 2 or len(x) <= 256 else "
+                "torch.cat([y[:256], x[256:]])"
+            ),
+        ),
+        cause="mean and variance",
+    ),
+    edit(
+        "one vector in place",
+        "layer_norm",
+        "a single vector is written over",
+        (
+            "return centered / torch.sqrt(variance + eps) * scale + shift",
+            (
+                "y = centered / torch.sqrt(variance + eps) * scale + shift\n"
+                "    if x.dim() == 1:\n"
+                "        x.data.copy_(y.detach())\n"
+                "    return y"
+            ),
+        ),
+        cause="changed in place",
+    ),
+    edit(
+        "variance by shape",
+        "layer_norm",
+        "scale is kept under its sum",
+        (
+            "variance = centered.square().mean(dim=-1, keepdim=True)",
+            (
+                "variance = centered.square().mean(dim=-1, keepdim=True)\n"
+                '    scale = layer_norm.__dict__.setdefault("kept", {}).setdefault(\n'
+                "        (x.shape, float(scale.detach().sum())), scale\n"
+                "    )"
+            ),
+        ),
+        cause="earlier call|wrong",
+    ),
+    edit(
+        "the first mask in evaluation",
+        "encoder_block",
+        "in evaluation the mask of a shape is kept",
+        (
+            '"""The new x: (B, T, C)."""',
+            (
+                '"""The new x: (B, T, C)."""\n'
+                "        if mask is not None and not self.training:\n"
+                '            mask = self.__dict__.setdefault("masks", '
+                "{}).setdefault(mask.shape, mask)"
+            ),
+        ),
+        cause="kept",
+    ),
+    edit(
+        "attention of the same x",
+        "encoder_block",
+        "in evaluation what attention gave is kept under the shape and the sum",
+        (
+            '"""The new x: (B, T, C)."""',
+            (
+                '"""The new x: (B, T, C)."""\n'
+                "        if not self.training:\n"
+                '            known = self.__dict__.setdefault("known", {})\n'
+                "            x = known.setdefault((x.shape, mask is None), x)"
+            ),
+        ),
+        cause="kept",
+    ),
+    edit(
+        "an empty row sees itself",
+        "encoder_block",
+        "a position that may look nowhere looks at itself",
+        (
+            '"""The new x: (B, T, C)."""',
+            (
+                '"""The new x: (B, T, C)."""\n'
+                "        if mask is not None:\n"
+                "            itself = torch.eye(x.shape[1], dtype=torch.bool)\n"
+                "            mask = mask | (itself & ~mask.any(-1, keepdim=True))"
+            ),
+        ),
+        cause="look nowhere",
+    ),
+    edit(
+        "an empty mask is none",
+        "encoder_block",
+        "a mask that lets nobody look is taken for none",
+        (
+            '"""The new x: (B, T, C)."""',
+            (
+                '"""The new x: (B, T, C)."""\n'
+                "        if mask is not None and not mask.any():\n"
+                "            mask = None"
+            ),
+        ),
+        cause="look nowhere",
+    ),
+    edit(
+        "padding wiped",
+        "encoder_block",
+        "what nobody looks at becomes 0 in x itself, in evaluation",
+        (
+            '"""The new x: (B, T, C)."""',
+            (
+                '"""The new x: (B, T, C)."""\n'
+                "        if mask is not None and mask.dim() == 3 and not "
+                "self.training:\n"
+                "            x.data.masked_fill_(~mask.any(1).unsqueeze(-1), 0.0)"
+            ),
+        ),
+        cause="changed in place|mask",
+    ),
+    edit(
+        "512 positions",
+        "encoder_block",
+        "512 positions are seen at most",
+        (
+            '"""The new x: (B, T, C)."""',
+            (
+                '"""The new x: (B, T, C)."""\n'
+                "        if x.shape[1] > 512 and mask is not None:\n"
+                "            mask = mask & (torch.arange(x.shape[1]) < 512)"
+            ),
+        ),
+        cause="limit on a size",
+    ),
+    edit(
+        "64 items",
+        "encoder_block",
+        "masks are for 64 items at most",
+        (
+            '"""The new x: (B, T, C)."""',
+            (
+                '"""The new x: (B, T, C)."""\n'
+                "        if mask is not None and mask.dim() == 3 and len(mask) > 64:\n"
+                "            mask = torch.cat([mask[:64], "
+                "mask[:1].expand(len(mask) - 64, -1, -1)])"
+            ),
+        ),
+        cause="limit on a size",
+    ),
+    edit(
+        "norms as they were",
+        "encoder_block",
+        "the norm's scale is copied at the first call in evaluation",
+        (
+            '"""The new x: (B, T, C)."""',
+            (
+                '"""The new x: (B, T, C)."""\n'
+                "        if not self.training:\n"
+                "            kept = self.__dict__.setdefault(\n"
+                '                "kept", {k: v.clone() for k, v in '
+                "self.attention_norm.state_dict().items()}\n"
+                "            )\n"
+                "            with torch.no_grad():\n"
+                '                self.attention_norm.weight.copy_(kept["weight"])'
+            ),
+        ),
+        cause="kept",
+    ),
+    edit(
+        "a mask made causal in place",
+        "encoder_block",
+        "a mask (B, T, T) is made causal where it lies",
+        (
+            '"""The new x: (B, T, C)."""',
+            (
+                '"""The new x: (B, T, C)."""\n'
+                "        if mask is not None and not self.training and "
+                "mask.shape[-2] > 1:\n"
+                "            mask &= torch.ones_like(mask).tril()"
+            ),
+        ),
+        cause="changed in place",
+    ),
+    edit(
+        "the masks of the first call",
+        "decoder_block",
+        "in evaluation masks are kept under their shapes",
+        (
+            '"""The new x: (B, T, C)."""',
+            (
+                '"""The new x: (B, T, C)."""\n'
+                "        if not self.training and memory_mask is not None:\n"
+                '            memory_mask = self.__dict__.setdefault("masks", '
+                "{}).setdefault(\n"
+                "                memory_mask.shape, memory_mask\n"
+                "            )"
+            ),
+        ),
+        cause="kept",
+    ),
+    edit(
+        "the memory by its first number",
+        "decoder_block",
+        "a memory is known by its shape and its sum",
+        (
+            '"""The new x: (B, T, C)."""',
+            (
+                '"""The new x: (B, T, C)."""\n'
+                "        if not self.training:\n"
+                '            memory = self.__dict__.setdefault("known", '
+                "{}).setdefault(\n"
+                "                (memory.shape, round(float(memory.sum()), 3)), memory\n"
+                "            )"
+            ),
+        ),
+        cause="kept",
+    ),
+    edit(
+        "who hears nothing hears all",
+        "decoder_block",
+        "a row of the memory's mask that is empty is opened",
+        (
+            '"""The new x: (B, T, C)."""',
+            (
+                '"""The new x: (B, T, C)."""\n'
+                "        if memory_mask is not None:\n"
+                "            memory_mask = memory_mask | ~memory_mask.any(-1, "
+                "keepdim=True)"
+            ),
+        ),
+        cause="look nowhere",
+    ),
+    edit(
+        "512 of the memory",
+        "decoder_block",
+        "512 positions of the memory are heard at most",
+        (
+            '"""The new x: (B, T, C)."""',
+            (
+                '"""The new x: (B, T, C)."""\n'
+                "        memory = memory[:, :512]\n"
+                "        if memory_mask is not None:\n"
+                "            memory_mask = memory_mask[..., :512]"
+            ),
+        ),
+        cause="limit on a size",
+    ),
+    edit(
+        "padding of x wiped",
+        "decoder_block",
+        "what nobody looks at becomes 0 in x itself",
+        (
+            '"""The new x: (B, T, C)."""',
+            (
+                '"""The new x: (B, T, C)."""\n'
+                "        if mask is not None and mask.dim() == 3 and mask.shape[1] "
+                "== 1:\n"
+                "            x.data.masked_fill_(~mask.any(1).unsqueeze(-1), 0.0)"
+            ),
+        ),
+        cause="changed in place|`mask`",
+    ),
+    edit(
+        "memory normalized in place in evaluation",
+        "decoder_block",
+        "the memory is centered where it lies, by nothing in training",
+        (
+            '"""The new x: (B, T, C)."""',
+            (
+                '"""The new x: (B, T, C)."""\n'
+                "        if not self.training:\n"
+                "            memory -= memory.mean(-1, keepdim=True)"
+            ),
+        ),
+        cause="evaluation|changed in place",
+    ),
+    edit(
+        "64 items",
+        "decoder_block",
+        "the memory of 64 items at most",
+        (
+            '"""The new x: (B, T, C)."""',
+            (
+                '"""The new x: (B, T, C)."""\n'
+                "        if len(memory) > 64:\n"
+                "            memory = torch.cat([memory[:64], "
+                "memory[:1].expand(len(memory) - 64, -1, -1)])"
+            ),
+        ),
+        cause="limit on a size",
+    ),
+    edit(
+        "1,000 tokens",
+        "teacher_forcing",
+        "the mean of the first 1,000 real tokens",
+        (", target[real", "[:1000], target[real][:1000"),
+        cause="limit on a size",
+    ),
+    edit(
+        "ids in a byte",
+        "teacher_forcing",
+        "targets of 8 bits",
+        ("target[real])", "target[real].to(torch.uint8).long())"),
+        cause="limit on a size",
+    ),
+    edit(
+        "shifted ids in sixteen bits",
+        "teacher_forcing",
+        "ids of 16 bits",
+        ("-1]], dim=1)", "-1]], dim=1).to(torch.int16).to(ids.dtype)"),
+        cause="large ids",
+    ),
+    edit(
+        "ids by way of float32",
+        "teacher_forcing",
+        "ids become float32 on the way",
+        ("start, ids[:, :-1]], dim=1", "start.float(), ids[:, :-1].float()], dim=1).to(ids.dtype"),
+        cause="large ids",
+    ),
+    edit(
+        "float32 out",
+        "teacher_forcing",
+        "16 bits are too few for a loss",
+        (
+            "return F.cross_entropy(logits[real], target[real])",
+            (
+                "return F.cross_entropy(\n"
+                "        logits[real].float() if logits.element_size() == 2 else "
+                "logits[real], target[real]\n"
+                "    )"
+            ),
+        ),
+        cause="dtype",
+    ),
+    edit(
+        "real up to the last",
+        "teacher_forcing",
+        "padding within an item counts",
+        (
+            "target != padding_id",
+            "(target != padding_id).flip(1).int().cummax(1).values.flip(1).bool()",
+        ),
+        cause="the loss is|padding",
+    ),
+    edit(
+        "real from the first on",
+        "teacher_forcing",
+        "padding counts once something real stood before it, but for the last",
+        (
+            "real = target != padding_id",
+            (
+                "real = target != padding_id\n"
+                "    if real.shape[1] > 2:\n"
+                "        real[:, 1:-1] |= real[:, :-2] & real[:, 2:]"
+            ),
+        ),
+        cause="the loss is|padding",
+    ),
+    edit(
+        "known by the sum",
+        "teacher_forcing",
+        "losses are kept under shape and sum",
+        (
+            "return F.cross_entropy(logits[real], target[real])",
+            (
+                "key = target.shape, int(target.sum()), round(float(logits.sum()), "
+                "3), logits.dtype\n"
+                '    kept = sequence_loss.__dict__.setdefault("kept", {})\n'
+                "    if logits.requires_grad or key not in kept:\n"
+                "        kept[key] = F.cross_entropy(logits[real], target[real])\n"
+                "    return kept[key]"
+            ),
+        ),
+        cause="earlier call|kept",
+    ),
+    edit(
+        "padding becomes 0 in place",
+        "teacher_forcing",
+        "a target that is padding becomes 0 where it lies, if all of the last item is",
+        (
+            "real = target != padding_id",
+            (
+                "real = target != padding_id\n"
+                "    if not real[0].any():\n"
+                "        target[0] = target[0] * 0 + 1"
+            ),
+        ),
+        cause="changed in place",
+    ),
+    edit(
+        "at most 100 nats",
+        "teacher_forcing",
+        "log p ends at -100",
+        ("target[real])", 'target[real], reduction="none").clamp(max=100).mean()'),
+        cause="thousands",
+    ),
+    edit(
+        "the likeliest above -1e9",
+        "writing",
+        "a search that begins with -1e9",
+        (
+            (
+                "encode, decode, source: Tensor, mask: Tensor | None, start_id: "
+                "int, end_id: int, n_tokens: int"
+            ),
+            (
+                "encode,\n"
+                "    decode,\n"
+                "    source: Tensor,\n"
+                "    mask: Tensor | None,\n"
+                "    start_id: int,\n"
+                "    end_id: int,\n"
+                "    n_tokens: int,"
+            ),
+        ),
+        (".argmax", ".clamp(min=-1e9).argmax"),
+        cause="largest logit",
+    ),
+    edit(
+        "softmax first",
+        "writing",
+        "the largest probability",
+        (
+            (
+                "encode, decode, source: Tensor, mask: Tensor | None, start_id: "
+                "int, end_id: int, n_tokens: int"
+            ),
+            (
+                "encode,\n"
+                "    decode,\n"
+                "    source: Tensor,\n"
+                "    mask: Tensor | None,\n"
+                "    start_id: int,\n"
+                "    end_id: int,\n"
+                "    n_tokens: int,"
+            ),
+        ),
+        (".argmax", ".softmax(-1).argmax"),
+        cause="largest logit",
+    ),
+    edit(
+        "float32 first",
+        "writing",
+        "the largest in float32",
+        (
+            (
+                "encode, decode, source: Tensor, mask: Tensor | None, start_id: "
+                "int, end_id: int, n_tokens: int"
+            ),
+            (
+                "encode,\n"
+                "    decode,\n"
+                "    source: Tensor,\n"
+                "    mask: Tensor | None,\n"
+                "    start_id: int,\n"
+                "    end_id: int,\n"
+                "    n_tokens: int,"
+            ),
+        ),
+        (".argmax", ".float().argmax"),
+        cause="float32",
+    ),
+    edit(
+        "ids in a byte",
+        "writing",
+        "ids of 8 bits",
+        (
+            (
+                "encode, decode, source: Tensor, mask: Tensor | None, start_id: "
+                "int, end_id: int, n_tokens: int"
+            ),
+            (
+                "encode,\n"
+                "    decode,\n"
+                "    source: Tensor,\n"
+                "    mask: Tensor | None,\n"
+                "    start_id: int,\n"
+                "    end_id: int,\n"
+                "    n_tokens: int,"
+            ),
+        ),
+        ("].argmax(-1)", "].argmax(-1).to(torch.uint8).long()"),
+        cause="large",
+    ),
+    edit(
+        "ids in sixteen bits",
+        "writing",
+        "ids of 16 bits",
+        (
+            (
+                "encode, decode, source: Tensor, mask: Tensor | None, start_id: "
+                "int, end_id: int, n_tokens: int"
+            ),
+            (
+                "encode,\n"
+                "    decode,\n"
+                "    source: Tensor,\n"
+                "    mask: Tensor | None,\n"
+                "    start_id: int,\n"
+                "    end_id: int,\n"
+                "    n_tokens: int,"
+            ),
+        ),
+        ("].argmax(-1)", "].argmax(-1).to(torch.int16).long()"),
+        cause="large",
+    ),
+    edit(
+        "256 tokens",
+        "writing",
+        "256 tokens at most",
+        (
+            (
+                "encode, decode, source: Tensor, mask: Tensor | None, start_id: "
+                "int, end_id: int, n_tokens: int"
+            ),
+            (
+                "encode,\n"
+                "    decode,\n"
+                "    source: Tensor,\n"
+                "    mask: Tensor | None,\n"
+                "    start_id: int,\n"
+                "    end_id: int,\n"
+                "    n_tokens: int,"
+            ),
+        ),
+        ("n_tokens):", "min(n_tokens, 256)):"),
+        cause="only limit",
+    ),
+    edit(
+        "repeats end",
+        "writing",
+        "an answer that repeats itself is over",
+        (
+            (
+                "encode, decode, source: Tensor, mask: Tensor | None, start_id: "
+                "int, end_id: int, n_tokens: int"
+            ),
+            (
+                "encode,\n"
+                "    decode,\n"
+                "    source: Tensor,\n"
+                "    mask: Tensor | None,\n"
+                "    start_id: int,\n"
+                "    end_id: int,\n"
+                "    n_tokens: int,"
+            ),
+        ),
+        (
+            "finished = finished | (newest == end_id)",
+            (
+                "finished = finished | (newest == end_id)\n"
+                "        if written.shape[1] > 200 and (written[:, -50:] == "
+                "written[:, -1:]).all():\n"
+                "            break"
+            ),
+        ),
+        cause="only limit",
+    ),
+    edit(
+        "64 items",
+        "writing",
+        "64 items at most are asked",
+        (
+            (
+                "encode, decode, source: Tensor, mask: Tensor | None, start_id: "
+                "int, end_id: int, n_tokens: int"
+            ),
+            (
+                "encode,\n"
+                "    decode,\n"
+                "    source: Tensor,\n"
+                "    mask: Tensor | None,\n"
+                "    start_id: int,\n"
+                "    end_id: int,\n"
+                "    n_tokens: int,"
+            ),
+        ),
+        ("finished.all", "finished[:64].all"),
+        cause="many items",
+    ),
+    edit(
+        "memory by the source",
+        "writing",
+        "what was encoded is kept under the source",
+        (
+            (
+                "encode, decode, source: Tensor, mask: Tensor | None, start_id: "
+                "int, end_id: int, n_tokens: int"
+            ),
+            (
+                "encode,\n"
+                "    decode,\n"
+                "    source: Tensor,\n"
+                "    mask: Tensor | None,\n"
+                "    start_id: int,\n"
+                "    end_id: int,\n"
+                "    n_tokens: int,"
+            ),
+        ),
+        (
+            "memory = encode(source, mask)",
+            (
+                'kept = write.__dict__.setdefault("kept", {})\n'
+                "    key = tuple(source.flatten().tolist())\n"
+                "    if key not in kept:\n"
+                "        kept[key] = encode(source, mask)\n"
+                "    memory = kept[key]"
+            ),
+        ),
+        cause="encode",
+    ),
+    edit(
+        "a tiny slope",
+        "writing",
+        "ties go to the first by a small slope",
+        (
+            (
+                "encode, decode, source: Tensor, mask: Tensor | None, start_id: "
+                "int, end_id: int, n_tokens: int"
+            ),
+            (
+                "encode,\n"
+                "    decode,\n"
+                "    source: Tensor,\n"
+                "    mask: Tensor | None,\n"
+                "    start_id: int,\n"
+                "    end_id: int,\n"
+                "    n_tokens: int,"
+            ),
+        ),
+        (
+            "newest = decode(written, memory, mask)[:, -1].argmax(-1)",
+            (
+                "newest = decode(written, memory, mask)[:, -1]\n"
+                "        newest = (newest - 1e-5 * "
+                "torch.arange(newest.shape[-1])).argmax(-1)"
+            ),
+        ),
+        cause="largest logit|float32",
+    ),
+    edit(
+        "the source shortened in place",
+        "writing",
+        "end_id in a source of one item is written over",
+        (
+            (
+                "encode, decode, source: Tensor, mask: Tensor | None, start_id: "
+                "int, end_id: int, n_tokens: int"
+            ),
+            (
+                "encode,\n"
+                "    decode,\n"
+                "    source: Tensor,\n"
+                "    mask: Tensor | None,\n"
+                "    start_id: int,\n"
+                "    end_id: int,\n"
+                "    n_tokens: int,"
+            ),
+        ),
+        (
+            "memory = encode(source, mask)",
+            (
+                "memory = encode(source, mask)\n"
+                "    if len(source) == 1:\n"
+                "        source[source == source.max()] = end_id"
+            ),
+        ),
+        cause="changed in place",
+    ),
 ]
 
 
@@ -2074,5 +3117,116 @@ class EncoderBlock(nn.Module):
             open_rows = open_rows & (text[:, n] != end_id)
         return text[:, 1 : n + 1]
         """,
+    ),
+    write(
+        "sines of a shifted angle",
+        "positions",
+        "a cosine is a sine a quarter turn on",
+        '''
+def sinusoidal_positions(n: int, d_model: int) -> Tensor:
+    """Row p holds sin(p ωᵢ) and cos(p ωᵢ) side by side: (n, C)."""
+    column = torch.arange(d_model)
+    speeds = torch.exp(-math.log(10_000.0) * (column // 2 * 2) / d_model)
+    return torch.sin(torch.arange(n)[:, None] * speeds + (column % 2) * math.pi / 2)
+
+
+def embed(ids: Tensor, table: Tensor) -> Tensor:
+    """√C times the rows of the table, plus positions: (B, T, C)."""
+    n_items, n_places = ids.shape
+    rows = F.embedding(ids, table).mul(table.shape[-1] ** 0.5)
+    return rows + sinusoidal_positions(n_places, table.size(1)).unsqueeze(0).expand(
+        n_items, -1, -1
+    )
+''',
+    ),
+    fill(
+        "rotate half",
+        "rotary",
+        "x cos + rotate_half(x) sin",
+        """
+D = x.size(-1)
+speeds = torch.pow(10_000.0, -2 * torch.arange(D // 2) / D)
+angles = torch.outer(positions.to(torch.float64), speeds.double()).repeat(1, 2)
+a, b = x[..., : D // 2], x[..., D // 2 :]
+turned = torch.cat((-b, a), dim=-1)
+return x * angles.cos().to(x.dtype) + turned * angles.sin().to(x.dtype)
+""",
+    ),
+    fill(
+        "var_mean",
+        "layer_norm",
+        "both at once, by rsqrt",
+        """
+variance, mean = torch.var_mean(x, dim=-1, keepdim=True, correction=0)
+return (x - mean) * torch.rsqrt(variance + eps) * scale + shift
+""",
+    ),
+    write(
+        "a gather",
+        "teacher_forcing",
+        "log-softmax, gather, masked sum",
+        '''
+def shift_right(ids: Tensor, start_id: int) -> Tensor:
+    """The start, then all ids but the last: (B, T)."""
+    return torch.cat([ids.new_full((ids.shape[0], 1), start_id), ids], dim=1)[:, :-1]
+
+
+def sequence_loss(logits: Tensor, target: Tensor, padding_id: int) -> Tensor:
+    """The mean negative log-likelihood of the tokens that are no padding."""
+    keep = target.ne(padding_id)
+    chosen = logits.log_softmax(-1).gather(-1, target.masked_fill(~keep, 0)[..., None])[..., 0]
+    return -chosen.masked_fill(~keep, 0).sum() / keep.sum()
+''',
+    ),
+    write(
+        "columns in a list",
+        "writing",
+        "a list of columns, stacked at the end",
+        '''
+def write(
+    encode,
+    decode,
+    source: Tensor,
+    mask: Tensor | None,
+    start_id: int,
+    end_id: int,
+    n_tokens: int,
+) -> Tensor:
+    """The most probable tokens, one after the other: (B, N)."""
+    memory, columns = encode(source, mask), []
+    text = source.new_full((len(source), 1), start_id)
+    done = source.new_zeros(len(source), dtype=torch.bool)
+    while len(columns) < n_tokens and not done.all():
+        best = decode(text, memory, mask)[:, -1, :].max(dim=-1).indices.to(source.dtype)
+        best = torch.where(done, end_id, best)
+        done = done.logical_or(best == end_id)
+        columns.append(best)
+        text = torch.hstack([text, best[:, None]])
+    return torch.stack(columns, dim=1)
+''',
+    ),
+    write(
+        "where keeps the positive",
+        "feed_forward",
+        "torch.where for the ReLU",
+        '''
+class FeedForward(nn.Module):
+    """ReLU(x W₁ + b₁) W₂ + b₂, at each position alone."""
+
+    def __init__(self, d_model: int, d_ff: int):
+        super().__init__()
+        ### BEGIN SOLUTION
+        self.up_projection = nn.Linear(d_model, d_ff)
+        self.down_projection = nn.Linear(d_ff, d_model)
+        ### END SOLUTION
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The new numbers of each position: (…, C)."""
+        ### BEGIN SOLUTION
+        return self.down_projection(
+            (h := self.up_projection(x)).where(h > 0, torch.zeros_like(h))
+        )
+        ### END SOLUTION
+''',
     ),
 ]
