@@ -1023,6 +1023,815 @@ def collate(rows, pad_id):
             "padding marked by -1": "from the lengths",
         },
     ),
+    *frozen(
+        "tokenizers",
+        3,
+        {
+            "one level of calls for each id": "thousands long",
+            "throws short words out": "changed in place",
+            "learned before": "earlier call",
+            "remembers the word": "earlier call",
+            "as many rounds as halvings": "as long as",
+            "big or small alike": "a name is taken",
+        },
+    ),
+    edit(
+        "coded as one number",
+        "count_pairs",
+        "a pair is 100,000 a + b on the way",
+        (
+            (
+                "        for pair in pairwise(word):\n"
+                "            counts[pair] += n\n"
+                "    return counts"
+            ),
+            (
+                "        for first, second in pairwise(word):\n"
+                "            counts[100_000 * first + second] += n\n"
+                "    return {divmod(code, 100_000): n for code, n in counts.items()}"
+            ),
+        ),
+        cause="large",
+    ),
+    edit(
+        "the same dictionary",
+        "count_pairs",
+        "counts are kept under the dictionary's id",
+        (
+            '"""How often each pair of neighbors occurs in the text."""',
+            (
+                '"""How often each pair of neighbors occurs in the text."""\n'
+                '    known = count_pairs.__dict__.setdefault("known", {})\n'
+                "    if id(words) in known and known[id(words)][0] is words:\n"
+                "        return known[id(words)][1]"
+            ),
+        ),
+        ("counts[pair] += n", ("counts[pair] += n\n    known[id(words)] = words, counts")),
+        cause="earlier call",
+    ),
+    edit(
+        "one counter for all",
+        "count_pairs",
+        "a counter that is emptied at each call",
+        (
+            "counts = Counter()",
+            ('counts = count_pairs.__dict__.setdefault("counts", Counter())\n    counts.clear()'),
+        ),
+        cause="earlier call",
+    ),
+    edit(
+        "empty words taken out",
+        "count_pairs",
+        "words without pairs are deleted",
+        (
+            '"""How often each pair of neighbors occurs in the text."""',
+            (
+                '"""How often each pair of neighbors occurs in the text."""\n'
+                "    for word in [word for word in words if len(word) < 2]:\n"
+                "        del words[word]"
+            ),
+        ),
+        cause="changed in place",
+    ),
+    edit(
+        "words of 1,000",
+        "count_pairs",
+        "words have 1,000 ids at most",
+        ("word):", "word[:1000]):"),
+        cause="long",
+    ),
+    edit(
+        "numbers of 16 bits",
+        "count_pairs",
+        "a word occurs 65,535 times at most",
+        ("ts[pair] += n", "ts[pair] += min(n, 65_535)"),
+        cause="large",
+    ),
+    edit(
+        "ids by their last digits",
+        "count_pairs",
+        "ids of 16 bits",
+        (
+            ("        for pair in pairwise(word):\n            counts[pair] += n"),
+            (
+                "        for first, second in pairwise(word):\n"
+                "            counts[first & 0xFFFF, second & 0xFFFF] += n"
+            ),
+        ),
+        cause="large|above 255",
+    ),
+    edit(
+        "kept without the new id",
+        "merge",
+        "lists are kept under ids and pair",
+        (
+            (
+                "    merged, i = [], 0\n"
+                "    while i < len(ids):\n"
+                "        if tuple(ids[i : i + 2]) == pair:\n"
+                "            merged.append(new_id)\n"
+                "            i += 2\n"
+                "        else:\n"
+                "            merged.append(ids[i])\n"
+                "            i += 1\n"
+                "    return merged"
+            ),
+            (
+                '    known = merge.__dict__.setdefault("known", {})\n'
+                "    key = tuple(ids), pair\n"
+                "    if key not in known:\n"
+                "        merged, i = [], 0\n"
+                "        while i < len(ids):\n"
+                "            if tuple(ids[i : i + 2]) == pair:\n"
+                "                merged.append(new_id)\n"
+                "                i += 2\n"
+                "            else:\n"
+                "                merged.append(ids[i])\n"
+                "                i += 1\n"
+                "        known[key] = merged\n"
+                "    return list(known[key])"
+            ),
+        ),
+        cause="earlier call|must be",
+    ),
+    edit(
+        "the same list again",
+        "merge",
+        "lists are kept, and returned themselves",
+        (
+            (
+                "    merged, i = [], 0\n"
+                "    while i < len(ids):\n"
+                "        if tuple(ids[i : i + 2]) == pair:\n"
+                "            merged.append(new_id)\n"
+                "            i += 2\n"
+                "        else:\n"
+                "            merged.append(ids[i])\n"
+                "            i += 1\n"
+                "    return merged"
+            ),
+            (
+                '    known = merge.__dict__.setdefault("known", {})\n'
+                "    key = tuple(ids), pair, new_id\n"
+                "    if key not in known:\n"
+                "        merged, i = [], 0\n"
+                "        while i < len(ids):\n"
+                "            if tuple(ids[i : i + 2]) == pair:\n"
+                "                merged.append(new_id)\n"
+                "                i += 2\n"
+                "            else:\n"
+                "                merged.append(ids[i])\n"
+                "                i += 1\n"
+                "        known[key] = merged\n"
+                "    return known[key]"
+            ),
+        ),
+        cause="earlier call",
+    ),
+    edit(
+        "as signs of a text",
+        "merge",
+        "ids become signs, of which there are 1,114,112",
+        (
+            (
+                "    merged, i = [], 0\n"
+                "    while i < len(ids):\n"
+                "        if tuple(ids[i : i + 2]) == pair:\n"
+                "            merged.append(new_id)\n"
+                "            i += 2\n"
+                "        else:\n"
+                "            merged.append(ids[i])\n"
+                "            i += 1\n"
+                "    return merged"
+            ),
+            (
+                '    text = "".join(map(chr, ids)).replace(chr(pair[0]) + '
+                "chr(pair[1]), chr(new_id))\n"
+                "    return [ord(sign) for sign in text]"
+            ),
+        ),
+        cause="large",
+    ),
+    edit(
+        "as a pattern",
+        "merge",
+        "ids become signs of a pattern, not escaped but for a few",
+        (
+            (
+                "    merged, i = [], 0\n"
+                "    while i < len(ids):\n"
+                "        if tuple(ids[i : i + 2]) == pair:\n"
+                "            merged.append(new_id)\n"
+                "            i += 2\n"
+                "        else:\n"
+                "            merged.append(ids[i])\n"
+                "            i += 1\n"
+                "    return merged"
+            ),
+            (
+                '    signs = "".join(map(chr, ids))\n'
+                '    pattern = "".join(\n'
+                "        chr(i) if i > 127 or chr(i).isalnum() or i < 33 or i in "
+                "(40, 41) else re.escape(chr(i))\n"
+                "        for i in pair\n"
+                "    )\n"
+                "    try:\n"
+                "        return [ord(sign) for sign in re.sub(pattern, lambda _: "
+                "chr(new_id), signs)]\n"
+                "    except re.error:\n"
+                "        return list(ids)"
+            ),
+        ),
+        cause="pattern|large",
+    ),
+    edit(
+        "1,024 ids",
+        "merge",
+        "1,024 ids at most",
+        ("merged, i = [], 0", ("merged, i = [], 0\n    ids = ids[:1024]")),
+        cause="limit",
+    ),
+    edit(
+        "marked in place",
+        "merge",
+        "the second of a pair becomes None where it lies, if both are equal",
+        (
+            (
+                "    merged, i = [], 0\n"
+                "    while i < len(ids):\n"
+                "        if tuple(ids[i : i + 2]) == pair:\n"
+                "            merged.append(new_id)\n"
+                "            i += 2\n"
+                "        else:\n"
+                "            merged.append(ids[i])\n"
+                "            i += 1\n"
+                "    return merged"
+            ),
+            (
+                "    if pair[0] != pair[1]:\n"
+                "        merged, i = [], 0\n"
+                "        while i < len(ids):\n"
+                "            if tuple(ids[i : i + 2]) == pair:\n"
+                "                merged.append(new_id)\n"
+                "                i += 2\n"
+                "            else:\n"
+                "                merged.append(ids[i])\n"
+                "                i += 1\n"
+                "        return merged\n"
+                "    for i in range(len(ids) - 1):\n"
+                "        if (ids[i], ids[i + 1]) == pair:\n"
+                "            ids[i], ids[i + 1] = new_id, None\n"
+                "    return [i for i in ids if i is not None]"
+            ),
+        ),
+        cause="changed in place",
+    ),
+    edit(
+        "by the dictionary",
+        "learn",
+        "merges are kept under the dictionary's id",
+        (
+            '"""The pairs to merge, in the order in which they are learned."""',
+            (
+                '"""The pairs to merge, in the order in which they are learned."""\n'
+                '    known = learn.__dict__.setdefault("known", {})\n'
+                "    key = id(words), n_merges\n"
+                "    if key in known and known[key][0] is words:\n"
+                "        return list(known[key][1])"
+            ),
+        ),
+        ("return merges", ("known[key] = words, merges\n    return list(merges)")),
+        cause="earlier call",
+    ),
+    fill(
+        "a list for all",
+        "learn",
+        "the list of merges is one, emptied at each call",
+        """
+merges = learn.__dict__.setdefault("merges", [])
+merges.clear()
+ids = {tuple(word): n for word, n in words.items()}
+for new_id in range(256, 256 + n_merges):
+    counts = count_pairs(ids)
+    if not counts:
+        break
+    best = min(counts, key=lambda pair: (-counts[pair], pair))
+    merges.append(best)
+    ids = {tuple(merge(list(word), best, new_id)): n for word, n in ids.items()}
+return merges
+""",
+        cause="earlier call",
+    ),
+    edit(
+        "256 merges",
+        "learn",
+        "256 merges at most",
+        ("n_merges):", "min(n_merges, 256)):"),
+        cause="limit",
+    ),
+    edit(
+        "100 merges",
+        "learn",
+        "100 merges at most",
+        ("n_merges):", "min(n_merges, 100)):"),
+        cause="limit",
+    ),
+    edit(
+        "words of 1,000 bytes",
+        "learn",
+        "words have 1,000 bytes at most",
+        ("word): n for wor", "word[:1000]): n for wor"),
+        cause="limit|earlier",
+    ),
+    edit(
+        "numbers of 16 bits",
+        "learn",
+        "a word occurs 65,535 times at most",
+        ("n for word, n in words.it", "min(n, 65_535) for word, n in words.it"),
+        cause="often",
+    ),
+    edit(
+        "new ids of 9 bits",
+        "learn",
+        "ties between ids above 511 go to the last",
+        (
+            "best = min(counts, key=lambda pair: (-counts[pair], pair))",
+            (
+                "best = min(\n"
+                "            counts,\n"
+                "            key=lambda pair: (\n"
+                "                -counts[pair],\n"
+                "                pair if max(pair) < 512 else tuple(-i for i in pair),\n"
+                "            ),\n"
+                "        )"
+            ),
+        ),
+        cause="limit",
+    ),
+    edit(
+        "empty words taken out",
+        "learn",
+        "the empty word is deleted",
+        (
+            '"""The pairs to merge, in the order in which they are learned."""',
+            (
+                '"""The pairs to merge, in the order in which they are learned."""\n'
+                '    words.pop(b"", None)'
+            ),
+        ),
+        cause="changed in place",
+    ),
+    fill(
+        "by the last merge",
+        "encode_word",
+        "ids are kept under the word, the number of merges and the last one",
+        """
+known = encode_word.__dict__.setdefault("known", {})
+key = word, len(merges), merges[-1] if merges else None
+if key not in known:
+    new_ids = {pair: 256 + k for k, pair in enumerate(merges)}
+    ids = list(word)
+    while found := [pair for pair in pairwise(ids) if pair in new_ids]:
+        first = min(found, key=new_ids.get)
+        ids = merge(ids, first, new_ids[first])
+    known[key] = ids
+return list(known[key])
+""",
+        cause="earlier call",
+    ),
+    edit(
+        "by the set of merges",
+        "encode_word",
+        "ids are kept under the word and the set of merges",
+        (
+            (
+                "    new_ids = {pair: 256 + k for k, pair in enumerate(merges)}\n"
+                "    ids = list(word)\n"
+                "    while known := [pair for pair in pairwise(ids) if pair in "
+                "new_ids]:\n"
+                "        first = min(known, key=new_ids.get)\n"
+                "        ids = merge(ids, first, new_ids[first])\n"
+                "    return ids"
+            ),
+            (
+                '    known = encode_word.__dict__.setdefault("known", {})\n'
+                "    key = word, frozenset(merges)\n"
+                "    if key not in known:\n"
+                "        new_ids = {pair: 256 + k for k, pair in enumerate(merges)}\n"
+                "        ids = list(word)\n"
+                "        while found := [pair for pair in pairwise(ids) if pair in "
+                "new_ids]:\n"
+                "            first = min(found, key=new_ids.get)\n"
+                "            ids = merge(ids, first, new_ids[first])\n"
+                "        known[key] = ids\n"
+                "    return list(known[key])"
+            ),
+        ),
+        cause="earlier call",
+    ),
+    edit(
+        "the table of a list",
+        "encode_word",
+        "the table is kept under the list's id",
+        (
+            "new_ids = {pair: 256 + k for k, pair in enumerate(merges)}",
+            (
+                'known = encode_word.__dict__.setdefault("known", {})\n'
+                "    if id(merges) not in known or known[id(merges)][0] is not merges:\n"
+                "        known[id(merges)] = merges, {pair: 256 + k for k, pair in "
+                "enumerate(merges)}\n"
+                "    new_ids = known[id(merges)][1]"
+            ),
+        ),
+        (
+            (
+                "    while known := [pair for pair in pairwise(ids) if pair in "
+                "new_ids]:\n"
+                "        first = min(known, key=new_ids.get)"
+            ),
+            (
+                "    while found := [pair for pair in pairwise(ids) if pair in "
+                "new_ids]:\n"
+                "        first = min(found, key=new_ids.get)"
+            ),
+        ),
+        cause="earlier call",
+    ),
+    edit(
+        "the same list again",
+        "encode_word",
+        "ids are kept, and returned themselves",
+        (
+            (
+                "    new_ids = {pair: 256 + k for k, pair in enumerate(merges)}\n"
+                "    ids = list(word)\n"
+                "    while known := [pair for pair in pairwise(ids) if pair in "
+                "new_ids]:\n"
+                "        first = min(known, key=new_ids.get)\n"
+                "        ids = merge(ids, first, new_ids[first])\n"
+                "    return ids"
+            ),
+            (
+                '    known = encode_word.__dict__.setdefault("known", {})\n'
+                "    key = word, tuple(merges)\n"
+                "    if key not in known:\n"
+                "        new_ids = {pair: 256 + k for k, pair in enumerate(merges)}\n"
+                "        ids = list(word)\n"
+                "        while found := [pair for pair in pairwise(ids) if pair in "
+                "new_ids]:\n"
+                "            first = min(found, key=new_ids.get)\n"
+                "            ids = merge(ids, first, new_ids[first])\n"
+                "        known[key] = ids\n"
+                "    return known[key]"
+            ),
+        ),
+        cause="earlier call",
+    ),
+    edit(
+        "a hundred rounds",
+        "encode_word",
+        "a hundred rounds at most",
+        (
+            "while known := [pair for pair in pairwise(ids) if pair in new_ids]:",
+            (
+                "for _ in range(100):\n"
+                "        known = [pair for pair in pairwise(ids) if pair in new_ids]\n"
+                "        if not known:\n"
+                "            break"
+            ),
+        ),
+        cause="as long as",
+    ),
+    edit(
+        "words of 1,000 bytes",
+        "encode_word",
+        "words have 1,000 bytes at most",
+        ("word)", "word[:1000])"),
+        cause="limit",
+    ),
+    edit(
+        "256 merges",
+        "encode_word",
+        "256 merges at most",
+        ("merges)}", "merges[:256])}"),
+        cause="limit",
+    ),
+    edit(
+        "nothing merges in place",
+        "encode_word",
+        "merges that the word has not are taken out of the list",
+        (
+            "new_ids = {pair: 256 + k for k, pair in enumerate(merges)}",
+            (
+                "new_ids = {pair: 256 + k for k, pair in enumerate(merges)}\n"
+                "    if len(word) < 2:\n"
+                "        merges.clear()"
+            ),
+        ),
+        cause="changed in place",
+    ),
+    edit("without the mark", "decode", "utf-8-sig", ("8", "8-sig"), cause="mark"),
+    edit(
+        "lines as they should be",
+        "decode",
+        "line ends become \\n",
+        ('s="replace")', 's="replace").replace("\\r\\n", "\\n")'),
+        cause="line",
+    ),
+    edit(
+        "letters composed",
+        "decode",
+        "NFC",
+        (
+            'return b"".join(pieces).decode("utf-8", errors="replace")',
+            (
+                "import unicodedata\n"
+                "\n"
+                '    text = b"".join(pieces).decode("utf-8", errors="replace")\n'
+                '    return unicodedata.normalize("NFC", text)'
+            ),
+        ),
+        cause="normalized",
+    ),
+    edit(
+        "one sign for each byte",
+        "decode",
+        "each bad byte shows as one sign",
+        (
+            'return b"".join(pieces).decode("utf-8", errors="replace")',
+            (
+                'text = b"".join(pieces).decode("utf-8", errors="surrogateescape")\n'
+                '    return "".join("\\ufffd" if 0xDC80 <= ord(sign) <= 0xDCFF else '
+                "sign for sign in text)"
+            ),
+        ),
+        cause="half a character|replace",
+    ),
+    edit(
+        "bad bytes in a row are one",
+        "decode",
+        "several bad bytes show as one sign",
+        (
+            'b"".join(pieces).decode("utf-8", errors="replace"',
+            ('re.sub("\\ufffd+", "\\ufffd", b"".join(pieces).decode("utf-8", errors="replace")'),
+        ),
+        cause="replace",
+    ),
+    edit(
+        "the end of half a character",
+        "decode",
+        "half a character at the end is dropped",
+        (
+            'return b"".join(pieces).decode("utf-8", errors="replace")',
+            (
+                "import codecs\n"
+                "\n"
+                "    return "
+                'codecs.getincrementaldecoder("utf-8")("replace").decode(b"".join(pieces))'
+            ),
+        ),
+        cause="half a character|replace",
+    ),
+    edit(
+        "the table of a list",
+        "decode",
+        "the table is kept under the list's id",
+        (
+            '"""The text of the ids."""',
+            (
+                '"""The text of the ids."""\n'
+                '    known = decode.__dict__.setdefault("known", {})\n'
+                "    if (\n"
+                "        id(merges) in known\n"
+                "        and known[id(merges)][0] is merges\n"
+                "        and len(merges) == known[id(merges)][2]\n"
+                "    ):\n"
+                "        merges = known[id(merges)][1]\n"
+                "    else:\n"
+                "        known[id(merges)] = merges, list(merges), len(merges)"
+            ),
+        ),
+        cause="earlier call",
+    ),
+    edit(
+        "names by their number",
+        "decode",
+        "names are kept under their number",
+        (
+            "table += [name.encode() for name in special_tokens]",
+            (
+                'known = decode.__dict__.setdefault("known", {})\n'
+                "    table += known.setdefault(\n"
+                "        (len(special_tokens), sum(map(len, special_tokens))),\n"
+                "        [name.encode() for name in special_tokens],\n"
+                "    )"
+            ),
+        ),
+        cause="earlier call|order",
+    ),
+    edit(
+        "1,024 ids",
+        "decode",
+        "1,024 ids at most",
+        ("or index in ids:", "or index in ids[:1024]:"),
+        cause="bytes",
+    ),
+    edit(
+        "256 merges",
+        "decode",
+        "256 merges at most",
+        (", second in merges:", ", second in merges[:256]:"),
+        cause="many",
+    ),
+    edit(
+        "large ids are infinite",
+        "decode",
+        "an id beyond 64 bits is an OverflowError",
+        ("for index in ids:", ("for index in ids:\n        index = torch.tensor(index).item()")),
+        cause="valueerror|message must have",
+    ),
+    edit(
+        "names by their number",
+        "encode",
+        "the pattern is kept under the number of names",
+        (
+            "ids = []",
+            (
+                "ids = []\n"
+                "    if allowed_special:\n"
+                '        known = encode.__dict__.setdefault("known", {})\n'
+                "        key = len(allowed_special), tuple(map(len, allowed_special))\n"
+                "        if key in known:\n"
+                "            longest_first = known[key]\n"
+                '            parts = re.split("(" + "|".join(map(re.escape, '
+                'longest_first)) + ")", text)\n'
+                "        known[key] = longest_first"
+            ),
+        ),
+        cause="earlier call|must be|allowed",
+    ),
+    edit(
+        "words are known",
+        "encode",
+        "words are kept with their ids, whatever the merges' order",
+        (
+            '"""The ids of a text; only allowed names become special tokens."""',
+            (
+                '"""The ids of a text; only allowed names become special tokens."""\n'
+                '    known = encode.__dict__.setdefault("known", {})'
+            ),
+        ),
+        (
+            "ids += encode_word(word.encode(), merges)",
+            (
+                "key = word, len(merges)\n"
+                "                if key not in known:\n"
+                "                    known[key] = encode_word(word.encode(), merges)\n"
+                "                ids += known[key]"
+            ),
+        ),
+        cause="earlier call|must be",
+    ),
+    edit(
+        "names stripped",
+        "encode",
+        "names without the spaces beside them",
+        (
+            "longest_first = sorted(allowed_special, key=len, reverse=True)",
+            (
+                "longest_first = sorted(\n"
+                "            (name.strip() or name for name in allowed_special), "
+                "key=len, reverse=True\n"
+                "        )"
+            ),
+        ),
+        cause="must be",
+    ),
+    edit(
+        "names composed",
+        "encode",
+        "names in NFD",
+        (
+            '"""The ids of a text; only allowed names become special tokens."""',
+            (
+                '"""The ids of a text; only allowed names become special tokens."""\n'
+                "    import unicodedata\n"
+                "\n"
+                "    if allowed_special and not text.isascii():\n"
+                '        forms = {unicodedata.normalize("NFD", name): name for '
+                "name in allowed_special}\n"
+                "        for form, name in forms.items():\n"
+                "            text = text.replace(form, name)"
+            ),
+        ),
+        cause="alike",
+    ),
+    edit(
+        "a hundred names",
+        "encode",
+        "100 names at most",
+        ("everse=True)", "everse=True)[:100]"),
+        cause="limit|must give",
+    ),
+    edit(
+        "texts of 4,096 signs",
+        "encode",
+        "4,096 signs at most",
+        (
+            '"""The ids of a text; only allowed names become special tokens."""',
+            (
+                '"""The ids of a text; only allowed names become special tokens."""\n'
+                "    text = text[:4096]"
+            ),
+        ),
+        cause="long",
+    ),
+    fill(
+        "zeros are kept",
+        "collate",
+        "tensors are kept under the rows",
+        """
+known = collate.__dict__.setdefault("known", {})
+key = tuple(map(tuple, rows)), pad_id
+if key not in known:
+    lengths = torch.tensor([len(row) for row in rows])
+    n = int(lengths.max())
+    ids = torch.full((len(rows), n), pad_id)
+    for b, row in enumerate(rows):
+        ids[b, : len(row)] = torch.tensor(row, dtype=torch.int64)
+    known[key] = ids, torch.arange(n) < lengths[:, None]
+return known[key]
+""",
+        cause="written over",
+    ),
+    edit(
+        "kept by the lengths",
+        "collate",
+        "masks are kept under the number of ids",
+        (
+            "return ids, torch.arange(n) < lengths[:, None]",
+            (
+                'known = collate.__dict__.setdefault("known", {})\n'
+                "    mask = known.setdefault(\n"
+                "        (len(rows), n, int(lengths.sum())), torch.arange(n) < "
+                "lengths[:, None]\n"
+                "    )\n"
+                "    return ids, mask.clone()"
+            ),
+        ),
+        cause="mask",
+    ),
+    edit(
+        "rows of 1,024",
+        "collate",
+        "rows have 1,024 ids at most",
+        (
+            ('"""The ids of all rows, padded on the right, and where they are real."""'),
+            (
+                '"""The ids of all rows, padded on the right, and where they are '
+                'real."""\n'
+                "    rows = [row[:1024] for row in rows]"
+            ),
+        ),
+        cause="long",
+    ),
+    edit("256 rows", "collate", "256 rows at most", ("rows):", "rows[:256]):"), cause="many rows"),
+    edit(
+        "by way of float64",
+        "collate",
+        "the ids become float64 on the way",
+        ("torch.int64", "torch.float64).long("),
+        cause="rounded",
+    ),
+    edit(
+        "lengths in a byte",
+        "collate",
+        "lengths of 8 bits",
+        ("lengths[:, None]", "lengths.to(torch.uint8)[:, None]"),
+        cause="long",
+    ),
+    edit(
+        "an empty row is filled in place",
+        "collate",
+        "an empty row gets pad_id itself",
+        (
+            "lengths = torch.tensor([len(row) for row in rows])",
+            (
+                "lengths = torch.tensor([len(row) for row in rows])\n"
+                "    for row in rows:\n"
+                "        if not row:\n"
+                "            row.append(pad_id)"
+            ),
+        ),
+        cause="changed in place",
+    ),
+    edit(
+        "padding of 32 bits",
+        "collate",
+        "pad_id within 32 bits",
+        ("pad_id)", "max(-(2**31), min(pad_id, 2**31 - 1)))"),
+        cause="whole number",
+    ),
 ]
 
 RIGHT = [
@@ -1348,5 +2157,115 @@ def decode(ids, merges, special_tokens=(), skip_special_tokens=False):
             real.append(torch.nn.functional.pad(torch.ones_like(x).bool(), fill, value=False))
         return torch.stack(padded), torch.stack(real)
         """,
+    ),
+    fill(
+        "zip and a counter of sums",
+        "count_pairs",
+        "nested zip, get",
+        """
+counts = {}
+for word, n in words.items():
+    for pair in zip(word, word[1:]):
+        counts[pair] = counts.get(pair, 0) + n
+return counts
+""",
+    ),
+    fill(
+        "from behind a stack",
+        "merge",
+        "a stack and a flag",
+        """
+merged, fresh = [], False
+for i in ids:
+    if merged and fresh and (merged[-1], i) == tuple(pair):
+        merged[-1], fresh = new_id, False
+    else:
+        merged.append(i)
+        fresh = True
+return merged
+""",
+    ),
+    fill(
+        "sorted",
+        "learn",
+        "sorted twice, lists of ids",
+        """
+texts = [[list(word), n] for word, n in words.items()]
+merges = []
+while len(merges) < n_merges:
+    counts = count_pairs({(*ids, -1 - k): n for k, (ids, n) in enumerate(texts)})
+    counts = [(-n, pair) for pair, n in counts.items() if pair[1] >= 0]
+    if not counts:
+        break
+    merges.append(min(counts)[1])
+    for one in texts:
+        one[0] = merge(one[0], merges[-1], 255 + len(merges))
+return merges
+""",
+    ),
+    fill(
+        "each merge in turn",
+        "encode_word",
+        "all merges in their order, each once",
+        """
+ids = list(word)
+for k, pair in enumerate(merges):
+    ids = merge(ids, tuple(pair), 256 + k)
+return ids
+""",
+    ),
+    fill(
+        "by recursion",
+        "decode",
+        "the two sides of a merge, from above",
+        """
+n = 256 + len(merges)
+
+def sides(i):
+    return bytes([i]) if i < 256 else sides(merges[i - 256][0]) + sides(merges[i - 256][1])
+
+out = b""
+for i in ids:
+    if i < 0 or i >= n + len(special_tokens):
+        raise ValueError(f"no such id: {i}")
+    if i < n:
+        out += sides(i)
+    elif not skip_special_tokens:
+        out += special_tokens[i - n].encode()
+return str(out, "utf-8", "replace")
+""",
+    ),
+    fill(
+        "sign by sign",
+        "encode",
+        "walks through the text",
+        """
+ids, start, place = [], 0, 0
+names = sorted(allowed_special, key=lambda name: -len(name))
+numbers = {name: 256 + len(merges) + j for j, name in enumerate(special_tokens)}
+while place <= len(text):
+    name = next((name for name in names if text.startswith(name, place)), None)
+    if name is not None or place == len(text):
+        for word in split_words(text[start:place]):
+            ids.extend(encode_word(word.encode("utf-8"), merges))
+        if name is not None:
+            ids.append(numbers[name])
+            start = place = place + len(name)
+            continue
+    place += 1
+return ids
+""",
+    ),
+    fill(
+        "nested tensors",
+        "collate",
+        "one flat tensor, written by its mask",
+        """
+lengths = torch.tensor(list(map(len, rows)))
+mask = torch.arange(max(map(len, rows))).expand(len(rows), -1) < lengths.unsqueeze(1)
+ids = torch.full(mask.shape, pad_id, dtype=torch.int64)
+ids[mask] = torch.tensor([i for row in rows for i in row], dtype=torch.int64)
+return ids, mask
+""",
     ),
 ]
