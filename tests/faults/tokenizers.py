@@ -1189,30 +1189,6 @@ def collate(rows, pad_id):
         cause="earlier call",
     ),
     edit(
-        "as signs of a text",
-        "merge",
-        "ids become signs, of which there are 1,114,112",
-        (
-            (
-                "    merged, i = [], 0\n"
-                "    while i < len(ids):\n"
-                "        if tuple(ids[i : i + 2]) == pair:\n"
-                "            merged.append(new_id)\n"
-                "            i += 2\n"
-                "        else:\n"
-                "            merged.append(ids[i])\n"
-                "            i += 1\n"
-                "    return merged"
-            ),
-            (
-                '    text = "".join(map(chr, ids)).replace(chr(pair[0]) + '
-                "chr(pair[1]), chr(new_id))\n"
-                "    return [ord(sign) for sign in text]"
-            ),
-        ),
-        cause="large",
-    ),
-    edit(
         "as a pattern",
         "merge",
         "ids become signs of a pattern, not escaped but for a few",
@@ -1896,17 +1872,6 @@ RIGHT = [
         """
         text = "".join(map(chr, ids)).replace(chr(pair[0]) + chr(pair[1]), chr(new_id))
         return [ord(character) for character in text]
-        """,
-    ),
-    fill(
-        "recursion",
-        "merge",
-        "the first place, and the rest",
-        """
-        for i, both in enumerate(zip(ids, ids[1:])):
-            if both == tuple(pair):
-                return ids[:i] + [new_id] + merge(ids[i + 2 :], pair, new_id)
-        return ids[:]
         """,
     ),
     fill(
