@@ -152,12 +152,24 @@ def _used(node: Any, module: str, names: Collection[str]) -> set[str]:
 
 def _cut(scope: Any, name: str, withheld: Withheld, helpers: Collection[str]) -> None:
     """Cut the withheld definitions of a module or class, and their helpers."""
+    gone = set()
     for node in _definitions(scope):
         full = f"{name}.{node.name}"
         if is_withheld(full, withheld.names) or full in helpers:
+            gone.add(node.name)
             _empty(node, full, withheld.say)
         elif isinstance(node, ast.ClassDef):
             _cut(node, full, withheld, helpers)
+    # What is made of them while the module is loaded is not there: others must load.
+    for node in scope.body:
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+            calls = [part for part in ast.walk(node.value) if isinstance(part, ast.Call)]
+            if gone & {part.id for call in calls for part in ast.walk(call) if _is_name(part)}:
+                node.value = ast.Constant(None)
+
+
+def _is_name(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name)
 
 
 def _empty(node: Any, full: str, say: str) -> None:
@@ -165,5 +177,7 @@ def _empty(node: Any, full: str, say: str) -> None:
     if isinstance(node, ast.ClassDef):
         [init] = ast.parse("def __init__(self, *args, **kwargs): pass").body
         init.body, refusal = refusal, [init]
+        # A tuple with names lets nobody write how it is made.
+        node.bases = [base for base in node.bases if not ast.unparse(base).endswith("NamedTuple")]
     node.decorator_list = []
     node.body = refusal
