@@ -1660,7 +1660,7 @@ class Windows:
         "windows",
         "65,536 windows at most",
         ("return len(self.ids) - self.length", "return min(65536, len(self.ids) - self.length)"),
-        cause="windows",
+        cause="window|must lie",
     ),
     edit(
         "different ones kept by their number",
