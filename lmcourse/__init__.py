@@ -39,6 +39,8 @@ A module imports only from those that stand before it in this list:
     gpt                  the language model, with the blocks of GPT-2 and of Llama
     bert                 the encoder that fills in what is masked, as BERT or RoBERTa
     missing_verb         a blank whose word needs both sides, and who fills it in
+    both_sides           an encoder and a GPT side by side: blanks, words that are no mask, writing
+    who_helped_whom      the same words in another order, and vectors that can tell
     experts              many feed-forward networks, of which each token uses a few
     published_code       faults of programs in print, and the checks that find them
 

@@ -9,20 +9,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
-from pathlib import Path
 from typing import Literal, TypeVar
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
-from tqdm import tqdm
 
 from lmcourse.attention import causal_mask
 from lmcourse.bert import BERT, BERTConfig, mask_tokens, masked_loss
 from lmcourse.data import pad_batch
 from lmcourse.devices import default_device
 from lmcourse.gpt import GPT, GPTConfig
-from lmcourse.kept_runs import KeptRuns
 from lmcourse.modes import mode
 from lmcourse.neurons import cross_entropy
 
@@ -174,6 +171,7 @@ def fit_bert(
     share: float = 0.3,
     masked: float = 0.8,
     replaced: float = 0.1,
+    rate: float = 5e-3,
 ) -> list[float]:
     """Trains it to say what is masked, on new sentences at each step; the losses.
 
@@ -182,6 +180,7 @@ def fit_bert(
         share: of the ids that are masked; twice BERT's, for short sentences say enough without.
             Wettig et al. (2023), https://arxiv.org/abs/2202.08005, measure what it does.
         masked, replaced: of the chosen ones, see `mask_tokens`.
+        rate: the learning rate at its highest.
     """
     generator = torch.Generator().manual_seed(seed)
     options = {"share": share, "masked": masked, "replaced": replaced, "generator": generator}
@@ -190,23 +189,27 @@ def fit_bert(
         read, chosen = mask_tokens(ids, MASK, len(TOKENS), (PADDING, START, END), **options)
         return masked_loss(model, read, chosen, ids, _who_may_look(mask, causal))
 
-    return _fit(model, n_steps, seed, loss_of)
+    return _fit(model, n_steps, seed, rate, loss_of)
 
 
-def fit_gpt(model: GPT, n_steps: int, seed: int) -> list[float]:
+def fit_gpt(model: GPT, n_steps: int, seed: int, rate: float = 5e-3) -> list[float]:
     """Trains it to say what comes next, on the same sentences; the losses."""
 
     def loss_of(ids: Tensor, mask: Tensor) -> Tensor:
         real = mask[:, 1:]
         return cross_entropy(model(ids[:, :-1])[real], ids[:, 1:][real])
 
-    return _fit(model, n_steps, seed, loss_of)
+    return _fit(model, n_steps, seed, rate, loss_of)
 
 
 def _fit(
-    model: BERT | GPT, n_steps: int, seed: int, loss_of: Callable[[Tensor, Tensor], Tensor]
+    model: BERT | GPT,
+    n_steps: int,
+    seed: int,
+    rate: float,
+    loss_of: Callable[[Tensor, Tensor], Tensor],
 ) -> list[float]:
-    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate)
     # Up in 50 steps, which norms after the sums need, and down in the last fifth.
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1.0, (step + 1) / 50, 5 * (1 - step / n_steps))
@@ -302,48 +305,3 @@ def accuracy_by_trying(model: GPT) -> float:
         Sentence(left, FORMS[i], right) for (left, right), i in zip(gaps, best, strict=True)
     ]
     return float(sum(known.get(each, 0) for each in likeliest))
-
-
-# ---------------------------------------------------------------- stored results
-
-N_STEPS, N_SEEDS = 300, 5
-PARTS = {
-    "80/10/10": (0.8, 0.1),
-    "all masked": (1.0, 0.0),
-    "none replaced": (0.8, 0.0),
-    "none kept": (0.8, 0.2),
-}
-
-
-def measure(folder: Path, seed: int) -> dict[str, float]:
-    """Who fills the blank, and what each part of the masking is for; five seeds, as many steps."""
-    kept, numbers = KeptRuns(folder / "runs.json"), {}
-    for each in tqdm(range(N_SEEDS), desc="seeds"):
-        for name in ("sides", *PARTS, "GPT"):
-            run = kept.get(
-                f"gap, {name}, seed {seed + each}", lambda n=name, s=seed + each: _run(n, s)
-            )
-            numbers |= {f"{what}, seed {each}": value for what, value in run.items()}
-    return numbers
-
-
-def _run(name: str, seed: int) -> dict[str, float]:
-    if name == "GPT":
-        model = new_gpt(seed)
-        fit_gpt(model, N_STEPS, seed)
-        return {"GPT": accuracy(model), "GPT, trying": accuracy_by_trying(model)}
-    model = new_bert(seed)
-    if name == "sides":
-        fit_bert(model, N_STEPS, seed, causal=True)
-        return {"BERT, left": accuracy(model, causal=True)}
-    masked, replaced = PARTS[name]
-    fit_bert(model, N_STEPS, seed, masked=masked, replaced=replaced)
-    found = {
-        f"{name}, {shown}": accuracy(model, shown=shown) for shown in ("mask", "verb", "wrong")
-    }
-    return found | {f"{name}, repeated": repetition(model)}
-
-
-def of_seeds(numbers: dict[str, float], name: str) -> list[float]:
-    """What each seed gave, in a result of `measure`."""
-    return [numbers[f"{name}, seed {seed}"] for seed in range(N_SEEDS)]

@@ -9,7 +9,7 @@ from book_pages import BOOK, ROOT, chapters, read_page
 # Chapters whose modules have other names; those with none show other people's code or no code.
 MODULES_OF = {
     "attention": {"attention", "recall"},
-    "bert": {"bert", "missing_verb"},
+    "bert": {"bert", "both_sides", "missing_verb", "who_helped_whom"},
     "data": {"data", "corpora", "text_windows"},
     "embeddings": {
         "association",

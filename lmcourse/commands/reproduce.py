@@ -18,6 +18,7 @@ import torch
 import lmcourse
 from lmcourse import (
     backwards,
+    both_sides,
     counting,
     data,
     dates,
@@ -27,6 +28,7 @@ from lmcourse import (
     last_note,
     random_facts,
     recall,
+    who_helped_whom,
 )
 from lmcourse.applications import (
     choices,
@@ -130,6 +132,11 @@ def _tatoeba(folder: Path, seed: int) -> Numbers:
     )
 
 
+def _bert(folder: Path, seed: int) -> Numbers:
+    """What both sides are worth, and what vectors of sentences tell."""
+    return both_sides.measure(folder, seed) | who_helped_whom.measure(folder, seed)
+
+
 # ---------------------------------------------------------------- a GPT that runs in the page
 
 
@@ -201,6 +208,12 @@ EXPERIMENTS = {
     ),
     "ngrams": Experiment(
         run=counting.measure, minutes=50, files=("tinyshakespeare.txt",), floors={}
+    ),
+    "bert": Experiment(
+        run=_bert,
+        minutes=15,
+        files=(),
+        floors={"80/10/10, mask, seed 0": 0.7, "near, told, seed 0": 0.9},
     ),
     "experts": Experiment(
         run=random_facts.measure, minutes=2, files=(), floors={"experts 8, seed 0, known": 0.75}

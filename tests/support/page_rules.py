@@ -35,6 +35,7 @@ TASKS_ELSEWHERE: dict[str, str | None] = {
     "positions": "transformer",
     "efficient_attention": None,
     "gpt": "generation",
+    "bert": None,
     "experts": None,
     "published_code": None,
     "ngrams": None,
