@@ -43,10 +43,10 @@ ANSWERS = {
 }
 # Those that hold none: they call what is above, which raises, or do something else.
 _OTHERS = """
-    applications association backwards beside_gensim bert checkpoints commands corpora
-    counting dates devices evaluation experts files first_letter gpt grading kept_runs
-    habits known_world last_note live_figures missing_verb modes ngrams plots pretrained
-    quiz random_facts recall seq2seq task_map transformers_weights village word_lists
+    applications association backwards bert beside_gensim both_sides checkpoints commands
+    corpora counting dates devices evaluation experts files first_letter gpt grading habits
+    kept_runs known_world last_note live_figures missing_verb modes ngrams plots pretrained quiz
+    random_facts recall seq2seq task_map transformers_weights village who_helped_whom word_lists
 """
 OTHERS = _OTHERS.split()
 
