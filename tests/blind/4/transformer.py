@@ -1,6 +1,12 @@
 from textwrap import dedent
 
-from faults import fill, write
+from faults import fill
+from faults import write as write_cell
+
+
+def write(name, task, note, cell):
+    return write_cell(name, task, note, dedent(cell))
+
 
 WRONG = []
 RIGHT = []
