@@ -322,17 +322,24 @@ def test_a_page_is_weighed_with_all_that_it_loads_as_it_is_sent(tmp_path):
     assert "font.woff 590, more.png 20" in said
 
 
+# What one page leaves in its tab, its fonts for example, must not count for the next.
+LEAVES_A_MARK = '<script>sessionStorage.seen = "marked"</script>'
+FINDS_A_MARK = '<script>if (sessionStorage.seen) console.error("of another page")</script>'
+GOOD_PAGES = ("index", "other", "boxes", "marked", "unmarked")
+
+
 @pytest.fixture(scope="module")
 def visits(tmp_path_factory):
     bodies = {name: body for name, (body, _) in BAD_PAGES.items()}
-    site = write_site(tmp_path_factory.mktemp("site"), boxes=GOOD_BOXES, **bodies)
-    names = [f"{name}.html" for name in ("index", "other", "boxes", *BAD_PAGES)]
+    bodies |= {"boxes": GOOD_BOXES, "marked": LEAVES_A_MARK, "unmarked": FINDS_A_MARK}
+    site = write_site(tmp_path_factory.mktemp("site"), **bodies)
+    names = [f"{name}.html" for name in (*GOOD_PAGES, *BAD_PAGES)]
     return site_check.visit_all(site, names)
 
 
 @pytest.mark.slow
 def test_the_browser_finds_nothing_wrong_with_a_good_page(visits):
-    pages = ("index.html", "other.html", "boxes.html")
+    pages = [f"{name}.html" for name in GOOD_PAGES]
     good = [visit for visit in visits if visit.page in pages]
     assert len(good) == len(pages) * len(site_check.MODES)
     assert [visit.problems for visit in good] == [[]] * len(good)

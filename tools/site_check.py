@@ -177,21 +177,25 @@ def find_chromium() -> str:
 
 
 class Browser:
-    """One tab of one browser, that shows every page in every mode."""
+    """One browser that shows every page in every mode, each in a tab of its own.
+
+    A tab that has shown other pages reports fonts of theirs among what a page loads by itself.
+    """
 
     def __init__(self, playwright, address: str, root: Path):
         self.address = address
         self.root = root
         self.browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
         self.axe = AXE.read_text(encoding="utf-8")
-        self.tab = self.browser.new_context(reduced_motion="reduce").new_page()
-        self.tab.set_default_timeout(TIMEOUT)
         self.heard: list[str] = []
-        self._listen()
 
     def visit(self, name: str, shots: Path | None = None) -> list[Visit]:
         """What the page does in each mode; loaded anew where the width changes."""
         visits, width = [], None
+        context = self.browser.new_context(reduced_motion="reduce")
+        self.tab = context.new_page()
+        self.tab.set_default_timeout(TIMEOUT)
+        self._listen()
         for mode in MODES:
             visit = Visit(name, mode.name)
             self.heard = visit.problems
@@ -219,6 +223,7 @@ class Browser:
                 width = None
             visit.seconds = time.perf_counter() - start
             visits.append(visit)
+        context.close()
         return visits
 
     def _listen(self) -> None:
