@@ -115,6 +115,14 @@ def test_readers_write_their_own_text(live_page, text):
     )
 
 
+def test_a_long_text_scrolls_by_the_keys(live_page):
+    page = live_page(live_figures.merges(TOKENIZER, "qu1z. " * 46), width=390)
+    row = page.get_by_role("list", name="tokens")
+    assert row.evaluate("row => row.scrollHeight > row.clientHeight")
+    row.press("End")
+    page.wait_for_function("document.querySelector('.lm-tokens').scrollTop > 0")
+
+
 def test_without_scripts_there_are_chips_with_their_ids(live_page):
     figure = live_figures.merges(TOKENIZER, "the cat")
     page = live_page(figure, script=False)

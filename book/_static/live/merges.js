@@ -12,7 +12,8 @@ export function mount(figure, data) {
   const tokenizer = makeTokenizer("bpe", { merges: data.merges, special_tokens: [] });
   const area = element("textarea", { rows: 2, maxlength: LONGEST, class: "lm-prompt", "aria-label": "your text" });
   const ruler = element("div", { class: "lm-merges" });
-  const row = element("ol", { class: "lm-tokens", "aria-label": "tokens" });
+  // A long text scrolls inside of it: by the keys, too.
+  const row = element("ol", { class: "lm-tokens", "aria-label": "tokens", tabindex: 0 });
   const { place: said, say } = announcer();
   const back = button("One merge back", () => move(-1));
   const next = button("Next merge", () => move(1));
