@@ -16,7 +16,7 @@ Steps = Float[Tensor, "T B d_hidden"]
 
 
 class FastLSTM(LSTM):
-    """`LSTM`, with its parameters, values and gradients, in about two thirds of the time.
+    """`LSTM`, with its parameters, values and gradients, in less time (`python -m benchmarks`).
 
     Autograd notes every one of its small operations and undoes them one by one. Here the slopes of
     all steps are computed together, and a step back is one product and four small operations; the
