@@ -18,6 +18,7 @@ import torch
 import lmcourse
 from lmcourse import (
     backwards,
+    beside_gensim,
     both_sides,
     counting,
     data,
@@ -259,6 +260,12 @@ EXPERIMENTS = {
     ),
     "first-letter-longer": Experiment(
         run=first_letter.measure_longer, minutes=8, files=(), floors={}
+    ),
+    "embeddings": Experiment(
+        run=beside_gensim.measure,
+        minutes=4,
+        files=("tinyshakespeare.txt",),
+        floors={"docs, ours, seed 0, triples": 0.8},
     ),
     "dates": Experiment(
         run=dates.measure,
