@@ -1,5 +1,6 @@
 """What holds for every test: one thread, no network but loopback, shapes checked as annotated."""
 
+import ast
 import os
 import random
 import signal
@@ -16,10 +17,29 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 import numpy as np
 import pytest
 from hypothesis import settings
-from jaxtyping import config, install_import_hook
+from jaxtyping import _import_hook, config, install_import_hook
 from seeds import SEED
 
+
+class _NotInside(_import_hook.JaxtypingTransformer):
+    """Leaves what is defined inside of a function as it is.
+
+    Its check would be compiled anew each time that the function is called, for a thousand times
+    what the call itself takes.
+    """
+
+    def _is_inside(self):
+        return any(isinstance(parent, ast.FunctionDef) for parent in self._parents)
+
+    def visit_FunctionDef(self, node):  # noqa: N802 - ast's name
+        return node if self._is_inside() else super().visit_FunctionDef(node)
+
+    def visit_ClassDef(self, node):  # noqa: N802 - ast's name
+        return node if self._is_inside() else super().visit_ClassDef(node)
+
+
 # Every call of a public function in the suite checks the shapes and types of its signature.
+_import_hook.JaxtypingTransformer = _NotInside
 install_import_hook("lmcourse", "beartype.beartype")
 
 # The same examples each time: a red suite stays red until someone mends it. To look for new ones:

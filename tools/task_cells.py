@@ -8,6 +8,7 @@ import ast
 import copy
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -136,10 +137,14 @@ def _flags(cell: nbformat.NotebookNode) -> dict:
     return cell.metadata.get("nbgrader", {})
 
 
-def _used(source: str) -> set[str]:
-    return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+@cache  # the same cells are asked about for each of hundreds of answers
+def _used(source: str) -> frozenset[str]:
+    found = ast.walk(ast.parse(source))
+    return frozenset(node.id for node in found if isinstance(node, ast.Name))
 
 
-def _defined(source: str) -> set[str]:
+@cache
+def _defined(source: str) -> frozenset[str]:
     body = ast.parse(source).body
-    return {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    kinds = ast.FunctionDef | ast.ClassDef
+    return frozenset(node.name for node in body if isinstance(node, kinds))
