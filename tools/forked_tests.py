@@ -22,6 +22,7 @@ from pathlib import Path
 import pytest
 
 SETTINGS = {
+    "LMCOURSE_EXAMPLES": "first",  # a profile of tests/conftest.py: a failing test ends at once
     "OMP_NUM_THREADS": "1",  # a forked process must not meet the threads of its parent
     "PYTHONDONTWRITEBYTECODE": "1",  # an edit within a second must not meet the old bytecode
     "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # loading all plugins takes longer than a test

@@ -53,7 +53,7 @@ from hostile_runs import (
 from rich.table import Table
 
 from lmcourse.grading.cli.terminal import console
-from lmcourse.grading.outcomes import PASSED, UNGRADED
+from lmcourse.grading.outcomes import FAILED, PASSED, UNGRADED
 
 WAYS = {"lmcourse": by_lmcourse, "nbgrader": by_nbgrader}
 SAMPLE = (
@@ -62,6 +62,8 @@ SAMPLE = (
     *("claims of another kind", "settings of the page"),
 )
 EACH = 3  # attacks between two good ones, unless all is asked for
+# What an answer does to its own process needs no person, unless it breaks the judge itself.
+MAY_BE_UNDECIDED = ("hashes that collide", "hashes that collide, once", "a flood of handles")
 MARKS = (HIDDEN, NEIGHBOR, HOST, KEY)
 LOCK = {".grading", ".grading/lock"}  # of the run itself, beside its course
 ACTS = ("<script>alert", "<img src=x")
@@ -88,6 +90,8 @@ def judge(case: Case, way: str, row: Row) -> Line:
         line.wrong.append("it was graded")
     if row.problem and not refused:
         line.wrong.append(f"no grade: {row.problem}")
+    if row.ungraded and case.name in ATTACKS and case.name not in MAY_BE_UNDECIDED:
+        line.wrong.append(f"{row.ungraded} for a person")
     seen = row.page + row.outputs + row.problem
     line.wrong += [f"leak: {mark}" for mark in MARKS if mark in seen]
     line.wrong += [f"acts: {word}" for word in ACTS if word in row.page]
@@ -177,14 +181,15 @@ def run_on_assignments(names: list[str]) -> _Found:
         mine = [n for n in names if (ASSIGNMENTS[n].slug, ASSIGNMENTS[n].test) == (slug, test)]
         with servers_for(slug, test) as servers:
             own = of_the_author(servers, ASSIGNMENTS[mine[0]])
-            if own.verdict != PASSED:
+            if (own.verdict, own.fraction) != (PASSED, 1.0):
                 wrong.append(f"{slug}: the author's answer does not pass {test}: {own.message}")
             for name in mine:
                 outcome = graded(servers, ASSIGNMENTS[name])
                 row = Row(score=outcome.fraction, ungraded=int(outcome.verdict == UNGRADED))
                 case = Case(name=name, student="")
-                points = f"{row.score:g} of its points"
-                lines.append(Line(case=case, way=slug, row=row, wrong=[points] * bool(row.score)))
+                faults = [f"{row.score:g} of its points"] * bool(row.score)
+                faults += [f"its verdict is {outcome.verdict}"] * (outcome.verdict != FAILED)
+                lines.append(Line(case=case, way=slug, row=row, wrong=faults))
     return lines, wrong
 
 

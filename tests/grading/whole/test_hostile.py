@@ -1,25 +1,29 @@
-"""Whatever a learner's code does to its own process, it gets no point that it does not deserve."""
+"""Whatever a learner's code does to its own process, it gets no point that it does not deserve.
+
+A few of the attacks, test by test. `tools/hostile.py`, a step of `make check`, has them all, each
+graded as one submission of a class.
+"""
 
 import pytest
 from attacks import ATTACKS, RIGHT, TESTS, source
 from sandbox_processes import SETUP, SMALL
 
+FEW = ("a verdict forged on every socket", "the process forked", "a lying tensor")
 
-@pytest.mark.parametrize("attack", ATTACKS)
+
+@pytest.mark.parametrize("attack", FEW)
 def test_it_gets_no_point(make_run, attack):
     submission_run = make_run(proven=frozenset(TESTS))
     submission_run.run_setup(SETUP)
     submission_run.run_cell(source(ATTACKS[attack]))
     got = {name: submission_run.run_test(name, source(test)) for name, test in TESTS.items()}
     assert [name for name, v in got.items() if v.verdict == "passed" or v.fraction] == [], got
-    # Nothing of this needs a person either, unless it broke the judge itself.
+    # Nothing of this needs a person either.
     undecided = [f"{n}: {v.kind} {v.said}" for n, v in got.items() if v.verdict == "ungraded"]
-    assert undecided == [] or attack in ("hashes that collide", "a flood of handles"), undecided
+    assert undecided == []
 
 
-@pytest.mark.parametrize(
-    "attack", ["a verdict forged on every socket", "the process forked", "a lying tensor"]
-)
+@pytest.mark.parametrize("attack", FEW)
 def test_the_next_submission_is_graded_as_ever(make_run, attack):
     first, second = make_run(), make_run()
     for submission_run in (first, second):

@@ -1,6 +1,8 @@
 """One mistake, its own points: in the course's assignments, and by plain nbgrader as by ours."""
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,54 +22,68 @@ SPLIT = (
 FEED_FORWARD = ("return self.down_projection(F.relu(", "return self.down_projection(F.gelu(")
 
 
-def lost(slug: str, answer: str, *edits: tuple[str, str]) -> tuple[set, set, dict]:
+Lost = Callable[..., tuple[set, set, dict]]
+
+
+@contextmanager
+def losses_of(slug: str) -> Iterator[Lost]:
     """Of a solution with one answer edited: the tests it fails, those that were helped, why."""
     path = SOLUTIONS / slug / f"{slug}.ipynb"
     one = spec_of(read_cells(path), slug, withheld=withheld_from(path))
-    (source,) = [cell.source for cell in one.reference if cell.name == answer]
-    for old, new in edits:
-        assert old in source
-        source = source.replace(old, new)
-    cells = with_answers(one, **{answer: source})
+
+    def lost(answer: str, *edits: tuple[str, str]) -> tuple[set, set, dict]:
+        (source,) = [cell.source for cell in one.reference if cell.name == answer]
+        for old, new in edits:
+            assert old in source
+            source = source.replace(old, new)
+        cells = with_answers(one, **{answer: source})
+        pairs = zip(cells, warm_servers.grade(f"ada/{slug}", cells), strict=True)
+        outcomes = {cell.name: r for cell, r in pairs if isinstance(r, TestOutcome)}
+        failed = {name for name, outcome in outcomes.items() if outcome.verdict != PASSED}
+        carried = {name for name, outcome in outcomes.items() if outcome.carried}
+        assert not failed & carried
+        said = {name: f"{o.verdict}: {o.message} {o.carried}" for name, o in outcomes.items()}
+        return failed, carried, said
+
     with WarmServers(one) as warm_servers:
-        results = warm_servers.grade(f"ada/{slug}", cells)
-    pairs = zip(cells, results, strict=True)
-    outcomes = {cell.name: r for cell, r in pairs if isinstance(r, TestOutcome)}
-    failed = {name for name, outcome in outcomes.items() if outcome.verdict != PASSED}
-    carried = {name for name, outcome in outcomes.items() if outcome.carried}
-    assert not failed & carried
-    said = {name: f"{o.verdict}: {o.message} {o.carried}" for name, o in outcomes.items()}
-    return failed, carried, said
+        yield lost
 
 
 def test_a_wrong_feed_forward_costs_two_points_of_thirty():
-    failed, carried, said = lost("transformer", "feed_forward", FEED_FORWARD)
+    with losses_of("transformer") as lost:
+        failed, carried, said = lost("feed_forward", FEED_FORWARD)
     assert failed == {"test_feed_forward"}, said
     blocks = ("test_encoder_block", "test_decoder_block")
     assert carried == {*blocks, *(f"{name}_edges" for name in blocks)}, said
 
 
 @pytest.mark.parametrize(
-    ("slug", "answer", "edit", "also"),
+    ("slug", "mistakes"),
     [
-        ("tokenizers", "merge", ("i += 2", "i += 1"), {"learn", "encode_word", "encode"}),
-        ("attention", "heads", SPLIT, {"multi_head"}),
+        (
+            "tokenizers",
+            [("merge", ("i += 2", "i += 1"), {"learn", "encode_word", "encode"})],
+        ),
+        ("attention", [("heads", SPLIT, {"multi_head"})]),
         (
             "recurrent",
-            "run",
-            ("torch.where(real, n, o)", "torch.where(real, o, n)"),
-            {"classifier"},
+            [
+                ("run", ("torch.where(real, n, o)", "torch.where(real, o, n)"), {"classifier"}),
+                ("lstm_step", ("candidate.tanh()", "candidate.sigmoid()"), {"classifier"}),
+            ],
         ),
-        ("recurrent", "lstm_step", ("candidate.tanh()", "candidate.sigmoid()"), {"classifier"}),
     ],
 )
 @pytest.mark.slow
-def test_so_it_is_in_the_other_assignments(slug, answer, edit, also):
-    failed, carried, said = lost(slug, answer, edit)
-    assert {name for name in failed if not name.startswith(f"test_{answer}")} == set(), said
-    assert failed, said
-    assert {name.removeprefix("test_").removesuffix("_edges") for name in carried} <= also
-    assert carried, said
+def test_so_it_is_in_the_other_assignments(slug, mistakes):
+    with losses_of(slug) as lost:
+        for answer, edit, also in mistakes:
+            failed, carried, said = lost(answer, edit)
+            others = {name for name in failed if not name.startswith(f"test_{answer}")}
+            assert others == set(), said
+            assert failed, said
+            assert {name.removeprefix("test_").removesuffix("_edges") for name in carried} <= also
+            assert carried, said
 
 
 @pytest.fixture(scope="module")
