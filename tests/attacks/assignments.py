@@ -114,6 +114,47 @@ def generate_cached(read, ids: Tensor, n_tokens: int) -> Tensor:
 """
 
 
+# The layers that torch has for another standard, `torch.onnx`, with gradients of one's own.
+_EXPORTED_ATTENTION = """
+from torch.onnx import ops
+
+
+class Exported(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, query, key, value):
+        rows = [x.reshape(-1, 1, *x.shape[-2:]) for x in (query, key, value)]
+        found = ops.attention(*rows, softmax_precision=1, qk_matmul_output_mode=3)
+        shape = *query.shape[:-1], key.shape[-2]
+        values = found[0].reshape(*query.shape[:-1], value.shape[-1])
+        weights = found[3].reshape(shape)
+        ctx.save_for_backward(query, key, value, weights)
+        return values, weights
+
+    @staticmethod
+    def backward(ctx, upstream, _):
+        query, key, value, weights = ctx.saved_tensors
+        inner = upstream @ value.mT
+        inner = weights * (inner - (inner * weights).sum(-1, keepdim=True))
+        inner = inner / math.sqrt(query.shape[-1])
+        return inner @ key, inner.mT @ query, weights.mT @ upstream
+
+
+def attention(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    return Exported.apply(query, key, value)
+"""
+_EXPORTED_ROTARY = """
+from torch.onnx import ops
+
+
+def rotary_embedding(x: Tensor, positions: Tensor) -> Tensor:
+    n, width = x.shape[-2:]
+    angles = positions[:, None] * 10_000 ** (-torch.arange(0, width, 2) / width)
+    places = torch.arange(n)[None]
+    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+    return ops.rotary_embedding(x.reshape(1, -1, n, width), cos, sin, places).reshape(x.shape)
+"""
+
+
 def _adam(found: str) -> Attack:
     return Attack("training", "adam", "test_adam", _ADAM.replace("FOUND", found))
 
@@ -195,6 +236,12 @@ class Torchs(torch.autograd.Function):
 def attention(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
     return Torchs.apply(query, key, value)
 """,
+    ),
+    "dot_product: by the layer for another standard": Attack(
+        "attention", "dot_product", "test_dot_product", _EXPORTED_ATTENTION
+    ),
+    "rotary: by the layer for another standard": Attack(
+        "transformer", "rotary", "test_rotary", _EXPORTED_ROTARY
     ),
     "adam: by a functional form": _adam(
         "from torch.optim import adam",

@@ -15,13 +15,14 @@ alone (`torch_files`).
 
 import contextlib
 import ctypes
-import importlib
+import importlib.util
 import inspect
 import re
 import sys
 import types
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 # Every way into an operator on the CPU, whether or not it has a kernel of its own there: plain,
@@ -64,6 +65,9 @@ _WITH = {
     "pad_sequence": r"(nested_)?to_padded_tensor",
     "logsumexp": r"_?logcumsumexp",
 }
+# Files of whole layers, under names of another standard: they go with anything of torch's.
+_WHOLE_LAYERS = ("onnx/ops/__init__.py", "onnx/ops/_impl.py")
+_STORED = "quantized_"  # before a name: the same, on numbers that are stored so
 # Of a class that is withheld these stay: others derive from it.
 _KEPT = {"__init_subclass__", "__class_getitem__", "__subclasshook__", "__instancecheck__"}
 
@@ -110,12 +114,25 @@ def without(operators: str) -> Iterator[None]:
 def elsewhere(withheld: dict) -> list[str]:
     """What else of PyTorch's goes with what is withheld, by full names."""
     named, patterns = withheld.get("attributes", ()), withheld.get("operators", ())
+    if not (named or patterns):
+        return []
     patterns = [compiled(text) for text in patterns]
-    return [
+    return whole_layers() + [
         full
         for key, others in _ELSEWHERE.items()
         if key in named or any(pattern.fullmatch(key) for pattern in patterns)
         for full in others
+    ]
+
+
+def whole_layers() -> list[str]:
+    """The public functions in the files of whole layers; torch is not imported for it."""
+    torch = Path(importlib.util.find_spec("torch").origin).parent  # type: ignore[union-attr,arg-type]
+    return [
+        f"torch.{file.removesuffix('.py').removesuffix('/__init__').replace('/', '.')}.{name}"
+        for file in _WHOLE_LAYERS
+        if (torch / file).exists()
+        for name in re.findall(r"^def ([a-z]\w*)", (torch / file).read_text("utf-8"), re.MULTILINE)
     ]
 
 
@@ -137,7 +154,8 @@ def operators_of(pattern: re.Pattern) -> list[str]:
     """The operators, `namespace::name.overload`, that a pattern withholds.
 
     Besides those that it names, the private ones that bear one of these names among their words:
-    `aten::_sparse_softmax` goes with `softmax`. A public one, `poisson_nll_loss`, must be named.
+    `aten::_sparse_softmax` goes with `softmax`. A public one, `poisson_nll_loss`, must be named,
+    but `quantized_lstm` goes with `lstm`: only how its numbers are stored is another.
 
     Raises:
         ValueError: torch has none of such a name.
@@ -158,6 +176,7 @@ def operators_of(pattern: re.Pattern) -> list[str]:
         if pattern.fullmatch(name)
         or any(other.fullmatch(name) for other in others)
         or (bears(name) and name not in public)
+        or (name.startswith(_STORED) and pattern.fullmatch(name.removeprefix(_STORED)))
     ]
 
 
@@ -246,6 +265,7 @@ def _withhold_attribute(full: str, say: str) -> None:
         original = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError):
         raise ValueError(f"withheld attributes must exist, got {full!r}") from None
+    original = _body(original)
     forms = other_forms(original)
     if isinstance(original, type):
         # A class stays a class, so that `isinstance` and subclasses' definitions still work.
@@ -315,6 +335,7 @@ def other_forms(original: Any) -> dict[str, Any]:
 
     `torch.optim.Adam` is done by `adam`, and `adam` by `_single_tensor_adam`.
     """
+    original = _body(original)
     home = getattr(original, "__module__", None)
     return {
         f"{home}.{key}": value
@@ -322,6 +343,11 @@ def other_forms(original: Any) -> dict[str, Any]:
         if is_form_of(original.__name__, key) and isinstance(value, types.FunctionType)
         if value is not original
     }
+
+
+def _body(original: Any) -> Any:
+    """Of an operator that is written in Python, `torch.library.custom_op`, its function."""
+    return getattr(original, "_init_fn", original)
 
 
 def is_form_of(name: str, key: str) -> bool:
