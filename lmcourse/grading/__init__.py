@@ -10,6 +10,7 @@ A folder imports only from those above it; those of one line are at one height.
     sandbox                a process that can do no harm; knows nothing of notebooks
     bridge                 tests, hidden ones too, on one side; the learner's objects on the other
     assignment             what was set and what was handed in, as data; runs nothing
+    repair                 the learner's cells, put back under the author's plan
     execution              one submission: cells in, an outcome for each test out
     gradebook, learner     what is kept of a class; `lmcourse check` on the learner's machine
     reports                what people read: class table, feedback, lists, similarity
@@ -24,7 +25,7 @@ The way of a submission:
     1.  `cli.grading_commands.grade`        reads the options
     2.  `batch.grade.prepare`               finds course, author's notebook, secret; locks
     3.  `assignment.handed_in`              reads what was handed in; `batch.workers` shares it out
-    4.  `assignment.repair`                 puts the cells under the author's plan
+    4.  `repair.under_plan`                 puts the cells under the author's plan
     5.  `execution.submission`              runs them, with the sandbox or (`unprotected`) without
     6.  `execution.warm_servers`            keeps two processes warm: learner's side and judge's
     7.  `execution.sandboxed`               gives each cell to one of them, and watches the time

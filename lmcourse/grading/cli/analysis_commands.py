@@ -121,7 +121,7 @@ def similar(
     from lmcourse.grading.assignment.handed_in import collect, ignored
     from lmcourse.grading.assignment.notebooks import NotebookError, read_cells
     from lmcourse.grading.assignment.plan import stated_plan
-    from lmcourse.grading.assignment.repair import repair
+    from lmcourse.grading.repair.under_plan import repair
     from lmcourse.grading.reports import similarity
     from lmcourse.grading.safe_text import plain
 

@@ -18,12 +18,13 @@ from nbformat import NotebookNode
 
 from lmcourse.grading.assignment.notebooks import Cell, digest
 from lmcourse.grading.assignment.plan import CellKind, CodeCell, Planned
-from lmcourse.grading.assignment.repair import Placed, repair
 from lmcourse.grading.execution import explanations, undefined_names, warm_servers
 from lmcourse.grading.execution.assignment_spec import AssignmentSpec
 from lmcourse.grading.execution.cell_results import CellResult
 from lmcourse.grading.execution.unprotected import execute, outcome_of
 from lmcourse.grading.outcomes import PASSED, UNGRADED, TestOutcome
+from lmcourse.grading.repair.placed import Placed
+from lmcourse.grading.repair.under_plan import repair
 from lmcourse.grading.sandbox.bubblewrap import SandboxError
 
 UNSAFE = (

@@ -33,12 +33,12 @@ from traitlets.utils.importstring import import_item
 
 from lmcourse.files import restore_folder, write_folder
 from lmcourse.grading.assignment.handed_in import Submission
-from lmcourse.grading.assignment.repair import BESIDE
 from lmcourse.grading.execution.submission import is_test
 from lmcourse.grading.gradebook import by_hand, lock
 from lmcourse.grading.gradebook.database import nbgraders_words_in
 from lmcourse.grading.gradebook.results import Grade, GradingRun, Result
 from lmcourse.grading.outcomes import PASSED, UNGRADED, TestOutcome
+from lmcourse.grading.repair.text_beside import BESIDE
 
 _T = TypeVar("_T")
 _TRIES = 3  # SQLite: the formgrader may just be writing

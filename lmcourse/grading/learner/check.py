@@ -27,12 +27,13 @@ from lmcourse.grading.assignment.plan import (
     stated_plan,
     tasks,
 )
-from lmcourse.grading.assignment.repair import Placed, text_beside
 from lmcourse.grading.errors import MisuseError
 from lmcourse.grading.execution import explanations
 from lmcourse.grading.execution.cell_results import CellResult
 from lmcourse.grading.execution.unprotected import execute, outcome_of
 from lmcourse.grading.outcomes import PASSED, UNGRADED, TestOutcome
+from lmcourse.grading.repair.placed import Placed
+from lmcourse.grading.repair.text_beside import text_beside
 from lmcourse.grading.safe_text import lines_of
 from lmcourse.grading.sandbox.budgets import Budgets
 from lmcourse.grading.withholding.withheld import Withheld

@@ -54,7 +54,7 @@ class StrictNotebook(NotebookExporter):
 
 
 class Repair(NbGraderPreprocessor):
-    """All of nbgrader's metadata rebuilt from the gradebook; see `assignment.repair`."""
+    """All of nbgrader's metadata rebuilt from the gradebook; see `repair.under_plan`."""
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
         """The notebook under the author's plan."""

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from lmcourse.grading.assignment.notebooks import Cell
-from lmcourse.grading.assignment.repair import Placed
+from lmcourse.grading.repair.placed import Placed
 from lmcourse.grading.safe_text import UNREADABLE, lines_of
 
 GRAM = 12  # tokens in a fingerprint: what is shorter is never counted as shared

@@ -3,10 +3,10 @@
 import pytest
 
 from lmcourse.grading.assignment.plan import CodeCell
-from lmcourse.grading.assignment.repair import MISSING
 from lmcourse.grading.execution.cell_results import CellResult
 from lmcourse.grading.execution.undefined_names import explained
 from lmcourse.grading.outcomes import TestOutcome
+from lmcourse.grading.repair.under_plan import MISSING
 
 MISSED = "`f` is not defined: its cell is missing or raised an error"
 DEF = "def f(x):\n    return x"

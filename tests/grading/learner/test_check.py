@@ -11,10 +11,10 @@ from tiny_course import answered, solution, split_solution
 
 from lmcourse.grading.assignment.notebooks import parse_cells
 from lmcourse.grading.assignment.plan import stated_plan, visible
-from lmcourse.grading.assignment.repair import repair
 from lmcourse.grading.errors import MisuseError
 from lmcourse.grading.learner.check import BY_HAND, FAILS, HOLDS, OPEN, WAITS, check, checksum
 from lmcourse.grading.learner.report_lines import report_lines
+from lmcourse.grading.repair.under_plan import repair
 from lmcourse.grading.sandbox.budgets import Budgets
 
 BUDGETS = Budgets(cell_seconds=2.0, test_seconds=2.0)

@@ -11,7 +11,7 @@ from notebook_edits import answer, without_markers
 
 from lmcourse.grading.assignment.notebooks import Cell, parse_cells
 from lmcourse.grading.assignment.plan import stated_plan
-from lmcourse.grading.assignment.repair import repair
+from lmcourse.grading.repair.under_plan import repair
 from lmcourse.grading.reports import similarity
 
 ROOT = Path(__file__).parents[3]

@@ -16,7 +16,7 @@ from tiny_course import POINTS, answered, make_course
 
 from lmcourse.grading.assignment.notebooks import NotebookError, essential, parse_cells
 from lmcourse.grading.assignment.plan import stated_plan
-from lmcourse.grading.assignment.repair import repair
+from lmcourse.grading.repair.under_plan import repair
 
 TESTS = mangled_cells.TESTS
 SAME = {**mangled_files.TOOLS, **mangled_files.FORMATS}

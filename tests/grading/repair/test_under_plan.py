@@ -11,7 +11,8 @@ from tiny_course import answered, solution
 
 from lmcourse.grading.assignment.notebooks import Cell, parse_cells, read_cells
 from lmcourse.grading.assignment.plan import Planned, stated_plan, visible
-from lmcourse.grading.assignment.repair import FOREIGN, MISSING, repair, with_labels
+from lmcourse.grading.repair.cell_names import with_labels
+from lmcourse.grading.repair.under_plan import FOREIGN, MISSING, repair
 
 ROOT = Path(__file__).parents[3]
 ASSIGNMENTS = sorted(path.name for path in (ROOT / "solutions").iterdir() if path.is_dir())
