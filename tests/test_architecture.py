@@ -367,6 +367,7 @@ TESTED_BY = {
     "formgrader/server": "whole/test_formgrader_browser",
     "nbgrader_steps/feedback_exporter": "whole/test_tiny_class",
     "nbgrader_steps/preprocessors": "whole/test_tiny_class",
+    "repair/placed": "repair/test_under_plan",
 }
 
 
