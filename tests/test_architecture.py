@@ -133,6 +133,17 @@ def test_each_library_has_one_place(path):
             assert layer(dotted(path)) in layers, f"{library} belongs into {sorted(layers)}"
 
 
+def test_what_is_named_is_there():
+    """The linter may not look for it, since axes of shapes are names, too: of a letter or two."""
+    root = PACKAGE.parent
+    linter = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F821"]
+    call = [*linter, "--output-format", "concise", "lmcourse", "tools", "tests"]
+    done = subprocess.run(call, cwd=root, capture_output=True, text=True)
+    assert "F821" in done.stdout, done.stderr  # the axes
+    missed = [line for line in done.stdout.splitlines() if re.search(r"name `\w{3,}`", line)]
+    assert missed == []
+
+
 # ---------------------------------------------------------------- size
 
 

@@ -1,12 +1,17 @@
 """The learner's cells under the author's plan: all cases by example, and random damage."""
 
+import json
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from planned_cells import BY_NAME, PLAN, at, code, learners, names, placed, unnamed, words
+from tiny_course import answered, solution
 
-from lmcourse.grading.assignment.notebooks import Cell
-from lmcourse.grading.repair.under_plan import FOREIGN, repair
+from lmcourse.grading.assignment.notebooks import Cell, parse_cells
+from lmcourse.grading.assignment.plan import visible
+from lmcourse.grading.repair.under_plan import FOREIGN, MISSING, repair
 
 
 def test_an_untouched_notebook_needs_no_repair():

@@ -105,4 +105,5 @@ def test_where_something_would_be_seen_both_refuse_with_its_path(parts, tmp_path
     into = f"--CourseDirectory.autograded_directory={tmp_path}/autograded"
     done = run(program, "autograde", "tiny", into, "--force", cwd=parts["course"])
     assert (done.returncode, wanted in done.stderr) == (1, True), done.stderr
+    assert "NameError" not in done.stderr
     assert not (tmp_path / "autograded").exists()
