@@ -62,7 +62,7 @@ _ELSEWHERE = {
 }
 # The same for operators that bear another name.
 _WITH = {
-    "pad_sequence": r"(nested_)?to_padded_tensor",
+    "pad_sequence": r".*to_padded_.*|_pad_packed_sequence",
     "logsumexp": r"_?logcumsumexp",
 }
 # Files of whole layers, under names of another standard: they go with anything of torch's.
