@@ -124,11 +124,15 @@ def test_every_step_has_a_budget_and_all_of_them_half_of_what_they_took():
     assert sum(check.BUDGETS.values()) <= took / 2
 
 
-def test_the_two_parts_of_the_suite_leave_no_test_out():
+def test_the_three_parts_of_the_suite_leave_no_test_out():
     suites = [each.command for each in check.other_steps() if each.name.startswith("test ")]
-    inside, outside = suites
-    assert inside[:-1] == outside[:-1]
-    assert outside[-1] == f"--ignore={inside[-1]}"
+    whole, grading, course = (each[each.index("--durations=30") + 1 :] for each in suites)
+    assert len({tuple(each[: each.index("--durations=30")]) for each in suites}) == 1
+    (inner,), (outer, *_) = whole, grading
+    assert inner.startswith(f"{outer}/")
+    assert (ROOT / inner).is_dir()
+    assert grading == [outer, f"--ignore={inner}"]
+    assert course == [f"--ignore={outer}"]
 
 
 def test_the_end_tells_what_took_longest_and_who_is_over_the_budget(step, capsys, monkeypatch):

@@ -28,6 +28,7 @@ LOGS = ROOT / "_build/logs"
 HEARTBEAT = 60  # seconds between two signs of life
 PYTHON = sys.executable
 GRADING = "tests/grading"
+WHOLE = "tests/grading/whole"
 BIN = Path(PYTHON).parent
 AT_ONCE = 3  # steps
 # These build on the helpers of the tests.
@@ -38,7 +39,8 @@ HELPERS = dict.fromkeys(("run_faults", "hostile"), ("env", "PYTHONPATH=tests:tes
 BUDGETS = {
     "ruff": 1, "ruff format": 1, "codespell": 3, "pip check": 2, "release": 6, "exercises": 1,
     "book": 260, "nbval chapters": 160, "nbval solutions": 50, "site-check": 75,
-    "test course": 200, "test grading": 450, "faults": 70, "breaks": 92, "hostile": 140,
+    "test course": 200, "test classes": 225, "test grading": 225,
+    "faults": 70, "breaks": 92, "hostile": 140,
 }  # fmt: skip
 OVER = 2
 LONGEST = 12  # lines on what took longest
@@ -122,8 +124,9 @@ def other_steps() -> list[Step]:
         Step("nbval chapters", tool("run_notebooks", "chapters", "--processes=1"), needs="book"),
         Step("nbval solutions", tool("run_notebooks", "solutions", "--processes=1")),
         Step("site-check", tool("site_check", "_build/html"), needs="book"),
-        # The two parts leave nothing out: what is not in the folder is in the other one.
-        Step("test grading", [*suite, GRADING]),
+        # The three parts leave nothing out: what is not in a folder is in another part.
+        Step("test classes", [*suite, WHOLE]),
+        Step("test grading", [*suite, GRADING, f"--ignore={WHOLE}"]),
         Step("test course", [*suite, f"--ignore={GRADING}"]),
         Step("faults", tool("run_faults")),
         Step("breaks", tool("breaks")),

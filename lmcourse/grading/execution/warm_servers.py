@@ -32,7 +32,7 @@ from lmcourse.grading.outcomes import PASSED, TestOutcome
 from lmcourse.grading.sandbox import bubblewrap
 from lmcourse.grading.sandbox.bubblewrap import SandboxError
 from lmcourse.grading.sandbox.budgets import Budgets
-from lmcourse.grading.sandbox.processes import ForkServer
+from lmcourse.grading.sandbox.processes import AHEAD, ForkServer
 from lmcourse.grading.sandbox.seeds import hash_seed, seed_for
 from lmcourse.grading.withholding.course_package import stub_tree
 
@@ -124,12 +124,14 @@ class WarmServers:
         spec = self._spec
         bubblewrap.require_unseen(spec.unseen)
         # A seed for each side: code in the sandbox can read its own.
+        for_learner, for_judge = _ahead(spec)
         learner = {
             "package": self._package,
             "withheld": spec.withheld,
             "hash_seed": hash_seed(spec.secret, LEARNER),
+            "ahead": for_learner,
         }
-        judge = {"hash_seed": hash_seed(spec.secret, JUDGE)}
+        judge = {"hash_seed": hash_seed(spec.secret, JUDGE), "ahead": for_judge}
         with ExitStack() as started:
             servers = [
                 started.enter_context(ForkServer(side, unseen=spec.unseen, **options))
@@ -159,6 +161,17 @@ class WarmServers:
         for server in self._servers:
             server.close()
         self._servers = []
+
+
+def _ahead(spec: AssignmentSpec) -> tuple[list[str], list[str]]:
+    """What the learner's server loads ahead, and the judge's: what this assignment calls.
+
+    Where something of torch's is withheld the learner's loads all: it is emptied where it stands,
+    and what would be loaded later has to be emptied in another way (`torch_files`).
+    """
+    optimizers = [AHEAD[1]] if any("optim" in cell.source for cell in spec.reference) else []
+    withholds = bool(spec.withheld.operators or spec.withheld.attributes)
+    return [*AHEAD] if withholds else optimizers, [AHEAD[0], *optimizers]
 
 
 def prove(

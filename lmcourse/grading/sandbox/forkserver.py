@@ -8,7 +8,7 @@ runs a learner's line; it imports PyTorch once, and each request gets a fork of 
 its first message. If any of these steps fails, the fork says so and ends: nothing runs half
 protected.
 
-    python -m lmcourse.grading.sandbox.forkserver MODULE DESCRIPTOR WITHHELD
+    python -m lmcourse.grading.sandbox.forkserver MODULE DESCRIPTOR WITHHELD AHEAD
 """
 
 import gc
@@ -19,7 +19,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import torch
@@ -35,20 +35,25 @@ from lmcourse.grading.sandbox.seeds import reseed
 from lmcourse.grading.withholding import torch_files
 
 
-def warm() -> None:
+def warm(ahead: Collection[str]) -> None:
     """Pay once for what the first call of common functions costs.
 
     No backward pass and no second thread: neither survives a fork well.
+
+    Args:
+        ahead: see `processes.AHEAD`.
     """
     torch.set_num_threads(1)
-    torch.testing.assert_close(torch.ones(2), torch.ones(2))
+    if "comparisons" in ahead:
+        torch.testing.assert_close(torch.ones(2), torch.ones(2))
     with torch.no_grad():
         x = torch.ones(1, 2, 4)
         torch.nn.MultiheadAttention(4, 2, batch_first=True).eval()(x, x, x)
         torch.nn.LSTMCell(2, 2)(torch.ones(1, 2))
-        weight = torch.nn.Parameter(torch.ones(2, 2))
-        weight.grad = torch.ones(2, 2)
-        torch.optim.AdamW([weight], lr=0.1).step()
+        if "optimizers" in ahead:
+            weight = torch.nn.Parameter(torch.ones(2, 2))
+            weight.grad = torch.ones(2, 2)
+            torch.optim.AdamW([weight], lr=0.1).step()
         torch.multinomial(torch.rand(3), 1)
         torch.randint(3, (2,))
     list(torch.utils.data.DataLoader([torch.ones(1)] * 2, batch_size=2))
@@ -165,15 +170,16 @@ def _close_all_but(fds: list[int]) -> None:
         os.closerange(low + 1, high)
 
 
-def main(module: str, descriptor: int, withheld: dict) -> None:
+def main(module: str, descriptor: int, withheld: dict, ahead: Collection[str]) -> None:
     """Become the server of one side of the bridge.
 
     Args:
         module: the name of the side; its `prepare(withheld)` gives what a fork does.
         withheld: see `torch_functions.apply`; from the learner's side only.
+        ahead: see `warm`.
     """
     control = socket.socket(fileno=descriptor)
-    warm()
+    warm(ahead)
     body = importlib.import_module(module).prepare(withheld)
     namespaces.mount_proc()
     gc.collect()
@@ -184,4 +190,4 @@ def main(module: str, descriptor: int, withheld: dict) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3]))
+    main(sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3]), json.loads(sys.argv[4]))

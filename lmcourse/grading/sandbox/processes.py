@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,10 @@ from lmcourse.grading.sandbox.frames import ClosedError, WireError
 from lmcourse.grading.sandbox.inventory import NOTHING, Inventory
 from lmcourse.grading.withholding.withheld import Withheld
 
+# What a server may load ahead beside PyTorch, so that its forks need not: what
+# `torch.testing.assert_close` and the optimizers of torch import when they are first called. It
+# takes half as long as PyTorch itself.
+AHEAD = ("comparisons", "optimizers")
 _START_SECONDS = 300.0
 _FORK_SECONDS = 60.0
 _STRAYS = 100  # messages beside an answer: a few are honest, and each costs us work
@@ -156,6 +160,7 @@ class ForkServer:
         unseen: what must not be seen, should a folder that Python needs hold it.
         withheld: what the learner's side may not call; `package` is then its `stub_tree`.
         hash_seed: of the order of sets in it (`seeds.hash_seed`); None: another one at each start.
+        ahead: which of `AHEAD` it loads; a fork that needs the rest loads it in its own time.
 
     Raises:
         SandboxError: it cannot be started, with the reason.
@@ -169,6 +174,7 @@ class ForkServer:
         unseen: Inventory = NOTHING,
         withheld: Withheld | None = None,
         hash_seed: str | None = None,
+        ahead: Collection[str] = AHEAD,
     ):
         bubblewrap.require()
         self._users = itertools.cycle(range(1, bubblewrap.USERS) if os.geteuid() == 0 else [0])
@@ -177,6 +183,7 @@ class ForkServer:
         server = [sys.executable, "-m", "lmcourse.grading.sandbox.forkserver"]
         inner = [*server, module, str(theirs.fileno())]
         inner.append(json.dumps(withheld.as_json() if withheld else {}))
+        inner.append(json.dumps([*ahead]))
         options: dict[str, Any] = {} if package is None else {"package": package}
         if hash_seed is not None:
             options["environment"] = {"PYTHONHASHSEED": hash_seed}

@@ -25,6 +25,7 @@ from lmcourse.grading.withholding.withheld import Withheld
 IN_SANDBOX = "/opt/course/lmcourse/grading/withholding/torch_functions.py"
 _TORCH = "withheld_torch"  # a folder with files that stand where torch has those of their names
 _OPERATORS = ("_decomp/*.py", "_refs/**/*.py")  # torch's own versions of operators in Python
+_DEFINED = re.compile(r"^(?:def|class) (\w+)", re.MULTILINE)  # at the top of a module
 # What follows torch's own first file for an interpreter that has just been started.
 _WITHHOLD = """
 
@@ -117,6 +118,8 @@ def _without(text: str, chosen: Callable[[str], bool], full: str, say: str) -> s
 
     Every other line keeps its number: whoever looks up the source of something finds it there.
     """
+    if not any(map(chosen, _DEFINED.findall(text))):
+        return text  # most of torch's files: they are long, and parsing them takes seconds
     lines = text.split("\n")
     for node in ast.parse(text).body:
         if not isinstance(node, (ast.FunctionDef, ast.ClassDef)) or not chosen(node.name):

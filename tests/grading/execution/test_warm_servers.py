@@ -1,12 +1,14 @@
 """One worker's warm servers: proof first, then submission after submission, whatever dies."""
 
 import errno
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sandbox_processes import SETUP, SMALL
 
 from lmcourse.grading.assignment.plan import CodeCell
+from lmcourse.grading.bridge import JUDGE, LEARNER
 from lmcourse.grading.execution import warm_servers as warm_servers_module
 from lmcourse.grading.execution.assignment_spec import AssignmentSpec
 from lmcourse.grading.execution.sandboxed import SubmissionRun
@@ -215,3 +217,52 @@ def test_nothing_starts_where_learners_would_see_the_course(monkeypatch):
     ):
         servers.grade("ada/softmax", [])
     assert started == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "withheld", "learner", "judge"),
+    [
+        ("def f(x): return x", Withheld(), [], ["comparisons"]),
+        (
+            "def f(x): return torch.optim.SGD([x], 1.0)",
+            Withheld(),
+            ["optimizers"],
+            ["comparisons", "optimizers"],
+        ),
+        # All that can be withheld is there when it is.
+        (
+            "def f(x): return x",
+            Withheld(operators=("_?softmax",)),
+            ["comparisons", "optimizers"],
+            ["comparisons"],
+        ),
+        (
+            "def f(x): return x",
+            Withheld(attributes=("torch.nn.LSTM",)),
+            ["comparisons", "optimizers"],
+            ["comparisons"],
+        ),
+        ("def f(x): return x", Withheld(names=("lmcourse.gpt",)), [], ["comparisons"]),
+    ],
+)
+def test_servers_load_ahead_what_their_assignment_calls(answer, withheld, learner, judge):
+    spec = AssignmentSpec(
+        reference=cells(answer), wanted=frozenset({"f"}), secret=b"a", withheld=withheld
+    )
+    assert warm_servers_module._ahead(spec) == (learner, judge)
+
+
+def test_what_a_server_has_not_loaded_ahead_its_fork_loads():
+    patient = replace(SMALL, call_seconds=20.0, test_seconds=20.0)
+    loaded = "import sys\nprint('torch._dynamo' in sys.modules, 'sympy' in sys.modules)"
+    answer = "def f(x):\n    torch.optim.AdamW([torch.nn.Parameter(x)])\n    return x"
+    with (
+        ForkServer(LEARNER, ahead=()) as learners,
+        ForkServer(JUDGE, ahead=()) as judges,
+        SubmissionRun(learners, judges, patient, wanted=frozenset({"f"})) as run,
+    ):
+        run.run_setup(SETUP)
+        assert run.run_cell(loaded).outputs[0]["text"] == "False False\n"
+        run.run_cell(answer)
+        got = run.run_test("t", "close(f(torch.ones(2)), torch.ones(2))")
+    assert got.verdict == "passed", got

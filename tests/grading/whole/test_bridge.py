@@ -19,7 +19,7 @@ from lmcourse.grading.bridge import JUDGE
 from lmcourse.grading.execution.sandboxed import SubmissionRun
 from lmcourse.grading.execution.warm_servers import prove
 from lmcourse.grading.sandbox import bubblewrap
-from lmcourse.grading.sandbox.processes import ForkServer
+from lmcourse.grading.sandbox.processes import AHEAD, ForkServer
 
 TEST = "x = torch.randn(3)\nclose(f(x), x * 2)"
 RIGHT, WRONG = "def f(x): return x * 2", "def f(x): return x"
@@ -48,7 +48,7 @@ def broken_judges(request, tmp_path):
     text = path.read_text("utf-8")
     assert text.count(line) == 1, f"{name} has changed: mend this test"
     path.write_text(text.replace(line, f"{line}\n{bug}"), "utf-8")
-    with ForkServer(JUDGE, package=package) as server:
+    with ForkServer(JUDGE, package=package, ahead=AHEAD[:1]) as server:
         yield request.param, server
 
 
