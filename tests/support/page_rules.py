@@ -37,7 +37,6 @@ TASKS_ELSEWHERE: dict[str, str | None] = {
     "gpt": "generation",
     "bert": None,
     "experts": None,
-    "published_code": None,
     "ngrams": None,
     "classification": None,
     "translation": None,
