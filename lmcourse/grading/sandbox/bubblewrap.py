@@ -119,7 +119,8 @@ def shown_folders() -> dict[str, str]:
     what stands beside `bin` and `lib` in Python's own – is not shown as a whole.
     """
     wanted = _wanted()
-    return {path: os.path.realpath(path) for path in wanted if path not in _links(wanted)}
+    links = _links(wanted)
+    return {path: os.path.realpath(path) for path in wanted if path not in links}
 
 
 def _wanted() -> list[str]:
