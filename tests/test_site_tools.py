@@ -274,6 +274,7 @@ BAD_PAGES = {
         "words of a drawing must lie inside",
     ),
     "pipes": ("<p>| a | b |<br>| --- | --- |<br>| 1 | 2 |</p>", "printed as pipes"),
+    "long": ('<div class="cell_output"><pre>' + "1\n" * 41 + "</pre></div>", "got 41"),
     "bullet": (
         '<div style="border-left: 3px solid"><ul style="padding: 0 0 0 9px"><li>a</li></ul></div>',
         "on a border",

@@ -1,4 +1,5 @@
-"""What a browser sees of a page that a reader cannot: words cut off, tables in pipes, lost bullets.
+"""What a browser sees of a page that a reader cannot, or need not: words cut off, tables in pipes,
+lost bullets, a value printed by mistake, a line for each of its parts.
 
 `FAULTS` is evaluated in a page and returns sentences. The browser gate and `look.py` ask it.
 """
@@ -59,6 +60,12 @@ FAULTS = r"""() => {
         const isRow = line => line.startsWith('|') && line.split('|').length > 2;
         if (lines.some(line => /\|\s*:?-{3,}/.test(line)) || lines.filter(isRow).length > 1)
             faults.push(`a table must not be printed as pipes, got ${tell(each)}`);
+    }
+
+    for (const each of article.querySelectorAll('.cell_output pre')) {
+        const lines = each.textContent.trimEnd().split('\n').length;
+        if (lines > 40 && isSeen(each))
+            faults.push(`printed output must have at most 40 lines, got ${lines}: ${tell(each)}`);
     }
 
     // A bullet hangs left of its item; with too little room there it lies on a border.
