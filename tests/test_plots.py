@@ -325,6 +325,7 @@ def test_bars_are_labelled_with_two_decimals_or_as_they_are():
 
     assert labels([0.7054, 1]) == ["0.71", "1.00"]
     assert labels([0.0021, 0.932]) == ["0.002", "0.93"]
+    assert labels([-8e-5, 0.932]) == ["≈ 0", "0.93"]
     assert labels([3, -4]) == ["3", "−4"]
     assert labels([0.123, 1], percent=True) == ["12%", "100%"]
 

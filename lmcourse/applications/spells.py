@@ -202,7 +202,7 @@ def parts(folder: Path, seed: int, n_seeds: int = 4) -> Numbers:
 
     Returns:
         "TEXT/PART/rate", and "TEXT/PART/RATE/SEED" for each run: on "spells" the steps until the
-        model copies, on "shakespeare", for all but the untied head, the loss after 300 steps.
+        model copies, on "shakespeare" the loss after 300 steps.
     """
     text = load_dataset("tinyshakespeare")["all"]
     ids = torch.tensor(CharTokenizer.train(text).encode(text))
@@ -215,8 +215,6 @@ def parts(folder: Path, seed: int, n_seeds: int = 4) -> Numbers:
         runs = KeptRuns(folder / f"{name}.json")
         trials = [seed + trial for trial in TRIALS[name]]
         for part in PARTS:
-            if (name, part) == ("shakespeare", "untied"):
-                continue
             values = _at_best_rate(
                 runs, part, measure, RATES[name], trials, range(seed, seed + n_seeds)
             )

@@ -227,6 +227,8 @@ def _writer(means: list[np.ndarray], percent: bool) -> Callable[[float], str]:
         value = 100 * value if percent else value
         is_tiny = 0 < abs(value) < 0.5 * 10.0**-decimals
         text = f"{value:.1g}" if is_tiny else f"{value:,.{decimals}f}"
+        if is_tiny and abs(value) < 1e-3 * largest:  # nobody reads −8e−05
+            text = "≈ 0"
         return text.replace("-", "−") + sign
 
     return write
