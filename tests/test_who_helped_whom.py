@@ -21,6 +21,7 @@ from lmcourse.who_helped_whom import (
     measure,
     names_found,
     new_bert,
+    readable,
     telling,
     trainable_mean,
     vectors,
@@ -43,10 +44,13 @@ def test_turned_sentences_have_the_same_words_and_all_are_as_long():
         for one, two in (
             (each.active(), each.turned().active()),
             (each.passive(), each.turned().passive()),
+            (each.plain(), each.turned().plain()),
         ):
             assert one != two
             assert Counter(one) == Counter(two)
-        assert len(each.active()) == len(each.passive()) == 9
+        assert [len(row) for row in each.forms()] == [9, 9, 9]
+        orders = [[word for word in row if word in PEOPLE] for row in each.forms()]
+        assert orders == [[each.who, each.whom], [each.whom, each.who], [each.who, each.whom]]
 
 
 def test_ids_stand_for_words_and_the_second_sentence_is_a_segment_of_its_own():
@@ -80,13 +84,33 @@ def keys_of(rows, understands):
 
 def test_who_understands_tells_always_and_who_counts_words_never():
     understood = telling(lambda rows: keys_of(rows, understands=True))
-    assert understood["told"] == 1
-    assert understood["nearer"] == 1
+    assert understood["other order"] == understood["same order"] == understood["told"] == 1
     assert understood["same"] == pytest.approx(1)
     counted = telling(lambda rows: keys_of(rows, understands=False))
     assert counted["told"] == pytest.approx(0.5)
-    assert counted["nearer"] == 0
+    assert counted["other order"] == counted["same order"] == pytest.approx(0.5)
     assert counted["turned"] == pytest.approx(1)
+
+
+def test_who_goes_by_the_order_of_the_names_has_one_half():
+    def by_order(rows):
+        return torch.stack([
+            torch.cat([
+                F.one_hot(torch.tensor(PEOPLE.index(word)), len(PEOPLE)).float()
+                for word in row
+                if word in PEOPLE
+            ])
+            for row in rows
+        ])  # fmt: skip
+
+    found = telling(by_order)
+    assert (found["other order"], found["same order"]) == (0, 1)
+    assert found["told"] == 0.5
+
+
+def test_a_linear_map_reads_what_is_there_and_no_more():
+    assert readable(lambda rows: keys_of(rows, understands=True)) == 1
+    assert readable(lambda rows: keys_of(rows, understands=False)) == pytest.approx(0.5)
 
 
 def test_the_mean_of_static_vectors_cannot_tell(seed):
@@ -107,23 +131,24 @@ def test_the_loss_is_that_of_the_definition():
 
 
 def test_training_on_pairs_teaches_who_and_near_vectors_need_their_own():
-    """With seed 0 and as many steps: names found in 1.00, told at most a half and then 1.00."""
+    """With seed 0 and as many steps: names found in 1.00, told half and then 1.00."""
     model = new_bert(0)
     assert names_found(model) < 0.1
-    losses = fit_pairs(model, 300, seed=0)
+    losses = fit_pairs(model, 400, seed=0)
     assert losses[-1] < 0.5 * losses[0]
     assert names_found(model) > 0.9
     assert telling(vectors(model, "mean"))["told"] < 0.7
-    fit_near(model, trainable_mean(model), 60, seed=0)
+    assert readable(vectors(model, "mean")) > 0.8
+    fit_near(model, trainable_mean(model), 80, seed=0)
     found = telling(vectors(model, "mean"))
     assert found["told"] > 0.9
     assert found["same"] > found["turned"]
 
 
-def test_partners_that_are_mixed_teach_nothing_about_the_parts():
+def test_partners_of_the_turned_event_make_the_wrong_one_nearer():
     model = new_bert(1)
-    fit_near(model, trainable_mean(model), 60, seed=1, mixed=True)
-    assert telling(vectors(model, "mean"))["told"] < 0.7
+    fit_near(model, trainable_mean(model), 120, seed=1, turned=1.0)
+    assert telling(vectors(model, "mean"))["told"] < 0.3
 
 
 def test_a_comparison_is_measured_once(tmp_path, monkeypatch):
