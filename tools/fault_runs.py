@@ -4,6 +4,7 @@ Seconds are the processor's, as in grading, so that a busy machine changes no ve
 """
 
 import contextlib
+import importlib
 import linecache
 import multiprocessing
 import os
@@ -11,7 +12,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from multiprocessing.connection import wait
 from typing import Any
 
@@ -20,6 +21,9 @@ import psutil
 from lmcourse.grading.sandbox.budgets import Deadline, starved_seconds
 
 WORKERS = 2
+# What torch imports when an optimizer or `assert_close` is first called, and what tests import:
+# once here, and not by each of two thousand forks for a second.
+AHEAD = ("torch._dynamo", "torch.distributed.tensor", "numpy.random", "jaxtyping")
 OUT_OF_TIME, ENDED = "ran out of time", "its process ended"
 
 
@@ -68,6 +72,7 @@ def forked(calls: Sequence[tuple[Callable[[], Any], float]]) -> Iterator[tuple[i
         calls: with the processor's seconds that each may take; one that sleeps has twice as many
             by the clock.
     """
+    _load_ahead()
     waiting, running = list(enumerate(calls))[::-1], {}
     while waiting or running:
         while waiting and len(running) < WORKERS:
@@ -94,6 +99,14 @@ def forked(calls: Sequence[tuple[Callable[[], Any], float]]) -> Iterator[tuple[i
             process.join()
             pipe.close()
             yield number, said
+
+
+@cache
+def _load_ahead() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own
+        for name in AHEAD:
+            importlib.import_module(name)
 
 
 def _processor(process: psutil.Process) -> float:
