@@ -43,6 +43,17 @@ def test_the_last_word_looks_first_and_the_arrow_keys_lead_to_the_others(live_pa
     assert page.get_by_role("status").inner_text().startswith("what?: “the”")
 
 
+def test_what_is_compared_has_its_name_and_another_word_can_look_first(live_page):
+    figure = live_figures.heads(layer(), WORDS, ["this", "that"], label="program", word=1)
+    page = live_page(figure)
+    assert page.get_by_role("button", name="tired").get_attribute("aria-pressed") == "true"
+    assert page.get_by_role("toolbar", name="program").get_by_role("button").count() == 2
+    page.get_by_role("checkbox", name="all programs together").check()
+    assert "This: " in figure.picture.alt
+    with pytest.raises(IndexError):
+        live_figures.heads(layer(), WORDS, word=4)
+
+
 def test_all_heads_can_be_seen_together(live_page):
     weights = layer(3)
     page = live_page(live_figures.heads(weights, WORDS))

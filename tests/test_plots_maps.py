@@ -51,6 +51,11 @@ def test_a_heat_map_has_a_color_for_each_sign():
     assert [x for x in "abc" if f">{x}<" not in svg] == []
 
 
+def test_the_scale_of_a_heat_map_goes_below_zero_only_where_numbers_do():
+    assert "−2" in heat_map([[1.0, -2.0]], "x", "y").svg
+    assert "−2" not in heat_map([[1.0, 2.0]], "x", "y").svg
+
+
 def test_a_heat_map_is_told_by_its_size_and_range():
     alt = heat_map(torch.tensor([[1.0, -2.0, 0.5]]), "number", "position").alt
     assert alt == "Heat map of 1 rows (position) by 3 columns (number), -2 to 1."

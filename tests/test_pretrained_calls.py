@@ -179,9 +179,96 @@ def test_drawing_keeps_to_fifty_ids_unless_told_otherwise():
     assert found["all"] > 150
 
 
+# ---------------------------------------------------------------- traps that are theirs alone
+
+
 def test_transformers_has_no_model_of_that_name():
     import transformers
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
+    names = set()
+    for name in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values():
+        names |= {name} if isinstance(name, str) else set(name)
+    assert "GPT2LMHeadModel" in names
+    assert len(names) > 100
+    assert [name for name in names if "gpt4" in name.lower().replace("_", "")] == []
     assert not hasattr(transformers, "GPT4LMHeadModel")
     assert not hasattr(transformers, "GPT4Tokenizer")
-    assert hasattr(transformers, "GPT2LMHeadModel")
+
+
+def test_the_tokenizer_of_gpt2_cannot_pad_and_then_pads_on_the_right():
+    """Ours fills up on the left, with id 0."""
+    from transformers import GPT2Tokenizer
+
+    vocabulary = {"a": 0, "b": 1, "<|endoftext|>": 2}
+    theirs = GPT2Tokenizer(vocab=vocabulary, merges=[])
+    with pytest.raises(ValueError, match="does not have a padding token"):
+        theirs(["a", "ab"], padding=True)
+    theirs.pad_token = theirs.eos_token
+    assert theirs(["a", "ab"], padding=True)["attention_mask"] == [[1, 0], [1, 1]]
+    left = GPT2Tokenizer(vocab=vocabulary, merges=[], padding_side="left")
+    left.pad_token = left.eos_token
+    ours = Tokenizer(CharTokenizer.train("ab"))
+    wanted = [[0, 1], [1, 1]]
+    for tokenizer in (left, ours):
+        assert tokenizer(["a", "ab"], padding=True)["attention_mask"] == wanted
+    with pytest.raises(ValueError, match="tf"):
+        theirs(["a"], return_tensors="tf")
+
+
+def test_behind_padding_on_the_right_another_text_is_written(monkeypatch):
+    from transformers.generation import utils
+
+    said = []
+    monkeypatch.setattr(utils.logger, "warning", lambda words, *rest: said.append(words))
+    monkeypatch.setattr(utils.logger, "warning_once", lambda words, *rest: said.append(words))
+    _, theirs = both()
+    right = {"input_ids": [[4, 1, 5, 11, 11]], "attention_mask": [[1, 1, 1, 0, 0]]}
+    left = {"input_ids": [[11, 11, 4, 1, 5]], "attention_mask": [[0, 0, 1, 1, 1]]}
+    new = []
+    for batch in ({"input_ids": [[4, 1, 5]], "attention_mask": [[1, 1, 1]]}, left, right):
+        given = {
+            name: torch.tensor(2 * rows) for name, rows in batch.items()
+        }  # one gets no warning
+        warned = len(said)
+        torch.manual_seed(SEED)
+        output = theirs.generate(**given, max_new_tokens=12, do_sample=True)
+        new.append(output[:, given["input_ids"].shape[1] :].tolist())
+        found = [words for words in said[warned:] if "right-padding was detected" in words]
+        assert bool(found) == (batch is right)
+    assert new[0] == new[1] != new[2]
+
+
+def test_a_direct_call_of_theirs_does_not_count_positions_from_the_mask():
+    """`generate` does, and ours does in both."""
+    ours, theirs = both()
+    alone = torch.tensor([[4, 1, 5]])
+    padded, mask = torch.tensor([[0, 0, 4, 1, 5]]), torch.tensor([[0, 0, 1, 1, 1]])
+    places = torch.tensor([[0, 0, 0, 1, 2]])
+    with torch.no_grad():
+        wanted = theirs(alone).logits[0, -1]
+        torch.testing.assert_close(ours.model(padded, mask=mask.bool())[0, -1], wanted)
+        told = theirs(padded, attention_mask=mask, position_ids=places).logits[0, -1]
+        torch.testing.assert_close(told, wanted)
+        direct = theirs(padded, attention_mask=mask).logits[0, -1]
+    assert (direct - wanted).abs().max() > 0.01
+
+
+@pytest.mark.filterwarnings("ignore:Using the model-agnostic default")
+def test_a_model_of_theirs_brings_defaults_of_its_own_and_what_is_said_wins():
+    _, theirs = both()
+    ids = torch.tensor(PROMPT)
+    given = {"attention_mask": torch.ones_like(ids), "max_new_tokens": 6}
+    greedy = theirs.generate(ids, **given).tolist()
+    theirs.generation_config.do_sample = True
+    theirs.generation_config.top_k = 3
+    torch.manual_seed(SEED)
+    drawn = [theirs.generate(ids, **given).tolist() for _ in range(20)]
+    assert any(text != greedy for text in drawn)
+    torch.manual_seed(SEED)
+    first = {
+        theirs.generate(ids, **(given | {"max_new_tokens": 1}))[0, -1].item() for _ in range(60)
+    }
+    assert len(first) <= 3
+    theirs.generation_config.top_k = None
+    assert theirs.generate(ids, do_sample=False, **given).tolist() == greedy

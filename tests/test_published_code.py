@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from lmcourse.neurons import cross_entropy
 from lmcourse.published_code import (
+    CHAIN_TOP,
     CHECKS,
     D_MODEL,
     FAULTS,
@@ -58,9 +59,11 @@ def test_each_fault_fails_the_check_that_is_there_for_it(fault, unchecked):
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_program_that_runs_is_not_therefore_right(fault, unchecked):
-    """But for four faults, which stop it, no other check notices by running it."""
+    """Three faults stop it, and one more changes the shape: the others pass both tests."""
     stops = {"keyword", "linear", "column"}
-    assert ("runs" in failing(fault)) == (fault in stops)
+    said = failing(fault)
+    assert ("runs" in said) == (fault in stops)
+    assert ("shape" in said) == (fault in stops | {"no head"})
 
 
 @pytest.mark.parametrize("program", PRINTED)
@@ -210,6 +213,32 @@ def test_a_message_without_the_limit_is_no_message():
     assert verdicts(Curt)["length"] == "the message lacks the limit: no"
 
 
+def test_a_missing_network_is_missed_however_many_norms_are_left(unchecked):
+    """A norm bends as well: with norms alone a word halfway is no average, either."""
+    for fault in ("bare", "no network"):
+        assert failing(fault) == {"network"}
+
+    class Bent(PlantedTransformer):
+        def forward(self, ids):
+            return super().forward(ids).tanh()
+
+    assert verdicts(lambda n: Bent(n, ("no network",)), SEED)["network"] == ""
+
+
+def test_each_pair_of_places_must_differ(unchecked):
+    """Even and odd places only: the first differs from the second, and it is not enough."""
+
+    class EvenOdd(PlantedTransformer):
+        def __init__(self, n_heads=N_HEADS):
+            super().__init__(n_heads, ("no mask",))  # a mask by itself would number the places
+            with torch.no_grad():
+                self.positions.weight[2:] = self.positions.weight[:2].repeat(MAX_LENGTH // 2 - 1, 1)
+
+    out = EvenOdd().eval()(torch.full((1, 6), 7))[0]
+    assert (out[0] - out[1]).abs().max() > 1e-2
+    assert verdicts(EvenOdd, SEED)["order"] == "two places are the same to it"
+
+
 def test_influence_finds_who_moves_whom():
     inputs, others = torch.zeros(2, 3), torch.ones(2, 3)
     moved = influence(lambda x: x.cumsum(1), inputs, others)
@@ -243,6 +272,30 @@ def test_probabilities_in_place_of_logits_leave_a_floor(n_classes):
     torch.testing.assert_close(cross_entropy(probs.log(), ids), F.nll_loss(probs.log(), ids))
 
 
+@pytest.mark.parametrize("n_classes", [3, 8, 200])
+def test_on_a_text_with_entropy_the_floor_of_probabilities_is_higher(n_classes):
+    """No answer does better than certainty about the likeliest class, and this one has the floor.
+
+    The loss is convex in the answer, so that no answer near it does better is enough: steps towards
+    each class and towards random answers.
+    """
+    margin = (math.e - 1) / (math.e + n_classes - 1)
+    for lead in (1.1 * margin, 0.5 + margin / 2):
+        truth = torch.full((n_classes,), (1 - lead) / n_classes, dtype=torch.double)
+        truth[0] += lead
+
+        def loss(answer, truth=truth):
+            return answer.logsumexp(-1) - answer @ truth
+
+        corners = torch.eye(n_classes, dtype=torch.double)
+        others = torch.randn(50, n_classes, generator=generator()).double().softmax(-1)
+        floor = loss_floor(n_classes, truth[0].item())
+        assert loss(corners[0]).item() == pytest.approx(floor, rel=1e-9)
+        for step in (1e-3, 0.1, 1.0):
+            near = corners[0] + step * (torch.cat([corners[1:], others]) - corners[0])
+            assert loss(near).min() > floor
+
+
 @pytest.mark.parametrize("seed", range(SEED, SEED + 3))
 def test_a_loss_tells_a_leak_by_being_too_low_and_a_softmax_too_many_by_being_too_high(seed):
     ends = {}
@@ -251,7 +304,7 @@ def test_a_loss_tells_a_leak_by_being_too_low_and_a_softmax_too_many_by_being_to
         ends[fault] = sum(losses[-20:]) / 20
     assert chain_entropy() - 0.05 < ends[""] < chain_entropy() + 0.15
     assert ends["no mask"] < 0.6 * chain_entropy()
-    assert ends["probabilities"] > loss_floor(8)
+    assert ends["probabilities"] == pytest.approx(loss_floor(8, CHAIN_TOP), abs=0.03)
 
 
 def test_the_chain_has_the_entropy_that_it_says():

@@ -190,17 +190,23 @@ def heads(
     words: Sequence[str],
     names: Sequence[str] | None = None,
     caption: str = "",
+    label: str = "head",
+    word: int | None = None,
 ) -> LivePicture:
     """The heads of a layer: where a word looks, in one head or in all of them.
 
     Args:
         names: what each head is called; head 1, head 2, … if None.
+        label: what one of them is, if it is no head of one layer.
+        word: the number of the word that looks at first; the last if None.
     """
     names = [f"head {number + 1}" for number in range(len(weights))] if names is None else names
     if len(names) != len(weights):
         raise ValueError(f"names must name each head, got {len(names)} for {len(weights)} heads")
-    picture = plots.attention_map(weights, words, caption=caption)
-    return plots.live("heads", {"words": words, "names": names, "weights": weights}, picture)
+    picture = plots.attention_map(weights, words, caption=caption, names=names)
+    word = len(words) - 1 if word is None else range(len(words))[word]
+    data = {"words": words, "names": names, "weights": weights, "label": label, "word": word}
+    return plots.live("heads", data, picture)
 
 
 def spell(word: str, sureness: float = 4.0, caption: str = "") -> LivePicture:

@@ -84,6 +84,8 @@ def heat_map(
 ) -> Picture:
     """A table of numbers in color: blue above zero, orange below, the stronger the farther.
 
+    The scale goes below zero only if a number does.
+
     Args:
         values: (rows, columns).
         rows: their labels; their numbers, counted from 0, if None.
@@ -113,6 +115,7 @@ def heat_map(
     axes.tick_params(length=0)
     scale = figure.colorbar(mesh, ax=axes, ticks=[-most, 0, most], shrink=0.8, aspect=15)
     scale.ax.set_yticklabels([f"−{most:.3g}", "0", f"{most:.3g}"])
+    scale.ax.set_ylim(-most if table.min() < 0 else 0, most)
     scale.outline.set_alpha(0.25)
     about = f"Heat map of {len(table)} rows ({y_label}) by {table.shape[1]} columns ({x_label}),"
     return finish(figure, title, f"{about} {table.min():.3g} to {table.max():.3g}.", caption)

@@ -5,9 +5,11 @@ import { announcer, bars, checkbox, chips, element, pen, percent, visible } from
 
 const WIDTH = 60; // of a word's place in the drawing
 
-// data: words (texts), names (one for each head), weights (H × T × T).
+// data: words (texts), names (one for each head), weights (H × T × T); if they are no heads, label
+// says what one is; word is the number of the word that looks first, the last one by itself.
 export function mount(figure, data) {
-  const chosen = { head: 0, word: data.words.length - 1, all: false };
+  const chosen = { head: 0, word: data.word ?? data.words.length - 1, all: false };
+  const label = data.label ?? "head";
   const drawing = element("div", { class: "lm-scroll" });
   const place = element("div", {});
   const { place: said, say } = announcer();
@@ -29,11 +31,11 @@ export function mount(figure, data) {
 
   show();
   figure.append(
-    element("p", { class: "lm-label" }, "head"),
-    chips("head", data.names, chosen.head, change("head")),
+    element("p", { class: "lm-label" }, label),
+    chips(label, data.names, chosen.head, change("head")),
     element("p", { class: "lm-label lm-query" }, "query"),
     chips("query", data.words, chosen.word, change("word")),
-    element("div", { class: "lm-controls" }, checkbox("all heads together", false, change("all"))),
+    element("div", { class: "lm-controls" }, checkbox(`all ${label}s together`, false, change("all"))),
     drawing,
     place,
     said,
