@@ -125,7 +125,7 @@ def misbehaving(room) -> list:
         room.learner("sam", "a syntax error in one cell", broken, lost=("additive",)),
         room.learner("tom", "an endless loop in one answer", endless, lost=("dot_product",)),
         room.learner("uma", "a loop that ignores interrupts", deaf, lost=("masks",)),
-        room.learner("vera", "os._exit in one cell", dead, lost=("additive",)),
+        room.learner("vera", "os._exit below a right answer", dead),
         room.learner("wes", "sys.exit in a cell of its own", leaves),
         room.learner("xia", "a right answer that warns on stderr", warns),
         room.learner("yan", "extra cells, prints, a stray error", chatty),
