@@ -12,8 +12,9 @@ from lmcourse.grading.bridge.assertions import (
     takes_objects,
     verdicts,
 )
-from lmcourse.grading.bridge.checklist import left_alone, second_call, sizes
+from lmcourse.grading.bridge.checklist import left_alone, second_call, sizes, turned
 from lmcourse.grading.withholding.torch_functions import without
+from lmcourse.grading.withholding.without_autograd import without_autograd
 
 __all__ = [
     "award",
@@ -25,6 +26,8 @@ __all__ = [
     "sizes",
     "take_award",
     "takes_objects",
+    "turned",
     "verdicts",
     "without",
+    "without_autograd",
 ]

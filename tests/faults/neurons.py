@@ -1,6 +1,6 @@
 """Answers to the assignment `neurons`: plausible and wrong, or right in another style."""
 
-from . import edit, fill, write
+from . import edit, fill, frozen, write
 
 AT_SUM = "at_sum = gradient * (1 - output**2)"
 AT_X = "at_x = at_sum[..., None] * weights"
@@ -1113,6 +1113,44 @@ def mlp_gradients(x, w1, b1, w2, b2, gradient):
                     centers[k] = points[groups == k].mean(0)
         """,
         cause="changed in place",
+    ),
+    *frozen(
+        "neurons",
+        4,
+        {
+            "up to three leading dimensions": "shape",
+            "the gradient changed in place for one item": "changed in place",
+            "the output of the forward pass is kept": "kept",
+            "autograd for neuron with the inference mode switched off": "autograd",
+            "grad_and_value for neuron": "autograd",
+            "a view of x": "view",
+            "flat behind a threshold": "wrong",
+            "the ruled-out class is overwritten": "changed in place",
+            "minus infinity is minus a billion": "−∞",
+            "remembered by its numbers": "kept",
+            "the largest added back": "digits",
+            "minus infinity replaced in the argument": "changed in place",
+            "autograd for cross_entropy with the inference mode switched off": "autograd",
+            "grad_and_value for cross_entropy": "autograd",
+            "p made to sum to 1, in place": "changed in place",
+            "open from a millionth on": "1e-9",
+            "autograd for mlp with the inference mode switched off": "autograd",
+            "grad_and_value for mlp": "autograd",
+            "written into the gradient where F equals K": "changed in place",
+            "no step without a loss": "momentum",
+            "bad batches are skipped": "stands in the list",
+            "a tuple of inputs is unpacked": "tuple",
+            "a seed for the sake of repetition": "generator",
+            "always the same list": "belong to that call",
+            "gradients are switched on for good": "must not get one",
+            "remembered by the sizes": "kept",
+            "a layer is looked up by itself": "the same matrix",
+            "a hundred rounds at most": "rounds",
+            "until the centers hardly move": "hardly move",
+            "an empty center goes home": "stays where it is",
+            "distances of float32": "float32",
+            "equal points count once": "each of them counts",
+        },
     ),
 ]
 

@@ -5,14 +5,15 @@ import sys
 
 from lmcourse.grading import testing
 from lmcourse.grading.bridge import assertions, checklist
-from lmcourse.grading.withholding import torch_functions
+from lmcourse.grading.withholding import torch_functions, without_autograd
 
 
 def test_the_door_opens_what_the_bridge_has():
-    helpers = ["left_alone", "second_call", "sizes"]
+    helpers = ["left_alone", "second_call", "sizes", "turned"]
     judges = ["award", "close", "probe", "raises", "take_award", "takes_objects", "verdicts"]
-    assert testing.__all__ == sorted([*judges, *helpers, "without"])
+    assert testing.__all__ == sorted([*judges, *helpers, "without", "without_autograd"])
     assert testing.without is torch_functions.without
+    assert testing.without_autograd is without_autograd.without_autograd
     for name in [*judges, *helpers]:
         place = checklist if name in helpers else assertions
         assert getattr(testing, name) is getattr(place, name)

@@ -1,4 +1,4 @@
-"""`sizes`, `left_alone` and `second_call`: what makes a test's longest checks short.
+"""`sizes`, `left_alone`, `second_call` and `turned`: what makes a test's longest checks short.
 
 Chapter: book/instructors/writing_tests.md
 """
@@ -90,12 +90,13 @@ def left_alone(
 
 
 def second_call(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    """What `function` returns for these arguments, once it was called with objects that look alike.
+    """What `function` returns for these arguments, between calls that look like it.
 
-    The first call gets the same objects, of the same shapes and at the same place in memory, with
-    their numbers in reverse; then its caller overwrites what came back. Who keeps something of it,
-    by object, shape or value, or returns what he keeps, is wrong now. Like `left_alone`, it runs
-    beside the learner's code, and `function` may be a probe.
+    Before it come a call with the same numbers and one with others, each in the same objects, of
+    the same shapes and at the same place in memory, whose caller overwrites what came back; after
+    it one with others again. Who keeps something of a call, by object, shape or value, or gives
+    out what he will use again, is wrong now. Like `left_alone`, it runs beside the learner's code,
+    and `function` may be a probe.
     """
     called = probe_around(_again, function) if is_probe(function) else partial(_again, function)
     return called(list(args), kwargs)
@@ -117,24 +118,60 @@ def _again(function, args, kwargs):
 
     given = parts((*args, kwargs))
     kept = [list(one) if isinstance(one, list) else one.detach().clone() for one in given]
-    with torch.no_grad():
-        for one, own in zip(given, kept, strict=True):
-            if isinstance(one, list):
-                one.reverse()
-            else:
-                one.copy_(own.flip(tuple(range(own.dim()))))
+
+    def put(turned):
+        """The numbers of the arguments, in reverse if they are to be others."""
+        with torch.no_grad():
+            for one, own in zip(given, kept, strict=True):
+                if isinstance(one, list):
+                    one[:] = own[::-1] if turned else own
+                else:
+                    one.copy_(own.flip(tuple(range(own.dim()))) if turned else own)
+
+    for turned in (False, True):
+        put(turned)
         for one in parts(function(*args, **kwargs)):
             if isinstance(one, list):
                 one.clear()
                 continue
-            with contextlib.suppress(RuntimeError):  # an expanded one
+            # Inference mode: what was made in it can be changed only there. An expanded one cannot.
+            with contextlib.suppress(RuntimeError), torch.inference_mode():
                 one.zero_()
-        for one, own in zip(given, kept, strict=True):
-            if isinstance(one, list):
-                one[:] = own
-            else:
-                one.copy_(own)
-    return function(*args, **kwargs)
+    put(False)
+    found = function(*args, **kwargs)
+    put(True)
+    function(*args, **kwargs)
+    put(False)
+    return found
+
+
+def turned(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """What `function` returns for these arguments, whose tensors lie in memory the other way round.
+
+    Shapes and numbers stay; `view` refuses what it would do to them otherwise. A plain call has
+    them in order, for that is how tensors cross. `function` may be a probe.
+    """
+    called = probe_around(_turned, function) if is_probe(function) else partial(_turned, function)
+    return called(list(args), kwargs)
+
+
+@probe
+def _turned(function, args, kwargs):
+    import torch
+
+    def other(thing):
+        if isinstance(thing, dict):
+            return {key: other(value) for key, value in thing.items()}
+        if isinstance(thing, (list, tuple)):
+            return type(thing)(map(other, thing))
+        if not isinstance(thing, torch.Tensor) or thing.dim() == 0:
+            return thing
+        order = range(thing.dim())[::-1]
+        # With a gap between two numbers, too: those of one row do not lie side by side either.
+        twice = torch.stack([thing.permute(*order)] * 2, -1)
+        return twice[..., 0].permute(*order)
+
+    return function(*other(args), **other(kwargs))
 
 
 @probe

@@ -216,11 +216,11 @@ def _withhold_operators(
         warnings.simplefilter("ignore")  # torch says that kernels are replaced: that is the point
         for full in chosen:
             space, _, name = full.partition("::")
-            refusal = _refusal(f"torch's {name.partition('.')[0]}", say)
+            refuse = refusal(f"torch's {name.partition('.')[0]}", say)
             own = {*_KERNEL.findall(torch._C._dispatch_dump(full))} & {*known}
             # Kernels for a device without numbers tell shapes.
             for key in {*_KEYS} | {key for key in own if "Meta" not in key}:
-                libraries[space].impl(name, key, refusal, False)
+                libraries[space].impl(name, key, refuse, False)
     _withhold_python_forms(pattern, chosen, say, undo)
     return [*libraries.values()]
 
@@ -240,14 +240,14 @@ def _withhold_python_forms(
         for operator, function in table.items() if kind != "meta" else ():  # those tell shapes
             name = getattr(getattr(operator, "_schema", None), "name", "")
             if name in schemas:
-                _empty(function, f"torch's {name.partition('::')[2]}", say, undo)
+                empty(function, f"torch's {name.partition('::')[2]}", say, undo)
     for full in chosen:
         space, _, name = full.partition("::")
         base, _, overload = name.partition(".")
         packet = getattr(getattr(torch.ops, space), base)
         for key, function in getattr(packet, overload or "default").py_kernels.items():
             if "Meta" not in str(key):
-                _empty(function, f"torch's {base}", say, undo)
+                empty(function, f"torch's {base}", say, undo)
     is_form = python_form_of(
         pattern, {name.partition("::")[2].partition(".")[0] for name in chosen}
     )
@@ -255,7 +255,7 @@ def _withhold_python_forms(
     for name in names:
         for key, value in [*vars(sys.modules[name]).items()]:
             if is_form(key) and getattr(value, "__module__", "") in names:
-                _empty(value, f"{name}.{key}", say, undo)
+                empty(value, f"{name}.{key}", say, undo)
 
 
 def _withhold_attribute(full: str, say: str) -> None:
@@ -271,20 +271,18 @@ def _withhold_attribute(full: str, say: str) -> None:
         # A class stays a class, so that `isinstance` and subclasses' definitions still work.
         for key, method in [*vars(original).items()]:
             if key not in _KEPT:
-                _empty(getattr(method, "__func__", method), full, say)
+                empty(getattr(method, "__func__", method), full, say)
         if "__init__" not in vars(original):
-            original.__init__ = _refusal(full, say)
+            original.__init__ = refusal(full, say)
     elif isinstance(original, types.FunctionType):
-        _empty(original, full, say)
+        empty(original, full, say)
     else:  # it has no body in Python
-        _replace(original, _refusal(full, say))
+        _replace(original, refusal(full, say))
     for form, function in forms.items():
-        _empty(function, form, say)
+        empty(function, form, say)
 
 
-def _empty(
-    function: Any, what: str, say: str, undo: list[Callable[[], None]] | None = None
-) -> None:
+def empty(function: Any, what: str, say: str, undo: list[Callable[[], None]] | None = None) -> None:
     """Take the body out of a function, and out of what it wraps, wherever they are held."""
     if not isinstance(function, types.FunctionType) or function.__dict__.get("_withheld"):
         return
@@ -300,7 +298,7 @@ def _empty(
         undo.append(lambda: _restore(function, old))
     for other in inner:
         if getattr(other, "__name__", None) == function.__name__:
-            _empty(other, what, say, undo)
+            empty(other, what, say, undo)
 
 
 def _restore(function: Any, code: types.CodeType) -> None:
@@ -360,7 +358,9 @@ def namespaces(modules: Iterable[Any]) -> list[dict]:
     return [vars(module) for module in [*modules] if type(getattr(module, "__dict__", 0)) is dict]
 
 
-def _refusal(what: str, say: str) -> Callable[..., Any]:
+def refusal(what: str, say: str) -> Callable[..., Any]:
+    """A function that raises, whatever it is called with."""
+
     def withheld(*args: Any, **kwargs: Any) -> Any:
         raise RuntimeError(sentence(what, say))
 

@@ -8,7 +8,7 @@ import torch
 
 from lmcourse.grading.bridge import assertions, checklist
 from lmcourse.grading.bridge.assertions import probe
-from lmcourse.grading.bridge.checklist import left_alone, second_call, sizes
+from lmcourse.grading.bridge.checklist import left_alone, second_call, sizes, turned
 
 
 def test_three_sizes_differ_coincide_and_are_one():
@@ -282,3 +282,36 @@ def test_a_second_call_has_lists_and_named_arguments_and_parts_of_them():
 def test_what_cannot_be_overwritten_may_be_the_result_of_a_second_call():
     assert second_call(lambda n: torch.ones(1).expand(n), 3).tolist() == pytest.approx([1.0] * 3)
     assert second_call(lambda x: x, torch.arange(3)).tolist() == [0, 1, 2]
+
+
+def test_a_result_that_comes_again_shows_between_the_calls():
+    shared, known, x = torch.zeros(3), {}, torch.tensor([1.0, 2.0, 4.0])
+
+    def one_buffer(x):
+        return shared.copy_(2 * x)
+
+    def by_numbers(x):
+        return known.setdefault(tuple(x.tolist()), 2 * x)
+
+    def in_inference_mode(x):
+        with torch.inference_mode():
+            return known.setdefault(("inference", *x.tolist()), 2 * x)
+
+    for keeps in (one_buffer, by_numbers, in_inference_mode):
+        assert second_call(keeps, x).tolist() != pytest.approx([2.0, 4.0, 8.0]), keeps.__name__
+
+
+def test_tensors_are_turned_in_memory_and_no_number_is_another():
+    x, n = torch.arange(24.0).reshape(2, 3, 4), torch.tensor(5.0)
+
+    @probe
+    def seen(x, named):
+        inner = named["rows"][0]
+        return x.clone(), inner.clone(), x.is_contiguous(), inner.is_contiguous(), named["n"]
+
+    got, inner, *contiguous, five = turned(seen, x, named={"rows": [x[0, 0]], "n": n})
+    assert contiguous == [False, False]
+    torch.testing.assert_close((got, inner, five), (x, x[0, 0], n))
+    with pytest.raises(RuntimeError, match="view size is not compatible"):
+        turned(lambda x: x.view(-1, 4), x)
+    torch.testing.assert_close(turned(lambda x: x.reshape(-1, 4), x), x.reshape(-1, 4))
