@@ -1,6 +1,6 @@
 """Answers to the assignment `embeddings`: plausible and wrong, or right in another style."""
 
-from . import edit, fill, write
+from . import edit, fill, frozen, write
 
 ADD = "total.index_add_(0, ids.reshape(-1), rows)"
 ONCE = "counts[word, other] += 1 / distance"
@@ -1263,6 +1263,26 @@ def count_neighbors(sentences, vocab_size, window):
         "negative ones are thought of as 0",
         (COSINES, f"{COSINES}.clamp(min=0)"),
         cause="best first|cosine",
+    ),
+    *frozen(
+        "embeddings",
+        4,
+        {
+            "differences of a running sum": "blur",
+            "a buffer for all calls": "used again",
+            "one more dimension in place": "in place",
+            "autograd by another name": "autograd",
+            "a table that is turned": "transposed in memory",
+            "the last one gets the rest": "never seen",
+            "a corner at 0": "gradient",
+            "torch.func.grad": "autograd",
+            "autograd with the inference mode switched off": "autograd",
+            "the same tensors again": "used again",
+            "x_max of float32": "four digits",
+            "logarithms kept": "kept",
+            "float32 inside of analogy": "float32",
+            "rounded to three places": "rounded",
+        },
     ),
 ]
 
