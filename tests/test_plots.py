@@ -341,6 +341,25 @@ def test_the_values_of_bars_are_not_written_over_each_other(sign):
     assert [(a, b) for a, b in itertools.combinations(boxes, 2) if a.overlaps(b)] == []
 
 
+def test_labels_of_bars_are_not_written_over_each_other():
+    labels = ["words alone", "not trained", "BERT,\nmean", "trained anew"] * 2
+    figure = bar_plot(labels, {"told": [1.0] * 8}, "y").figure
+    figure.draw_without_rendering()
+    texts = figure.axes[0].get_xticklabels()
+    assert [text.get_text().strip() for text in texts] == labels
+    # Every other one begins below the two lines of its neighbors.
+    assert [text.get_text().startswith("\n\n") for text in texts] == [False, True] * 4
+    boxes = [text.get_window_extent() for text in texts]
+    for row in (boxes[::2], boxes[1::2]):
+        assert not any(a.overlaps(b) for a, b in itertools.pairwise(row))
+
+
+def test_labels_of_bars_that_have_room_stand_in_one_row():
+    figure = bar_plot(["words", "not trained"], {"told": [1.0, 2.0]}, "y").figure
+    texts = [text.get_text() for text in figure.axes[0].get_xticklabels()]
+    assert texts == ["words", "not trained"]
+
+
 def test_the_legend_lies_above_the_axes():
     figure = line_plot([1, 2], {"first": [1, 2], "second": [2, 1]}, "x", "y").figure
     figure.draw_without_rendering()

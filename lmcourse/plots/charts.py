@@ -3,6 +3,7 @@
 Chapter: book/conventions.md
 """
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 
@@ -150,9 +151,22 @@ def _write_values(axes: Axes, left: np.ndarray, seeds: np.ndarray, write: Callab
 
 
 def _keep_apart(figure: Figure, axes: Axes) -> None:
-    """Moves a value away from its bar where it would be written over its neighbor's."""
+    """Moves what would be written over its neighbor: every other label down, a value from its bar.
+
+    Only when the figure has been drawn are the width of a text and its place known.
+    """
     with any_script():
-        figure.draw_without_rendering()  # only now the width of a text and its place are known
+        figure.draw_without_rendering()
+        labels = axes.get_xticklabels()
+        boxes = [label.get_window_extent().expanded(1.04, 1.0) for label in labels]
+        if any(one.overlaps(two) for one, two in itertools.pairwise(boxes)):
+            texts = [label.get_text() for label in labels]
+            lower = "\n" * (1 + max(text.count("\n") for text in texts[::2]))
+            axes.set_xticks(
+                axes.get_xticks(),
+                [lower * (place % 2) + text for place, text in enumerate(texts)],
+            )
+            figure.draw_without_rendering()
     placed: list[Bbox] = []
     for text in sorted(axes.texts, key=lambda text: text.xy[0]):
         x, offset = text.get_position()
