@@ -92,7 +92,7 @@ def left_alone(
 def second_call(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """What `function` returns for these arguments, between calls that look like it.
 
-    Before it come a call with the same numbers and one with others, each in the same objects, of
+    Before it come a call with other numbers and one with the same, each in the same objects, of
     the same shapes and at the same place in memory, whose caller overwrites what came back; after
     it one with others again. Who keeps something of a call, by object, shape or value, or gives
     out what he will use again, is wrong now. Like `left_alone`, it runs beside the learner's code,
@@ -128,7 +128,8 @@ def _again(function, args, kwargs):
                 else:
                     one.copy_(own.flip(tuple(range(own.dim()))) if turned else own)
 
-    for turned in (False, True):
+    # Others first: who keeps something of the first call by its object must have kept others.
+    for turned in (True, False):
         put(turned)
         for one in parts(function(*args, **kwargs)):
             if isinstance(one, list):
