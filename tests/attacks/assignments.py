@@ -114,19 +114,8 @@ def generate_cached(read, ids: Tensor, n_tokens: int) -> Tensor:
 """
 
 
-# The layers that torch has for another standard, `torch.onnx`, with gradients of one's own.
-_EXPORTED_ATTENTION = """
-from torch.onnx import ops
-
-
-class Exported(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, query, key, value):
-        rows = [x.reshape(-1, 1, *x.shape[-2:]) for x in (query, key, value)]
-        found = ops.attention(*rows, softmax_precision=1, qk_matmul_output_mode=3)
-        shape = *query.shape[:-1], key.shape[-2]
-        values = found[0].reshape(*query.shape[:-1], value.shape[-1])
-        weights = found[3].reshape(shape)
+# Whoever lets another compute attention has no gradients of it, and computes them himself.
+_OWN_GRADIENT = """\
         ctx.save_for_backward(query, key, value, weights)
         return values, weights
 
@@ -140,8 +129,25 @@ class Exported(torch.autograd.Function):
 
 
 def attention(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-    return Exported.apply(query, key, value)
+    return Borrowed.apply(query, key, value)
 """
+# The layers that torch has for another standard, `torch.onnx`.
+_EXPORTED_ATTENTION = (
+    """
+from torch.onnx import ops
+
+
+class Borrowed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, query, key, value):
+        rows = [x.reshape(-1, 1, *x.shape[-2:]) for x in (query, key, value)]
+        found = ops.attention(*rows, softmax_precision=1, qk_matmul_output_mode=3)
+        shape = *query.shape[:-1], key.shape[-2]
+        values = found[0].reshape(*query.shape[:-1], value.shape[-1])
+        weights = found[3].reshape(shape)
+"""
+    + _OWN_GRADIENT
+)
 _EXPORTED_ROTARY = """
 from torch.onnx import ops
 
@@ -215,27 +221,14 @@ child = subprocess.Popen(
 )
 
 
-class Torchs(torch.autograd.Function):
+class Borrowed(torch.autograd.Function):
     @staticmethod
     def forward(ctx, query, key, value):
         pickle.dump([x.detach() for x in (query, key, value)], child.stdin)
         child.stdin.flush()
         values, weights = pickle.load(child.stdout)
-        ctx.save_for_backward(query, key, value, weights)
-        return values, weights
-
-    @staticmethod
-    def backward(ctx, upstream, _):
-        query, key, value, weights = ctx.saved_tensors
-        inner = upstream @ value.mT
-        inner = weights * (inner - (inner * weights).sum(-1, keepdim=True))
-        inner = inner / math.sqrt(query.shape[-1])
-        return inner @ key, inner.mT @ query, weights.mT @ upstream
-
-
-def attention(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-    return Torchs.apply(query, key, value)
-""",
+"""
+        + _OWN_GRADIENT,
     ),
     "dot_product: by the layer for another standard": Attack(
         "attention", "dot_product", "test_dot_product", _EXPORTED_ATTENTION

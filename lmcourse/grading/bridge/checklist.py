@@ -119,18 +119,18 @@ def _again(function, args, kwargs):
     given = parts((*args, kwargs))
     kept = [list(one) if isinstance(one, list) else one.detach().clone() for one in given]
 
-    def put(turned):
+    def put(others):
         """The numbers of the arguments, in reverse if they are to be others."""
         with torch.no_grad():
             for one, own in zip(given, kept, strict=True):
                 if isinstance(one, list):
-                    one[:] = own[::-1] if turned else own
+                    one[:] = own[::-1] if others else own
                 else:
-                    one.copy_(own.flip(tuple(range(own.dim()))) if turned else own)
+                    one.copy_(own.flip(tuple(range(own.dim()))) if others else own)
 
     # Others first: who keeps something of the first call by its object must have kept others.
-    for turned in (True, False):
-        put(turned)
+    for others in (True, False):
+        put(others)
         for one in parts(function(*args, **kwargs)):
             if isinstance(one, list):
                 one.clear()

@@ -32,7 +32,7 @@ from lmcourse.grading.outcomes import PASSED, TestOutcome
 from lmcourse.grading.sandbox import bubblewrap
 from lmcourse.grading.sandbox.bubblewrap import SandboxError
 from lmcourse.grading.sandbox.budgets import Budgets
-from lmcourse.grading.sandbox.processes import AHEAD, ForkServer
+from lmcourse.grading.sandbox.processes import AHEAD, COMPARISONS, OPTIMIZERS, ForkServer
 from lmcourse.grading.sandbox.seeds import hash_seed, seed_for
 from lmcourse.grading.withholding.course_package import stub_tree
 
@@ -169,9 +169,9 @@ def _ahead(spec: AssignmentSpec) -> tuple[list[str], list[str]]:
     Where something of torch's is withheld the learner's loads all: it is emptied where it stands,
     and what would be loaded later has to be emptied in another way (`torch_files`).
     """
-    optimizers = [AHEAD[1]] if any("optim" in cell.source for cell in spec.reference) else []
+    optimizers = [OPTIMIZERS] if any("optim" in cell.source for cell in spec.reference) else []
     withholds = bool(spec.withheld.operators or spec.withheld.attributes)
-    return [*AHEAD] if withholds else optimizers, [AHEAD[0], *optimizers]
+    return [*AHEAD] if withholds else optimizers, [COMPARISONS, *optimizers]
 
 
 def prove(

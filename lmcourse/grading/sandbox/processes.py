@@ -33,7 +33,7 @@ from lmcourse.grading.withholding.withheld import Withheld
 # What a server may load ahead beside PyTorch, so that its forks need not: what
 # `torch.testing.assert_close` and the optimizers of torch import when they are first called. It
 # takes half as long as PyTorch itself.
-AHEAD = ("comparisons", "optimizers")
+AHEAD = COMPARISONS, OPTIMIZERS = "comparisons", "optimizers"
 _START_SECONDS = 300.0
 _FORK_SECONDS = 60.0
 _STRAYS = 100  # messages beside an answer: a few are honest, and each costs us work
