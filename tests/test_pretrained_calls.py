@@ -227,9 +227,8 @@ def test_behind_padding_on_the_right_another_text_is_written(monkeypatch):
     left = {"input_ids": [[11, 11, 4, 1, 5]], "attention_mask": [[0, 0, 1, 1, 1]]}
     new = []
     for batch in ({"input_ids": [[4, 1, 5]], "attention_mask": [[1, 1, 1]]}, left, right):
-        given = {
-            name: torch.tensor(2 * rows) for name, rows in batch.items()
-        }  # one gets no warning
+        # Two rows: a batch of one gets no warning.
+        given = {name: torch.tensor(2 * rows) for name, rows in batch.items()}
         warned = len(said)
         torch.manual_seed(SEED)
         output = theirs.generate(**given, max_new_tokens=12, do_sample=True)
