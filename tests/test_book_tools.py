@@ -70,6 +70,19 @@ def test_a_failing_step_is_shown_in_full_and_the_others_go_on(step, capsys):
     assert out.endswith("1 passed, 1 failed, 2 skipped\n")
 
 
+def test_what_failed_is_told_once_more_in_the_last_lines(step, capsys):
+    found = ["FAILED tests/test_a.py::test_b - assert 2 == 3"]
+    suite = step("suite", f"print('.' * 99, *{found}, '1 failed', sep='\\n'); raise SystemExit(1)")
+    said = ["book/a.html (light): too wide", "12.34s page     book/a.html", "1 problem"]
+    site = step("site", f"print(*{said}, sep='\\n'); raise SystemExit(1)")
+    check.run([suite, site])
+    assert check.report([suite, site], 1.0) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-7:-2] == [
+        "suite failed:", f"  {found[0]}", "site failed:", f"  {said[0]}", f"  {said[2]}",
+    ]  # fmt: skip
+
+
 def test_all_passed_is_exit_status_0(step, capsys):
     good = step("good", "")
     check.run([good])

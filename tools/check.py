@@ -5,7 +5,8 @@
 
 Three steps run at a time, on two cores: each waits now and then, for a kernel, a browser or a limit
 that a test runs into. What a step prints is kept in _build/logs; if it failed, all of it is shown
-at the end, beside how long each step took, how long it should, and what in it took longest.
+at the end, beside how long each step took, how long it should, and what in it took longest. The
+last lines say once more what failed: of a long log that is often all that one sees.
 """
 
 import argparse
@@ -44,6 +45,7 @@ BUDGETS = {
 }  # fmt: skip
 OVER = 2
 LONGEST = 12  # lines on what took longest
+MOST = 10  # lines of a failed step that are shown again
 
 
 @dataclass
@@ -230,9 +232,24 @@ def report(steps: list[Step], seconds: float) -> int:
             )
     count = [step.state for step in steps].count
     skipped = f", {count('skipped')} skipped" if count("skipped") else ""
+    for step in steps:
+        if step.state == "failed":
+            print(f"{step.name} failed:")
+            log = step.log.read_text(encoding="utf-8", errors="replace")
+            print("\n".join(f"  {line[:200]}" for line in essence(log)))
     print(f"{seconds:.0f} s")
     print(f"{count('passed')} passed, {count('failed')} failed{skipped}")
     return int(count("passed") < len(steps))
+
+
+def essence(log: str) -> list[str]:
+    """The few lines of a failed step's log that say what failed: pytest's summary or the last ones.
+
+    How long parts took, which some steps print there, is left out.
+    """
+    lines = [line.rstrip() for line in log.splitlines() if line.strip()]
+    summary = [line for line in lines if line.startswith(("FAILED ", "ERROR "))]
+    return summary[:MOST] or [line for line in lines if not read_durations(line)][-MOST:]
 
 
 def what_took_longest(steps: list[Step]) -> list[tuple[Step, Duration]]:
