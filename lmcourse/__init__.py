@@ -13,6 +13,12 @@ A module imports only from those that stand before it in this list:
     tokenizers    text to ids and back: characters, words, byte pairs
     corpora       generated texts
     text_windows  windows of ids: at random, or all in order
+    documents     texts with source and license, and parts that cannot leak
+    duplicates    copies and near copies, found without comparing all pairs
+    quality       rules that object to a text, and say why
+    languages     which language is a text in?
+    same_sentences  two dozen sentences in six languages
+    packing       documents of all lengths in rows of one length
     data          real data sets, splits, batches, padding
     metrics       what a number about a model means
     plots         figures that carry their own description; text as chips and in color

@@ -166,6 +166,47 @@ def _pairs(generator: random.Random) -> Iterator[tuple[str, str]]:
             yield pair
 
 
+_ONSETS = ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z")
+_SYLLABLES = tuple(onset + vowel for onset in _ONSETS for vowel in "aeiou")
+
+
+def made_up_word(rank: int) -> str:
+    """The word that stands at this rank of frequency: the rarer, the longer, and none twice.
+
+    Example:
+        >>> [made_up_word(rank) for rank in (1, 2, 70, 71, 5000)]
+        ['ba', 'be', 'zu', 'baba', 'babalu']
+    """
+    if rank < 1:
+        raise ValueError(f"rank must be at least 1, got rank={rank}")
+    syllables: list[str] = []
+    while rank:  # numbers without a zero: each has one spelling
+        rank, place = divmod(rank - 1, len(_SYLLABLES))
+        syllables.insert(0, _SYLLABLES[place])
+    return "".join(syllables)
+
+
+def zipf_words(n_words: int, seed: int = 0, exponent: float | int = 1.3) -> Iterator[str]:
+    """Made-up words whose frequencies fall with a power of their rank, as those of a language do.
+
+    There is no last rank: the longer the text, the more words it has that were not there before.
+
+    Args:
+        exponent: above 1; the share of words beyond rank r is 1 / r^(exponent − 1), about.
+
+    Example:
+        >>> " ".join(zipf_words(4, seed=1))
+        'ba ba du be'
+    """
+    if not exponent > 1:
+        raise ValueError(f"exponent must be above 1, got exponent={exponent}")
+    generator = random.Random(f"zipf {seed}")
+    rarest = 1e-12 ** (exponent - 1)  # words beyond rank a million million are drawn again
+    for _ in range(n_words):
+        share = 1 - (1 - rarest) * generator.random()
+        yield made_up_word(int(share ** (-1 / (exponent - 1))))
+
+
 _GENERATORS: dict[str, Callable[[random.Random], Iterator[Any]]] = {
     "recall": _forever(_recall),
     "copy": _forever(_copy),

@@ -5,7 +5,14 @@ import collections
 import pytest
 import torch
 
-from lmcourse.corpora import HELD_OUT_PAIR, PANS, PRAISE, generate_corpus
+from lmcourse.corpora import (
+    HELD_OUT_PAIR,
+    PANS,
+    PRAISE,
+    generate_corpus,
+    made_up_word,
+    zipf_words,
+)
 from lmcourse.tokenizers import CharTokenizer
 
 
@@ -120,3 +127,25 @@ def test_the_order_of_words_differs():
 def test_a_grammar_that_has_said_all_says_so():
     with pytest.raises(ValueError, match=r"at most 1270 for translation, got n_examples=1271"):
         generate_corpus("translation", n_examples=1271)
+
+
+def test_words_by_rank_are_all_different_and_grow_longer():
+    words = [made_up_word(rank) for rank in range(1, 6000)]
+    assert len(set(words)) == len(words)
+    assert [len(word) for word in words] == sorted(len(word) for word in words)
+    with pytest.raises(ValueError, match="rank must be at least 1, got rank=0"):
+        made_up_word(0)
+
+
+def test_frequencies_fall_by_the_power_and_new_words_never_end():
+    words = list(zipf_words(60_000, seed=2))
+    assert words[:50] == list(zipf_words(50, seed=2)) != list(zipf_words(50, seed=3))
+    rank = {made_up_word(r): r for r in range(1, 1000)}
+    for limit in (10, 100):
+        share = sum(rank.get(word, 10**9) > limit for word in words) / len(words)
+        # Beyond rank r lie the draws above r + 1; the share has a standard error of 0.002.
+        assert share == pytest.approx((limit + 1) ** -0.3, abs=0.012)
+    sizes = [len(set(words[:n])) for n in (15_000, 30_000, 60_000)]
+    assert sizes[2] - sizes[1] > 0.6 * (sizes[1] - sizes[0])
+    with pytest.raises(ValueError, match="exponent must be above 1, got exponent=1"):
+        next(zipf_words(1, exponent=1))

@@ -10,7 +10,17 @@ from book_pages import BOOK, ROOT, chapters, read_page
 MODULES_OF = {
     "attention": {"attention", "recall"},
     "bert": {"bert", "both_sides", "missing_verb", "who_helped_whom"},
-    "data": {"data", "corpora", "text_windows"},
+    "data": {
+        "corpora",
+        "data",
+        "documents",
+        "duplicates",
+        "languages",
+        "packing",
+        "quality",
+        "same_sentences",
+        "text_windows",
+    },
     "embeddings": {
         "association",
         "beside_gensim",

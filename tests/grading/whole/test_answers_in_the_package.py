@@ -24,6 +24,7 @@ ANSWERS = {
     "clusters": "neurons",
     "co_occurrence": "embeddings",
     "data": "tokenizers",
+    "documents": "training",
     "efficient_attention": "attention generation",
     "embeddings": "embeddings",
     "fast_lstm": "recurrent",
@@ -44,9 +45,10 @@ ANSWERS = {
 # Those that hold none: they call what is above, which raises, or do something else.
 _OTHERS = """
     applications association backwards bert beside_gensim both_sides checkpoints commands
-    corpora counting dates devices evaluation experts files first_letter gpt grading habits
-    kept_runs known_world last_note live_figures missing_verb modes ngrams plots pretrained quiz
-    random_facts recall seq2seq task_map transformers_weights village who_helped_whom word_lists
+    corpora counting dates devices duplicates evaluation experts files first_letter gpt grading
+    habits kept_runs known_world languages last_note live_figures missing_verb modes ngrams packing
+    plots pretrained quality quiz random_facts recall same_sentences seq2seq task_map
+    transformers_weights village who_helped_whom word_lists
 """
 OTHERS = _OTHERS.split()
 
