@@ -79,15 +79,19 @@ class NGramModel:
 
         Several texts are one, with an id of its own between them.
         """
-        ids = torch.as_tensor(ids)
-        if not are_ids(ids) or len(ids) < self.n:
+        return self.fit_counts(count_grams(ids, self.n, self.vocab_size))
+
+    def fit_counts(self, grams: "list[Grams]") -> "NGramModel":
+        """As `fit`, from what `count_grams` has counted.
+
+        One count serves every smoothing, and every n up to its own.
+        """
+        if len(grams) < self.n or grams[0].vocab_size != self.vocab_size:
             raise ValueError(
-                f"ids must be whole numbers in one row, at least n={self.n} of them, got the shape"
-                f" {tuple(ids.shape)} and {ids.dtype}"
+                f"grams must have up to n={self.n} ids of vocab_size={self.vocab_size}, got up to"
+                f" {len(grams)} of {grams[0].vocab_size if grams else 'none'}: see count_grams"
             )
-        ids = ids.long().cpu()
-        _check_range(ids, self.vocab_size)
-        grams = _count(ids, self.n, self.vocab_size)
+        grams = grams[: self.n]
         if self.smoothing == "kneser-ney":
             counts = [*(_different_before(*pair) for pair in pairwise(grams)), grams[-1].counts]
             self.discounts = [
@@ -123,22 +127,22 @@ class NGramModel:
                 contexts[:, :1] = -1
             if length:
                 contexts = self._levels[length - 1].find(contexts, read)
-            whole = slice(max(0, length - 1), None)  # the places with so many ids
             if self.smoothing != "kneser-ney":
-                probs[:, whole] = 1 / self.vocab_size  # each length of context for itself
-            level.mix_into(probs[:, whole], contexts[:, whole])
+                # Each length of context for itself, at the places with so many ids.
+                probs[:, max(0, length - 1) :] = 1 / self.vocab_size
+            level.mix_into(probs, contexts)
         return probs.log().to(ids.device)
 
 
 @dataclass
-class _Grams:
+class Grams:
     """The different grams of one length, as one level of a tree.
 
     A gram is a child of the gram without its last id. Children stand side by side, in their order.
 
     Args:
         keys: parent · V + last id, ascending.
-        parents: for each gram, the place of its parent in the level above.
+        n_parents: how many grams the level above has.
         counts: how often it was there.
         at: for each place of the text where a gram ends, which one it is.
     """
@@ -151,6 +155,7 @@ class _Grams:
 
     @property
     def parents(self) -> Int[Tensor, "N"]:
+        """For each gram, the place of its parent in the level above."""
         return self.keys // self.vocab_size
 
     def totals(self, values: Tensor) -> Float[Tensor, "P"]:
@@ -158,19 +163,32 @@ class _Grams:
         return torch.bincount(self.parents, values.double(), minlength=self.n_parents)
 
 
-def _count(ids: Int[Tensor, "T"], n: int, vocab_size: int) -> list[_Grams]:
-    """The grams of 1 to n ids. A gram is its parent and one id, so no key outgrows 64 bits."""
+def count_grams(ids: Int[Tensor, "N"] | Sequence[int], n: int, vocab_size: int) -> list[Grams]:
+    """The grams of 1, 2, … n ids of one text, for `NGramModel.fit_counts`.
+
+    Raises:
+        ValueError: ids that are no whole numbers of the vocabulary, or fewer than n of them.
+    """
+    ids = torch.as_tensor(ids)
+    if not are_ids(ids) or len(ids) < n:
+        raise ValueError(
+            f"ids must be whole numbers in one row, at least n={n} of them, got the shape"
+            f" {tuple(ids.shape)} and {ids.dtype}"
+        )
+    ids = ids.long().cpu()
+    _check_range(ids, vocab_size)
+    # A gram is its parent and one id, so no key outgrows 64 bits.
     grams, parents, n_parents = [], torch.zeros_like(ids), 1
     for length in range(1, n + 1):
         keys, at, counts = torch.unique(
             parents * vocab_size + ids[length - 1 :], return_inverse=True, return_counts=True
         )
-        grams.append(_Grams(vocab_size, n_parents, keys, counts, at))
+        grams.append(Grams(vocab_size, n_parents, keys, counts, at))
         parents, n_parents = at[:-1], len(keys)
     return grams
 
 
-def _different_before(shorter: _Grams, longer: _Grams) -> Int[Tensor, "N"]:
+def _different_before(shorter: Grams, longer: Grams) -> Int[Tensor, "N"]:
     """For each gram, how many different ids were seen before it: its longer grams."""
     place = torch.empty(len(longer.keys), dtype=torch.long)
     place[longer.at] = torch.arange(len(longer.at))  # any place where the longer gram ends …
@@ -184,14 +202,14 @@ def _discount(counts: Int[Tensor, "N"]) -> float:
     return once / (once + 2 * twice) if once and twice else _USUAL_DISCOUNT
 
 
-def _discounted(grams: _Grams, counts: Int[Tensor, "N"], discount: float) -> "_Level":
+def _discounted(grams: Grams, counts: Int[Tensor, "N"], discount: float) -> "_Level":
     totals = grams.totals(counts)
     # A context may have a count of nothing: it stood at the start of the text alone.
     shares = (counts - discount).clamp_min(0) / totals.clamp_min(1)[grams.parents]
     return _Level(grams, shares, 1 - grams.totals(shares))
 
 
-def _added(grams: _Grams, k: float) -> "_Level":
+def _added(grams: Grams, k: float) -> "_Level":
     """k for each id of the vocabulary: together, a share for the uniform distribution."""
     totals = grams.totals(grams.counts) + k * grams.vocab_size
     left = torch.where(totals > 0, k * grams.vocab_size / totals, 1.0)  # 0: only at the text's end
@@ -201,7 +219,7 @@ def _added(grams: _Grams, k: float) -> "_Level":
 class _Level:
     """What each context of one length says: a share for each of its children, and what is left."""
 
-    def __init__(self, grams: _Grams, shares: Float[Tensor, "N"], left: Float[Tensor, "P"]):
+    def __init__(self, grams: Grams, shares: Float[Tensor, "N"], left: Float[Tensor, "P"]):
         self.vocab_size, self.keys = grams.vocab_size, grams.keys
         self.shares, self.left = shares.float(), left.clamp_min(0).float()
         self.starts = torch.searchsorted(grams.parents, torch.arange(grams.n_parents + 1))
@@ -218,18 +236,22 @@ class _Level:
 
     def mix_into(self, probs: Float[Tensor, "B T V"], contexts: Int[Tensor, "B T"]) -> None:
         """Turns probs into shares + left · probs, in place; unknown contexts change nothing."""
-        rows = (contexts >= 0).nonzero(as_tuple=True)
+        contexts = contexts.flatten()
+        rows = (contexts >= 0).nonzero()[:, 0]
         known = contexts[rows]
-        starts, n_children = self.starts[known], self.starts.diff()[known]
+        left = torch.ones(len(contexts)).index_copy(0, rows, self.left[known])
+        probs *= left.view(*probs.shape[:2], 1)
         # The children of all known contexts, one context after the other.
+        starts = self.starts[known]
+        n_children = self.starts[known + 1] - starts
         before = n_children.cumsum(0) - n_children
-        offsets = torch.arange(int(n_children.sum())) - before.repeat_interleave(n_children)
-        children = starts.repeat_interleave(n_children) + offsets
-        mixed = self.left[known, None] * probs[rows]
-        lines = torch.arange(len(known)).repeat_interleave(n_children)
+        children = torch.arange(int(n_children.sum()))
+        children += (starts - before).repeat_interleave(n_children)
+        # A key is context · V + id, and a place in probs is row · V + id.
+        places = self.keys[children]
+        places += ((rows - known) * self.vocab_size).repeat_interleave(n_children)
         # A context names each of its children once, so that no two of these meet.
-        mixed[lines, self.keys[children] % self.vocab_size] += self.shares[children]
-        probs[rows] = mixed
+        probs.view(-1).index_add_(0, places, self.shares[children])
 
 
 def bag_of_words(

@@ -12,7 +12,7 @@ from seeds import SEED, rng
 from lmcourse.data import pydoc_text, split
 from lmcourse.generation import beam_search, generate
 from lmcourse.metrics import LanguageModel, bits_per_byte, entropy, perplexity
-from lmcourse.ngrams import NGramModel, bag_of_words
+from lmcourse.ngrams import NGramModel, bag_of_words, count_grams
 from lmcourse.tokenizers import CharTokenizer
 
 SMOOTHINGS = ("kneser-ney", 1, 0.01)
@@ -236,6 +236,28 @@ def test_fit_counts_anew_and_changes_nothing_that_it_is_given():
     torch.testing.assert_close(again(asked), NGramModel(3, 6).fit(second)(asked))
     torch.testing.assert_close(again(asked), NGramModel(3, 6).fit(second.tolist())(asked))
     torch.testing.assert_close(again(asked), NGramModel(3, 6).fit(second.int())(asked.int()))
+
+
+@pytest.mark.parametrize("smoothing", [*SMOOTHINGS, 0])
+def test_one_count_serves_each_shorter_n_and_each_smoothing(smoothing):
+    ids, asked = drawn(400, 5), drawn(60, 5, 1)[None]
+    grams = count_grams(ids, 4, 5)
+    for n in (1, 2, 4):
+        alone = NGramModel(n, 5, smoothing).fit(ids)
+        shared = NGramModel(n, 5, smoothing).fit_counts(grams)
+        assert shared.n_grams == alone.n_grams
+        assert shared.discounts == alone.discounts
+        torch.testing.assert_close(shared(asked), alone(asked))
+
+
+def test_counts_of_shorter_grams_or_of_other_ids_are_refused():
+    grams = count_grams(drawn(50, 5), 2, 5)
+    with pytest.raises(ValueError, match=r"up to n=3 ids of vocab_size=5, got up to 2 of 5"):
+        NGramModel(3, 5).fit_counts(grams)
+    with pytest.raises(ValueError, match=r"up to n=2 ids of vocab_size=6, got up to 2 of 5"):
+        NGramModel(2, 6).fit_counts(grams)
+    with pytest.raises(ValueError, match=r"got up to 0 of none: see count_grams"):
+        NGramModel(1, 5).fit_counts([])
 
 
 def test_the_table_holds_each_gram_once():
