@@ -306,7 +306,7 @@ def _n_new(n: int, max_length: int | None, max_new_tokens: int | None) -> int:
 # ---------------------------------------------------------------- folders of transformers
 
 
-def load_transformers_weights(folder: str | Path, dropout: float = 0.0) -> BERT:
+def load_transformers_weights(folder: str | Path, dropout: float = 0.0) -> BERT | GPT:
     """The model that transformers' `save_pretrained` left in a folder, with the same logits.
 
     Nothing but the folder is read, and nothing in it is run: weights must be safetensors.

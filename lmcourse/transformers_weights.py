@@ -13,13 +13,15 @@ from torch import Tensor, nn
 
 from lmcourse.bert import BERT, BERTConfig
 from lmcourse.checkpoints import copy_weights, named_weights, take_types
+from lmcourse.gpt import GPT, GPTConfig
 
 Settings = Mapping[str, Any]  # what their config.json holds
 _HEADS = ("cls.", "lm_head.")
 _ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh"}
 
 # Ours → theirs; a star is the number of the block, and `.weight` or `.bias` follows where a name
-# ends with a layer.
+# ends with a layer. Several of theirs are put below each other in one of ours.
+_Names = Mapping[str, str | tuple[str, ...]]
 _ENCODER = {
     "embedding": "embeddings.word_embeddings.weight",
     "positions.weight": "embeddings.position_embeddings.weight",
@@ -46,6 +48,33 @@ _ROBERTA = {ours: f"roberta.{theirs}" for ours, theirs in _ENCODER.items()} | {
     "transform_norm": "lm_head.layer_norm",
     "head_bias": "lm_head.bias",
 }
+_GPT2 = {
+    "embedding": "transformer.wte.weight",
+    "positions.weight": "transformer.wpe.weight",
+    "blocks.*.attention_norm": "transformer.h.*.ln_1",
+    "blocks.*.attention.input_projection": "transformer.h.*.attn.c_attn",
+    "blocks.*.attention.output_projection": "transformer.h.*.attn.c_proj",
+    "blocks.*.feed_forward_norm": "transformer.h.*.ln_2",
+    "blocks.*.feed_forward.up_projection": "transformer.h.*.mlp.c_fc",
+    "blocks.*.feed_forward.down_projection": "transformer.h.*.mlp.c_proj",
+    "norm": "transformer.ln_f",
+    "head": "lm_head",
+}
+_LLAMA = {
+    "embedding": "model.embed_tokens.weight",
+    "blocks.*.attention_norm": "model.layers.*.input_layernorm",
+    "blocks.*.attention.input_projection": tuple(
+        f"model.layers.*.self_attn.{one}_proj" for one in "qkv"
+    ),
+    "blocks.*.attention.output_projection": "model.layers.*.self_attn.o_proj",
+    "blocks.*.feed_forward_norm": "model.layers.*.post_attention_layernorm",
+    "blocks.*.feed_forward.up_projection": (
+        "model.layers.*.mlp.gate_proj", "model.layers.*.mlp.up_proj",
+    ),
+    "blocks.*.feed_forward.down_projection": "model.layers.*.mlp.down_proj",
+    "norm": "model.norm",
+    "head": "lm_head",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,23 +85,31 @@ class _Family:
         build: our model, from their settings, their weights and the dropout.
         names: of our weights and theirs.
         prefix: what all names but those of the heads begin with; some files leave it out.
-        copies: names that only repeat the weight of another name.
+        copies: names that only repeat the weight of another name, where the head is tied.
         left_out: names of what our model has not and does not need for its logits.
+        tied: whether the head is tied where the settings do not say it.
+        transposed: names of matrices that map rows to columns, as ours do not.
     """
 
     build: Callable[[Settings, Mapping[str, Tensor], float], nn.Module]
-    names: Mapping[str, str]
+    names: _Names
     prefix: str
     copies: Mapping[str, str]
     left_out: str
+    tied: bool = True
+    transposed: str = "(?!)"  # none
+
+    def is_tied(self, settings: Settings) -> bool:
+        return bool(settings.get("tie_word_embeddings", self.tied))
 
 
 def from_transformers(
     settings: Settings, weights: Mapping[str, Tensor], dropout: float = 0.0
-) -> BERT:
+) -> BERT | GPT:
     """The model whose weights transformers has, with the same logits, in evaluation mode.
 
-    It serves BertForMaskedLM, BertForPreTraining and RobertaForMaskedLM. Weights keep their types.
+    It serves GPT2LMHeadModel and LlamaForCausalLM, which become a `GPT`; BertForMaskedLM,
+    BertForPreTraining and RobertaForMaskedLM, which become a `BERT`. Weights keep their types.
 
     Args:
         settings: `model.config.to_dict()`, or what `config.json` holds.
@@ -89,7 +126,7 @@ def from_transformers(
     if kind not in _FAMILIES:
         raise ValueError(f"model_type must be one of {', '.join(_FAMILIES)}, got {kind!r}")
     family = _FAMILIES[kind]
-    found = _usual_names(weights, family)
+    found = _usual_names(settings, weights, family)
     model = family.build(settings, found, dropout)
     ours = _translated(model, found, family)
     take_types(model, ours)
@@ -97,7 +134,9 @@ def from_transformers(
     return model.eval()
 
 
-def _usual_names(weights: Mapping[str, Tensor], family: _Family) -> dict[str, Tensor]:
+def _usual_names(
+    settings: Settings, weights: Mapping[str, Tensor], family: _Family
+) -> dict[str, Tensor]:
     """The weights under the names of today; without copies and what is left out."""
     found = {}
     bare = not any(name.startswith(family.prefix) for name in weights)
@@ -107,7 +146,7 @@ def _usual_names(weights: Mapping[str, Tensor], family: _Family) -> dict[str, Te
         name = re.sub(r"LayerNorm\.beta$", "LayerNorm.bias", name)
         added = family.prefix if bare and not name.startswith(_HEADS) else ""
         found[added + name] = weight
-    for copy, original in family.copies.items():
+    for copy, original in family.copies.items() if family.is_tied(settings) else ():
         if copy in found and original in found and not torch.equal(found[copy], found[original]):
             raise ValueError(f"{copy} must be the same as {original}, got other numbers")
         found.pop(copy, None)
@@ -120,22 +159,27 @@ def _translated(
     """Our weights by our names, each made of theirs."""
     ours, used = {}, set()
     for name in named_weights(model):
-        theirs = _their_name(name, family.names)
-        if theirs not in found:
-            raise ValueError(f"weights must hold {theirs}, which is missing: for our {name}")
-        used.add(theirs)
-        ours[name] = found[theirs]
+        theirs = _their_names(name, family.names)
+        for each in theirs:
+            if each not in found:
+                raise ValueError(f"weights must hold {each}, which is missing: for our {name}")
+        used.update(theirs)
+        parts = [
+            found[each].T if re.search(family.transposed, each) else found[each] for each in theirs
+        ]
+        ours[name] = parts[0] if len(parts) == 1 else torch.cat(parts)
     if left := sorted(found.keys() - used):
         raise ValueError(f"weights must hold nothing that our model lacks, got {left[0]}")
     return ours
 
 
-def _their_name(name: str, names: Mapping[str, str]) -> str:
+def _their_names(name: str, names: _Names) -> list[str]:
     number = re.search(r"\.(\d+)\.", name)
     general = name if number is None else name.replace(number[0], ".*.", 1)
     layer, _, part = general.rpartition(".")
-    theirs = names[general] if general in names else f"{names[layer]}.{part}"
-    return theirs if number is None else theirs.replace("*", number[1])
+    found, end = (names[general], "") if general in names else (names[layer], f".{part}")
+    several = (found,) if isinstance(found, str) else found
+    return [(each if number is None else each.replace("*", number[1])) + end for each in several]
 
 
 def _setting(settings: Settings, name: str) -> Any:
@@ -205,6 +249,65 @@ def _roberta(settings: Settings, weights: Mapping[str, Tensor], dropout: float) 
     )
 
 
+# ---------------------------------------------------------------- GPT-2 and Llama
+
+
+def _gpt2(settings: Settings, weights: Mapping[str, Tensor], dropout: float) -> GPT:
+    _only(settings, scale_attn_weights=True, scale_attn_by_inverse_layer_idx=False,
+          add_cross_attention=False)  # fmt: skip
+    return GPT(
+        GPTConfig(
+            vocab_size=_setting(settings, "vocab_size"),
+            context_length=_setting(settings, "n_positions"),
+            d_model=_setting(settings, "n_embd"),
+            n_heads=_setting(settings, "n_head"),
+            n_layers=_setting(settings, "n_layer"),
+            d_ff=settings.get("n_inner"),
+            feed_forward=_activation(settings, "activation_function", _ACTIVATIONS),
+            norm_eps=_setting(settings, "layer_norm_epsilon"),
+            tied_head=_FAMILIES["gpt2"].is_tied(settings),
+            dropout=dropout,
+        )
+    )
+
+
+def _llama(settings: Settings, weights: Mapping[str, Tensor], dropout: float) -> GPT:
+    d_model, n_heads = (_setting(settings, n) for n in ("hidden_size", "num_attention_heads"))
+    _only(settings, attention_bias=False, mlp_bias=False, pretraining_tp=1)
+    if settings.get("head_dim") is not None:
+        _only(settings, head_dim=d_model // n_heads)
+    _activation(settings, "hidden_act", {"silu": "swiglu"})
+    return GPT(
+        GPTConfig(
+            vocab_size=_setting(settings, "vocab_size"),
+            context_length=_setting(settings, "max_position_embeddings"),
+            d_model=d_model,
+            n_heads=n_heads,
+            n_layers=_setting(settings, "num_hidden_layers"),
+            n_kv_heads=settings.get("num_key_value_heads"),
+            d_ff=_setting(settings, "intermediate_size"),
+            norm="rms",
+            feed_forward="swiglu",
+            positions="rotary",
+            norm_eps=_setting(settings, "rms_norm_eps"),
+            rope_theta=_rope_theta(settings),
+            tied_head=_FAMILIES["llama"].is_tied(settings),
+            dropout=dropout,
+        )
+    )
+
+
+def _rope_theta(settings: Settings) -> float:
+    """The base of the rotations, as files say it since transformers 5 or before."""
+    rope = {"rope_theta": 10_000.0} | {n: settings[n] for n in ("rope_theta",) if n in settings}
+    rope |= settings.get("rope_scaling") or {}
+    rope |= settings.get("rope_parameters") or {}
+    kind = rope.get("rope_type", rope.get("type", "default"))
+    if kind != "default":
+        raise ValueError(f"rope_type must be default for our models, got rope_type={kind!r}")
+    return float(rope["rope_theta"])
+
+
 _FAMILIES = {
     "bert": _Family(
         _bert,
@@ -225,5 +328,21 @@ _FAMILIES = {
             "lm_head.decoder.bias": "lm_head.bias",
         },
         left_out=r"\.position_ids$|^roberta\.pooler\.",
+    ),
+    "gpt2": _Family(
+        _gpt2,
+        _GPT2,
+        prefix="transformer.",
+        copies={"lm_head.weight": "transformer.wte.weight"},
+        left_out=r"\.attn\.(bias|masked_bias)$",  # their causal masks
+        transposed=r"\.c_(attn|proj|fc)\.weight$",
+    ),
+    "llama": _Family(
+        _llama,
+        _LLAMA,
+        prefix="model.",
+        copies={"lm_head.weight": "model.embed_tokens.weight"},
+        left_out=r"\.rotary_emb\.inv_freq$",
+        tied=False,
     ),
 }
