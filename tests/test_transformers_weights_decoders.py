@@ -18,7 +18,7 @@ from lmcourse.transformers_weights import from_transformers
 FLOAT32 = {"rtol": 0, "atol": 1e-4}
 # Their rotations are made in float32 whatever the weights are.
 FLOAT64 = {"gpt2": {"rtol": 0, "atol": 1e-10}, "llama": {"rtol": 0, "atol": 1e-5}}
-FEW = settings(max_examples=12)
+FEW = settings(max_examples=8)
 seeds = st.integers(0, 2**31)
 DECODERS = pytest.mark.parametrize("kind", ["gpt2", "llama"])
 LENGTH, V = 13, 23
@@ -139,7 +139,7 @@ def test_a_folder_is_read_and_writes_on_as_in_transformers(kind, tmp_path):
     )  # fmt: skip
     assert len(set(expected[0, 3:].tolist())) > 2  # or any model would write it
     found = generate(model, prompt, LENGTH - 3, temperature=0)
-    assert found.tolist() == expected.tolist()
+    assert found.tolist() == expected.tolist()  # exact: ids
 
 
 @pytest.mark.parametrize("base", [False, True])
