@@ -61,7 +61,7 @@ def shingles(text: str, n_words: int = 3) -> set[str]:
 
 
 def jaccard(first: Collection[str], second: Collection[str]) -> float:
-    """The share of what either has that both have: |A ∩ B| / |A ∪ B|; of two empty sets 1.
+    """The share of what either has that both have, #(A ∩ B) / #(A ∪ B); of two empty sets 1.
 
     Example:
         >>> jaccard({"a", "b", "c"}, {"b", "c", "d"})
