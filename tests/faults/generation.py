@@ -2206,6 +2206,16 @@ WRONG = [
         ),
         cause="cut off",
     ),
+    *frozen(
+        "generation",
+        4,
+        {
+            "all of the largest share": "in each row",
+            "greedy from the probabilities": "nearly equal",
+            "with p = 1 the impossible gets a share": "stays 0",
+            "one more for good measure of the stop": "choose returns|no stop",
+        },
+    ),
 ]
 
 RIGHT = [
@@ -2700,5 +2710,12 @@ for start in range(0, len(ids) - 1, window):
         surprises.append(float(row.logsumexp(0) - row[ids[start + t + 1]]))
 return math.e ** (math.fsum(surprises) / len(surprises))
 """,
+    ),
+    *frozen(
+        "generation",
+        4,
+        {
+            "row by row": "",
+        },
     ),
 ]
