@@ -19,6 +19,7 @@ A module imports only from those that stand before it in this list:
     languages     which language is a text in?
     same_sentences  two dozen sentences in six languages
     packing       documents of all lengths in rows of one length
+    prepared      texts of any length as files of ids, prepared once and mapped
     data          real data sets, splits, batches, padding
     metrics       what a number about a model means
     plots         figures that carry their own description; text as chips and in color
@@ -70,7 +71,7 @@ A module imports only from those that stand before it in this list:
     habits        what a translator says of words whose company was always the same
 
     grading   assignments: release, check, grade (the only part that knows nbgrader)
-    commands  what `lmcourse doctor`, `train`, `write` and `reproduce` do
+    commands  what `lmcourse doctor`, `data`, `train`, `write` and `reproduce` do
     __main__  the command `lmcourse`
 
 Chapters stand under the same names in `book/`. `GPT`, `train` and `generate` can be imported from

@@ -116,7 +116,7 @@ def check(
 def train(
     context: typer.Context,
     text: Annotated[
-        str, typer.Argument(metavar="[TEXT]", help="A file, a data set or pydoc: Python's help.")
+        str, typer.Argument(metavar="[TEXT]", help="A file, prepared data, a data set or pydoc.")
     ] = "pydoc",
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where the model is left.")
@@ -169,6 +169,52 @@ def train(
             raise
         except (ValueError, OSError, ArithmeticError) as error:
             let_the_first_speak()
+            wrong_call = isinstance(error, ValueError | FileNotFoundError)
+            raise (MisuseError if wrong_call else FailureError)(str(error)) from error
+
+
+data_app = typer.Typer(
+    name="data", help="Texts for training: make them into ids.", no_args_is_help=True
+)
+app.add_typer(data_app)
+
+
+@data_app.command(
+    epilog="Examples: [bold]lmcourse data prepare my.txt --out mine-ids[/bold], [bold]lmcourse data"
+    " prepare *.jsonl --workers 4[/bold]; then [bold]lmcourse train mine-ids[/bold]."
+)
+def prepare(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE…", help="Texts; a .jsonl has a document a line.")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where the ids are left.")
+    ] = Path("prepared"),
+    tokenizer: Annotated[
+        str, typer.Option(help="bpe, to learn byte pairs; or a folder that has a tokenizer.")
+    ] = "bpe",
+    vocab_size: Annotated[
+        int | None, typer.Option(help="Kinds of tokens to learn; default: at most 4,096.")
+    ] = None,
+    held_out: Annotated[float, typer.Option(help="The share for validation.")] = 0.05,
+    license: Annotated[
+        str, typer.Option(help="Of texts that do not say what theirs is.")
+    ] = "unknown",
+    workers: Annotated[int, typer.Option(help="How many processes encode.")] = 1,
+) -> None:
+    """Make texts of any length into ids that lmcourse train reads from the disk.
+
+    Memory does not grow with the texts. After Ctrl-C, or a kill, the same command goes on.
+    """
+    with plain_errors():
+        from lmcourse.commands.prepare_data import Settings, run
+
+        try:
+            settings = Settings(vocab_size=vocab_size, held_out=held_out, license=license)
+            run(files, out, tokenizer, vocab_size, settings, workers, tell)
+        except UnicodeEncodeError:
+            raise
+        except (ValueError, OSError) as error:
             wrong_call = isinstance(error, ValueError | FileNotFoundError)
             raise (MisuseError if wrong_call else FailureError)(str(error)) from error
 

@@ -57,10 +57,22 @@ def chunks(text: str, n_characters: int = 1_000_000) -> Iterator[str]:
     """
     start = 0
     while start < len(text):
-        cut = _SAFE_CUT.search(text, start + n_characters)
-        end = cut.end() if cut else len(text)
+        end = safe_cut(text, start + n_characters) or len(text)
         yield text[start:end]
         start = end
+
+
+def safe_cut(text: str, start: int) -> int:
+    """The first place from `start` on that no word reaches across, 0 if there is none.
+
+    It needs a character after it, so the end of the text is none.
+
+    Example:
+        >>> safe_cut("one two three", 5)
+        7
+    """
+    cut = _SAFE_CUT.search(text, start)
+    return cut.end() if cut else 0
 
 
 def split_special_tokens(text: str, names: Collection[str]) -> list[str]:

@@ -20,15 +20,13 @@ from lmcourse.checkpoints import copy_weights, load_tensors, restored, save, tak
 from lmcourse.files import replacing, write_file
 from lmcourse.generation import generate
 from lmcourse.gpt import GPT, GPTConfig
-from lmcourse.tokenizers import BPETokenizer, CharTokenizer, WordTokenizer
+from lmcourse.prepared.id_files import TOKENIZERS as TOKENIZERS
 from lmcourse.tokenizers import Tokenizer as AnyTokenizer
 from lmcourse.transformers_weights import from_transformers
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 INDEX = f"{WEIGHTS}.index.json"  # where the weights are too many for one file
 MODELS = resources.files("lmcourse") / "models"  # those that come with the course
-# As config.json and `lmcourse train --tokenizer` call them.
-TOKENIZERS: dict[str, type] = {"chars": CharTokenizer, "bpe": BPETokenizer, "words": WordTokenizer}
 
 
 def save_pretrained(

@@ -20,6 +20,7 @@ from lmcourse.byte_pairs import (
     count_words,
     learn_merges,
     merge_pair,
+    safe_cut,
     split_special_tokens,
     split_words,
     token_bytes,
@@ -293,3 +294,11 @@ def test_words_that_are_long_are_not_remembered():
     assert len(words) == 0
     assert words["cat"] == [99, 97, 116]
     assert len(words) == 1
+
+
+@given(texts, st.integers(0, 60))
+def test_no_word_reaches_across_a_safe_cut(text, start):
+    place = safe_cut(text, start)
+    if place:
+        assert start <= place < len(text)
+        assert split_words(text[:place]) + split_words(text[place:]) == split_words(text)

@@ -17,6 +17,7 @@ MODULES_OF = {
         "duplicates",
         "languages",
         "packing",
+        "prepared",
         "quality",
         "same_sentences",
         "text_windows",
@@ -69,8 +70,8 @@ MODULES_OF = {
 }
 WITHOUT_CHAPTER = {
     "checkpoints", "config_options", "devices", "doctor", "export_web", "files", "grading",
-    "kept_runs", "live_figures", "metrics", "plots", "quiz", "reproduce", "shakespeare",
-    "train_gpt",
+    "kept_runs", "live_figures", "metrics", "plots", "prepare_data", "quiz", "reproduce",
+    "shakespeare", "train_gpt", "training_data",
 }  # fmt: skip
 FOLDERS = ("applications", "loop", "commands")  # each of their modules counts, as if it stood flat
 GATHERING = {"understanding", "text_to_text"}  # assignments that serve several chapters

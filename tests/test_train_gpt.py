@@ -117,7 +117,7 @@ def test_texts_are_files_data_sets_or_pydoc(text, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="binary must be text in UTF-8, got"):
         read_text(str(tmp_path / "binary"))
     monkeypatch.setattr(
-        "lmcourse.commands.train_gpt.load_dataset", lambda name: {"all": [("a", 1)]}
+        "lmcourse.commands.training_data.load_dataset", lambda name: {"all": [("a", 1)]}
     )
     with pytest.raises(ValueError, match="must be a data set of running text, got 'rt-polarity'"):
         read_text("rt-polarity")

@@ -1,11 +1,13 @@
-"""What the commands of `lmcourse` do: doctor, train and write, export-web, reproduce.
+"""What the commands of `lmcourse` do: doctor, data prepare, train and write, export-web, reproduce.
 
 Chapter: book/setup.md
 
 A module imports only from those that stand before it in this list:
 
     doctor          is this machine ready?
+    training_data   a text, or prepared ids, to learn from and to hold out
     train_gpt       a GPT from a text to a folder
+    prepare_data    texts of any length as files of ids
     export_web      a model in a folder as files for a browser
     reproduce       results on real data, measured again; results/ holds those of the book
     config_options  the options of a command, from the fields of a config
