@@ -280,6 +280,20 @@ def test_another_call_does_not_go_on_with_it_and_a_finished_one_is_not_touched(s
         open_prepared(begun)
 
 
+def test_a_folder_of_something_else_is_not_written_to(sources, tmp_path):
+    write_file(tmp_path / "trained/tokenizer.json", "{}")
+    with pytest.raises(ValueError, match=r"folder must be new or empty, got .*has tokenizer.json"):
+        made(sources, tmp_path / "trained")
+    assert contents(tmp_path / "trained") == {"tokenizer.json": b"{}"}
+
+
+def test_half_files_of_a_killed_process_are_cleared_away(sources, tmp_path):
+    made(sources, tmp_path / "whole")
+    write_file(tmp_path / "out/.progress.json.123.part", "{")
+    made(sources, tmp_path / "out")
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -59,6 +59,7 @@ def prepare(
         raise ValueError(f"n_workers must be at least 1, got n_workers={n_workers}")
     if (folder / DESCRIPTION).exists():
         if (folder / PROGRESS).exists():  # killed between its last two steps
+            _remove_halves(folder)
             (folder / PROGRESS).unlink()
             return json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         raise ValueError(
@@ -66,23 +67,37 @@ def prepare(
         )
     call = _call(paths, settings, tokenizer)
     made = missing_folders(folder)
+    _remove_halves(folder)
     state = begun(folder, call)
+    is_new = state is None
+    if state is None:
+        if folder.is_dir() and any(folder.iterdir()):
+            raise ValueError(
+                f"folder must be new or empty, got {folder}, which has"
+                f" {min(path.name for path in folder.iterdir())}: choose another one"
+            )
+        state = State(call=call)
+        state.save(folder)
     try:
-        encoder_of = _tokenizer(paths, folder, settings, tokenizer, state, tell)
-        if state is None:
-            state = State(call=call)
-            state.save(folder)
+        known = _tokenizer(paths, folder, settings, tokenizer, tell)
     except Exception:
-        if state is None:
-            (folder / TOKENIZER).unlink(missing_ok=True)
+        if is_new:
+            (folder / PROGRESS).unlink(missing_ok=True)
             remove_folders(made)
         raise
-    encode = Encoder(encoder_of, _end_id(encoder_of), settings)
+    encode = Encoder(known, _end_id(known), settings)
     with Output(folder, encode.dtype, state) as output:
         if state.place.file < len(paths):
             _encode_all(paths, encode, output, n_workers, progress, tell)
         output.finish()
     return _describe(folder, encode, state)
+
+
+def _remove_halves(folder: Path) -> None:
+    """What a process that was killed has left beside the files that it was writing."""
+    for name in (PROGRESS, TOKENIZER, DESCRIPTION):
+        for path in folder.glob(f".{name}.*.part"):
+            path.unlink()
 
 
 def _checked(paths: list[Path]) -> list[Path]:
@@ -111,15 +126,13 @@ def _tokenizer(
     folder: Path,
     settings: Settings,
     given: Tokenizer | None,
-    state: "State | None",
     tell: Callable[[str], None],
 ) -> Tokenizer:
     """The one that was given or, of an earlier call, written; or a new one."""
     path = folder / TOKENIZER
-    if state is not None:
+    if path.is_file():
         return (BPETokenizer if given is None else type(given)).load(path)
     tokenizer = given or _learned(paths, settings)
-    folder.mkdir(parents=True, exist_ok=True)
     with replacing(path) as part:
         tokenizer.save(part)
     if given is None:
