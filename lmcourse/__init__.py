@@ -51,7 +51,8 @@ A module imports only from those that stand before it in this list:
     experts              many feed-forward networks, of which each token uses a few
     published_code       faults of programs in print, and the checks that find them
 
-    optimization          SGD, Adam, AdamW, a schedule, clipping
+    optimization          SGD, Adam, AdamW, Muon, schedules, clipping
+    layer_sizes           how large activations and gradients are, layer by layer
     first_letter          which letter was the first? how long a network can learn to remember
     random_facts          facts to learn by heart, and what experts are good for
     checkpoints           weights in files that hold no code

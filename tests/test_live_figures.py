@@ -12,7 +12,7 @@ from book_pages import chapters, read_page, read_table
 from lmcourse import live_figures, quiz
 from lmcourse.attention import attention, causal_mask
 from lmcourse.generation import keep_top_k, keep_top_p
-from lmcourse.live_figures import mechanisms, models
+from lmcourse.live_figures import descents, mechanisms, models
 from lmcourse.plots import LivePicture, bar_plot, live
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,7 +52,7 @@ def test_each_kind_has_its_module_and_its_function_and_each_file_a_test():
     kinds = {name for name, text in modules.items() if "\nexport function mount(" in text}
     functions = {
         name
-        for module in (mechanisms, models, quiz)
+        for module in (descents, mechanisms, models, quiz)
         for name, each in inspect.getmembers(module, inspect.isfunction)
         if each.__module__ == module.__name__ and not name.startswith("_")
     }

@@ -40,6 +40,7 @@ MODULES_OF = {
     "neurons": {"neurons", "clusters", "task_map"},
     "ngrams": {"ngrams", "counting"},
     "positions": {"positions", "last_note"},
+    "optimization": {"optimization", "layer_sizes"},
     "tokenizers": {"tokenizers", "byte_pairs"},
     "seq2seq": {"seq2seq", "dates"},
     "transformer": {"transformer", "backwards"},

@@ -1,6 +1,7 @@
 """lmcourse.optimization against torch.optim, and what a schedule and a clip promise."""
 
 import math
+import re
 
 import pytest
 import torch
@@ -8,19 +9,64 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from lmcourse.optimization import SGD, Adam, AdamW, clip_gradients, cosine_schedule
+from lmcourse.optimization import (
+    SGD,
+    Adam,
+    AdamW,
+    Muon,
+    clip_gradients,
+    constant_schedule,
+    cosine_schedule,
+    linear_schedule,
+    orthogonalize,
+)
 
 seeds = st.integers(0, 2**31)
 
-SETTINGS = [
-    (SGD, torch.optim.SGD, {}),
-    (SGD, torch.optim.SGD, {"momentum": 0.9}),
-    (SGD, torch.optim.SGD, {"momentum": 0.9, "weight_decay": 0.1}),
-    (Adam, torch.optim.Adam, {}),
-    (Adam, torch.optim.Adam, {"betas": (0.9, 0.99)}),
-    (Adam, torch.optim.Adam, {"weight_decay": 0.1, "eps": 1e-3}),
-    (AdamW, torch.optim.AdamW, {"weight_decay": 0.1, "betas": (0.8, 0.95)}),
-]
+share = st.floats(0, 0.99)
+decay = st.sampled_from([0.0, 1e-3, 0.3])
+yes_or_no = st.booleans()
+# Every option that both have, by our name; `momentum` without Nesterov's form may be dampened.
+SGD_OPTIONS = st.one_of(
+    st.fixed_dictionaries(
+        {"momentum": share, "dampening": share, "weight_decay": decay, "maximize": yes_or_no}
+    ),
+    st.fixed_dictionaries(
+        {"momentum": st.floats(0.1, 0.99), "nesterov": st.just(True), "weight_decay": decay}
+    ),
+)
+ADAM_OPTIONS = st.fixed_dictionaries(
+    {
+        # Where the mean remembers longer than the square, a step may be any number of rates long,
+        # and so may be what rounding has left.
+        "betas": st.tuples(share, st.floats(0.9, 0.9999)),
+        "eps": st.sampled_from([1e-8, 1e-3, 1.0]),
+        "weight_decay": decay,
+        "amsgrad": yes_or_no,
+        "maximize": yes_or_no,
+    }
+)
+MUON_OPTIONS = st.fixed_dictionaries(
+    {
+        "momentum": share,
+        "nesterov": yes_or_no,
+        "weight_decay": decay,
+        "n_iterations": st.integers(1, 7),
+        "coefficients": st.sampled_from([(3.4445, -4.7750, 2.0315), (1.5, -0.5, 0.0)]),
+        "eps": st.sampled_from([1e-7, 10.0]),
+        "scale": st.sampled_from(["original", "match_rms_adamw"]),
+    }
+)
+NAME_IN_TORCH = {
+    "learning_rate": "lr", "n_iterations": "ns_steps", "coefficients": "ns_coefficients",
+    "scale": "adjust_lr_fn",
+}  # fmt: skip
+KINDS = [SGD, Adam, AdamW, Muon]
+
+
+def of_torch(kind, parameters, **options):
+    renamed = {NAME_IN_TORCH.get(name, name): value for name, value in options.items()}
+    return getattr(torch.optim, kind.__name__)(parameters, **renamed)
 
 
 def twins(seed, device="cpu"):
@@ -33,20 +79,48 @@ def twins(seed, device="cpu"):
     return ours, theirs, x
 
 
-@pytest.mark.parametrize(("ours", "theirs", "options"), SETTINGS)
-@settings(max_examples=3)
-@given(seed=seeds)
-def test_ten_steps_are_those_of_torch(device, ours, theirs, options, seed):
-    model, twin, inputs = twins(seed, device)
-    mine = ours(model.parameters(), learning_rate=3e-2, **options)
-    other = theirs(twin.parameters(), lr=3e-2, **options)
-    for x in inputs:
+def fifty_steps(kind, options, seed, device, dtype, rtol):
+    """Of ours and of torch's, with another learning rate at each, side by side."""
+    model, twin, inputs = (each.to(dtype) for each in twins(seed, device))
+    if kind is Muon:  # vectors are not for it
+        model, twin = (nn.Sequential(net[0], net[1], net[2]) for net in (model, twin))
+    wanted = [
+        [p for p in net.parameters() if p.dim() == 2 or kind is not Muon] for net in (model, twin)
+    ]
+    mine = kind(wanted[0], learning_rate=1.0, **options)
+    other = of_torch(kind, wanted[1], learning_rate=1.0, **options)
+    begin = torch.cat([p.detach().flatten() for p in wanted[0]])
+    for step in range(50):
+        rate = cosine_schedule(step, 50, 0.02, 0.001, n_warmup=5)
+        mine.learning_rate = other.param_groups[0]["lr"] = rate
         for network, optimizer in ((model, mine), (twin, other)):
-            optimizer.zero_grad()
-            network(x).square().sum().backward()
+            network.zero_grad()
+            network(inputs[step % len(inputs)]).square().mean().backward()
             optimizer.step()
-        for one, two in zip(model.parameters(), twin.parameters(), strict=True):
-            torch.testing.assert_close(one, two, rtol=1e-6, atol=1e-6)
+        for one, two in zip(*wanted, strict=True):
+            torch.testing.assert_close(one, two, rtol=rtol, atol=rtol)
+    moved = torch.cat([p.detach().flatten() for p in wanted[0]]) - begin
+    assert moved.abs().max() > 100 * rtol, "who does not move cannot be told apart"
+
+
+@settings(max_examples=8)
+@given(options=SGD_OPTIONS, seed=seeds)
+def test_fifty_steps_of_sgd_are_those_of_torch(device, options, seed):
+    fifty_steps(SGD, options, seed, device, torch.float64, 1e-7)
+
+
+@pytest.mark.parametrize("kind", [Adam, AdamW])
+@settings(max_examples=8)
+@given(options=ADAM_OPTIONS, seed=seeds)
+def test_fifty_steps_of_adam_are_those_of_torch(device, kind, options, seed):
+    fifty_steps(kind, options, seed, device, torch.float64, 1e-7)
+
+
+@settings(max_examples=8)
+@given(options=MUON_OPTIONS, seed=seeds)
+def test_fifty_steps_of_muon_are_those_of_torch(device, options, seed):
+    """In bfloat16, as torch multiplies: a rounding that falls otherwise moves the fifth digit."""
+    fifty_steps(Muon, options, seed, device, torch.float32, 1e-4)
 
 
 @pytest.mark.parametrize("kind", [SGD, Adam, AdamW])
@@ -114,23 +188,58 @@ def test_optimizers_refuse_what_cannot_be_meant(kind):
 
 
 BAD = [
-    (SGD, "momentum", -1.0),
-    *[(kind, "weight_decay", -1.0) for kind in (SGD, Adam, AdamW)],
-    *[(kind, "learning_rate", -1e-9) for kind in (SGD, Adam, AdamW)],
-    *[(kind, "eps", -1.0) for kind in (Adam, AdamW)],
-    *[(kind, "betas", (low, 0.9)) for kind in (Adam, AdamW) for low in (-0.1, 1.0)],
-    *[(kind, "betas", (0.9, high)) for kind in (Adam, AdamW) for high in (-0.1, 1.5)],
+    (SGD, {"momentum": -1.0}),
+    (SGD, {"nesterov": True}),
+    (SGD, {"nesterov": True, "momentum": 0.9, "dampening": 0.1}),
+    *[(kind, {"weight_decay": -1.0}) for kind in KINDS],
+    *[(kind, {"learning_rate": -1e-9}) for kind in KINDS],
+    *[(kind, {"eps": -1.0}) for kind in (Adam, AdamW)],
+    *[(kind, {"betas": (low, 0.9)}) for kind in (Adam, AdamW) for low in (-0.1, 1.0)],
+    *[(kind, {"betas": (0.9, high)}) for kind in (Adam, AdamW) for high in (-0.1, 1.5)],
+    (Muon, {"momentum": -0.1}),
+    (Muon, {"scale": "larger"}),
 ]
 
 
-@pytest.mark.parametrize(("kind", "name", "value"), BAD)
-def test_what_torch_refuses_is_refused_by_name(kind, name, value):
-    theirs = {"lr" if name == "learning_rate" else name: value}
-    with pytest.raises(ValueError, match="Invalid"):
-        getattr(torch.optim, kind.__name__)([torch.zeros(1, requires_grad=True)], **theirs)
-    ours = {"learning_rate": 0.1, name: value}
-    with pytest.raises(ValueError, match=rf"^{name} must be at least 0.*, got {name}="):
-        kind([torch.zeros(1)], **ours)
+@pytest.mark.parametrize(("kind", "options"), BAD)
+def test_what_torch_refuses_is_refused_by_name(kind, options):
+    matrix = [torch.zeros(2, 3, requires_grad=True)]
+    with pytest.raises(ValueError, match=r"Invalid|should be|Nesterov|not supported"):
+        of_torch(kind, matrix, **options)
+    name, value = next(iter(options.items()))
+    got = re.escape(f"got {name}={value!r}") if name != "nesterov" else "got momentum=0"
+    with pytest.raises(ValueError, match=rf"^{name} must .*, {got}"):
+        kind(matrix, **{"learning_rate": 0.1} | options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"momentum": 1.0}, "momentum must be at least 0 and below 1, got momentum=1.0"),
+        ({"n_iterations": 0}, "n_iterations must be 1 to 99, got n_iterations=0"),
+        ({"n_iterations": 100}, "n_iterations must be 1 to 99, got n_iterations=100"),
+        ({"eps": -1.0}, "eps must be at least 0, got eps=-1.0"),
+    ],
+)
+def test_muon_refuses_what_would_never_step(options, message):
+    with pytest.raises(ValueError, match=message):
+        Muon([torch.zeros(2, 3)], **options)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_no_list_of_parameters_is_named(kind):
+    model = nn.Linear(2, 2)
+    with pytest.raises(ValueError, match="must be a list of tensors, got one tensor"):
+        kind(model.weight, learning_rate=0.1)
+    with pytest.raises(ValueError, match=r"got a tuple: give model.parameters\(\), not"):
+        kind(model.named_parameters(), learning_rate=0.1)
+    with pytest.raises(ValueError, match="got one of them twice"):
+        kind([model.weight, model.weight], learning_rate=0.1)
+
+
+def test_muon_takes_matrices_alone():
+    with pytest.raises(ValueError, match=r"must be matrices, got the shape \(2,\): leave"):
+        Muon(nn.Linear(2, 2).parameters())
 
 
 @pytest.mark.parametrize(
@@ -146,10 +255,20 @@ def test_no_option_may_be_no_number(kind, name):
 
 
 @pytest.mark.parametrize(
-    ("kind", "options"), [(SGD, {"momentum": 0.9}), (Adam, {}), (AdamW, {"weight_decay": 0.1})]
+    ("kind", "options"),
+    [
+        (SGD, {"momentum": 0.9, "dampening": 0.5}),
+        (Adam, {}),
+        (Adam, {"amsgrad": True}),
+        (AdamW, {"weight_decay": 0.1}),
+        (Muon, {}),
+    ],
 )
 def test_from_its_state_an_optimizer_goes_on_as_if_it_had_never_stopped(kind, options):
     one, two, inputs = twins(3)
+    bias = kind is not Muon
+    if kind is Muon:
+        one, two = (nn.Sequential(nn.Linear(5, 7, bias), nn.Linear(7, 3, bias)) for _ in "ab")
     first = kind(one.parameters(), learning_rate=0.05, **options)
 
     def step(model, optimizer, x):
@@ -171,11 +290,81 @@ def test_from_its_state_an_optimizer_goes_on_as_if_it_had_never_stopped(kind, op
         # The same kernels on the same shapes, in the same order.
         # exact: the same steps with the same kernels
         assert torch.equal(mine, other)
-    other = kind([torch.zeros(2)], learning_rate=0.1)
-    with pytest.raises(ValueError, match=r"must have the shapes \[\(2,\)\], got \[\(7, 5\), "):
+    other = kind([torch.zeros(2, 1)], learning_rate=0.1, **options)
+    with pytest.raises(ValueError, match=r"must have the shapes \[\(2, 1\)\], got \[\(7, 5\), "):
         other.load_state_dict(state)
     with pytest.raises(ValueError, match=r"state must hold learning_rate, .*, got step"):
         other.load_state_dict({"step": 3})
+    with pytest.raises(ValueError, match="n_steps must be 1 counts, got 2"):
+        other.load_state_dict(other.state_dict() | {"n_steps": [1, 2]})
+
+
+def test_the_state_of_another_kind_is_refused():
+    parameter = [torch.zeros(2, 2)]
+    with pytest.raises(ValueError, match=r"state must hold .*, largest, got .*, squares$"):
+        Adam(parameter, amsgrad=True).load_state_dict(Adam(parameter).state_dict())
+    with pytest.raises(ValueError, match=r"state must hold .*, velocities, got .*, means, squares"):
+        SGD(parameter, 0.1).load_state_dict(Adam(parameter).state_dict())
+
+
+# ---------------------------------------------------------------- Muon
+
+
+def singular_values(matrix):
+    return torch.linalg.svdvals(matrix.double())
+
+
+@given(rows=st.integers(1, 30), columns=st.integers(1, 30), seed=seeds)
+def test_a_matrix_that_is_made_orthogonal_keeps_its_directions(rows, columns, seed):
+    """Singular values above a hundredth of all come near 1; U and V stay, so Uᵀ O V is diagonal."""
+    generator = torch.Generator().manual_seed(seed)
+    u, before, v = torch.linalg.svd(
+        torch.randn(rows, columns, generator=generator, dtype=torch.float64), full_matrices=False
+    )
+    found = orthogonalize(u * before @ v, dtype=torch.float64)
+    inside = u.mT @ found @ v.mT
+    large = before > 0.01 * before.norm()
+    assert ((inside.diagonal()[large] > 0.65) & (inside.diagonal()[large] < 1.25)).all()
+    assert (inside - inside.diagonal().diag()).abs().max() < 1e-6
+    in_bfloat16 = orthogonalize((u * before @ v).float())
+    assert in_bfloat16.dtype == torch.bfloat16
+    assert (in_bfloat16.double() - found).abs().max() < 0.1
+
+
+def test_by_hand_one_round_takes_a_number_through_the_polynomial():
+    """A matrix of one number is 1 after the division, and 3.4445 − 4.775 + 2.0315 = 0.701 then."""
+    for number in (5.0, -0.01):
+        found = orthogonalize(torch.tensor([[number]]), n_iterations=1, dtype=torch.float32)
+        assert found.item() == pytest.approx(math.copysign(0.701, number), abs=1e-4)
+    assert orthogonalize(torch.zeros(3, 2)).abs().max() == 0  # no 0 / 0
+
+
+def test_muon_steps_equally_far_in_each_direction_and_sgd_does_not():
+    """A gradient with singular values 100 and 1: SGD's step has them too, Muon's are about 1."""
+    gradient = torch.diag(torch.tensor([100.0, 1.0]))
+    steps = {}
+    for kind in (SGD, Muon):
+        parameter = torch.zeros(2, 2, requires_grad=True)
+        parameter.grad = gradient.clone()
+        kind([parameter], learning_rate=1.0, weight_decay=0.0).step()
+        steps[kind] = singular_values(parameter.detach())
+    assert steps[SGD].tolist() == pytest.approx([100, 1])
+    assert steps[Muon].max() / steps[Muon].min() < 2
+
+
+@pytest.mark.parametrize(("shape", "ratio"), [((8, 2), 2.0), ((2, 8), 1.0), ((3, 3), 1.0)])
+def test_a_tall_matrix_takes_longer_steps(shape, ratio):
+    torch.manual_seed(0)
+    gradient = torch.randn(shape)
+    lengths = {}
+    for scale in ("original", "match_rms_adamw"):
+        parameter = torch.zeros(shape, requires_grad=True)
+        parameter.grad = gradient
+        Muon([parameter], 1.0, weight_decay=0.0, scale=scale, dtype=torch.float32).step()
+        update = orthogonalize(gradient, dtype=torch.float32)
+        lengths[scale] = (parameter.detach().norm() / update.norm()).item()
+    assert lengths["original"] == pytest.approx(ratio, rel=0.001)
+    assert lengths["match_rms_adamw"] == pytest.approx(0.2 * math.sqrt(max(shape)), rel=0.001)
 
 
 # ---------------------------------------------------------------- schedule
@@ -206,10 +395,37 @@ def test_it_rises_on_a_line_and_falls_to_the_lowest(n_steps, share, lowest):
     assert all(rate > 0 for rate in rates[: n_steps - 1])
 
 
+@given(n_steps=st.integers(2, 40), highest=st.floats(0.1, 2), lowest=st.floats(0, 0.1))
+def test_without_a_warm_up_the_line_is_that_of_torch(n_steps, highest, lowest):
+    theirs = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=highest)
+    schedule = torch.optim.lr_scheduler.LinearLR(theirs, 1.0, lowest / highest, n_steps - 1)
+    for step in range(n_steps + 3):
+        ours = linear_schedule(step, n_steps, highest, lowest)
+        assert ours == pytest.approx(theirs.param_groups[0]["lr"], rel=1e-5, abs=1e-7)
+        theirs.step()
+        schedule.step()
+
+
+@given(n_steps=st.integers(3, 40), share=st.floats(0, 0.95))
+def test_all_schedules_rise_alike_and_then_part(n_steps, share):
+    n_warmup = int(share * n_steps)
+    kinds = (constant_schedule, linear_schedule, cosine_schedule)
+    for step in range(n_steps + 3):
+        constant, line, cosine = (kind(step, n_steps, 2.0, n_warmup=n_warmup) for kind in kinds)
+        if step < n_warmup:
+            assert [line, cosine] == pytest.approx([constant, constant])
+            assert constant == pytest.approx(2.0 * (step + 1) / n_warmup)
+        else:
+            assert constant == pytest.approx(2.0)
+            left = 1 - (step - max(n_warmup - 1, 0)) / max(n_steps - 1 - max(n_warmup - 1, 0), 1)
+            assert line == pytest.approx(2.0 * max(left, 0), abs=1e-9)
+
+
+@pytest.mark.parametrize("kind", [constant_schedule, linear_schedule, cosine_schedule])
 @pytest.mark.parametrize("n_warmup", [-1, 10, 11])
-def test_a_warm_up_ends_before_the_training(n_warmup):
+def test_a_warm_up_ends_before_the_training(kind, n_warmup):
     with pytest.raises(ValueError, match=f"got n_warmup={n_warmup}, n_steps=10"):
-        cosine_schedule(0, 10, 1.0, n_warmup=n_warmup)
+        kind(0, 10, 1.0, n_warmup=n_warmup)
 
 
 # ---------------------------------------------------------------- clipping

@@ -6,6 +6,7 @@ relative to the largest number on the CPU.
 
 import copy
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from gpu_checks import Check, Checks, Setup
@@ -157,8 +158,10 @@ def functions(setup: Setup) -> Checks:
     torch.manual_seed(0)
     for name, call in _calls().items():
         yield name, lambda call=call: _same_number(call, setup.device)
-    for kind in (optimization.SGD, optimization.Adam, optimization.AdamW):
-        yield kind.__name__, lambda kind=kind: _same_number(_descent(kind), setup.device)
+    kinds = {name: getattr(optimization, name) for name in ("SGD", "Adam", "AdamW")}
+    kinds |= {"Muon": partial(optimization.Muon, dtype=torch.float32)}
+    for name, kind in kinds.items():
+        yield name, lambda kind=kind: _same_number(_descent(kind), setup.device)
     for kernel in ("causal", "grouped", "masked"):
         yield f"fused_attention, {kernel}", lambda k=kernel: _fused(k, setup.device)
 
@@ -187,7 +190,7 @@ def _same_number(call: Callable[[str], float], device: str) -> dict:
     return {"ok": gap <= VALUES, "cpu": here, "device": there, "gap": gap, "at_most": VALUES}
 
 
-def _descent(kind: type) -> Callable[[str], float]:
+def _descent(kind: Callable) -> Callable[[str], float]:
     """Ten clipped steps down a bowl."""
     torch.manual_seed(0)
     start, slope = torch.randn(7, 5), torch.rand(7, 5)

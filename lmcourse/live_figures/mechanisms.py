@@ -1,4 +1,4 @@
-"""Live figures of mechanisms: neurons, odds, attention, rotary positions, merges, optimizers.
+"""Live figures of mechanisms: neurons, odds, attention, rotary positions, merges.
 
 Chapter: book/conventions.md
 """
@@ -16,7 +16,6 @@ from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
 from lmcourse import attention as attention_module
 from lmcourse import neurons, plots, positions
 from lmcourse.efficient_attention import OnlineSoftmax, Pattern
-from lmcourse.optimization import SGD, Adam
 from lmcourse.plots import LivePicture
 from lmcourse.tokenizers import BPETokenizer
 
@@ -286,47 +285,3 @@ def merges(tokenizer: BPETokenizer, text: str, caption: str = "") -> LivePicture
     tokens = {"pieces": list(map(plots.visible, pieces)), "ids": ids}
     data = {"merges": tokenizer.merges, "text": text, "tokens": tokens}
     return plots.live("merges", data, picture)
-
-
-def descent(
-    curvatures: tuple[float, float],
-    start: tuple[float, float],
-    n_steps: int,
-    ways: Mapping[str, tuple[float, float] | float],
-    caption: str = "",
-) -> LivePicture:
-    """Down a valley with the course's own optimizers; the loss is ½ Σ curvature · place².
-
-    Args:
-        ways: for each, learning rate and momentum of SGD; or one number, the rate of Adam.
-    """
-    told, lines = [], {}
-    for name, way in ways.items():
-        path = _path(curvatures, start, n_steps, way)
-        lines[name] = (path.square() @ torch.tensor(curvatures, dtype=path.dtype)) / 2
-        rate, momentum, adam = (*way, False) if isinstance(way, tuple) else (way, 0.0, True)
-        told.append({"name": name, "rate": rate, "momentum": momentum, "adam": adam, "path": path})
-    picture = plots.line_plot(
-        range(n_steps + 1), lines, "step", "loss", log_y=True, caption=caption
-    )
-    data = {"curvatures": curvatures, "start": start, "n_steps": n_steps, "ways": told}
-    return plots.live("descent", data, picture)
-
-
-def _path(
-    curvatures: tuple[float, float],
-    start: tuple[float, float],
-    n_steps: int,
-    way: tuple[float, float] | float,
-) -> Float[Tensor, "n_places 2"]:
-    """Where the optimizer was before its first step and after each."""
-    at = torch.tensor(start, dtype=torch.float64, requires_grad=True)
-    is_sgd = isinstance(way, tuple)
-    optimizer = SGD([at], way[0], momentum=way[1]) if is_sgd else Adam([at], way)
-    places = [at.detach().clone()]
-    for _ in range(n_steps):
-        optimizer.zero_grad()
-        (at.square() * torch.tensor(curvatures, dtype=at.dtype)).sum().div(2).backward()
-        optimizer.step()
-        places.append(at.detach().clone())
-    return torch.stack(places)
