@@ -1335,6 +1335,15 @@ WRONG = [
             "test: a seed for everybody": "seed",
         },
     ),
+    *frozen(
+        "attention",
+        4,
+        {
+            "exponentials without a maximum": "overflow",
+            "to the tenth digit": "too tight",
+            "a generous tolerance": "generous",
+        },
+    ),
 ]
 
 
@@ -1703,5 +1712,12 @@ class MultiHeadAttention(nn.Module):
                     return False
         return True
         """,
+    ),
+    *frozen(
+        "attention",
+        4,
+        {
+            "NaN is swept up": "",
+        },
     ),
 ]

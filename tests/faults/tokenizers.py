@@ -1808,6 +1808,17 @@ return known[key]
         ("pad_id)", "max(-(2**31), min(pad_id, 2**31 - 1)))"),
         cause="whole number",
     ),
+    *frozen(
+        "tokenizers",
+        4,
+        {
+            "pairs cache hands out its own counter": "kept",
+            "learn cache hands out its own list": "kept",
+            "learn counts in float32": "large",
+            "text in pieces of a thousand": "long",
+            "batch marked with minus 100": "mask",
+        },
+    ),
 ]
 
 RIGHT = [
@@ -2233,4 +2244,5 @@ ids[mask] = torch.tensor([i for row in rows for i in row], dtype=torch.int64)
 return ids, mask
 """,
     ),
+    *frozen("tokenizers", 4, {"text by recursion at each name": ""}),
 ]
