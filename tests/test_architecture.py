@@ -369,7 +369,6 @@ def test_check_loads_nothing_of_the_sandbox_but_its_budgets():
 # Modules without a test file of their name, and the file that tests them.
 TESTED_BY = {
     "batch/graded_class": "whole/test_tiny_class",
-    "cli/analysis_commands": "cli/test_grading_commands",
     "cli/options": "cli/test_grading_commands",
     "config": "whole/test_tiny_class",
     "errors": "cli/test_terminal",

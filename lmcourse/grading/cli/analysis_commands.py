@@ -67,22 +67,26 @@ def late(
         else:
             exchange = policy.zone_of_exchange(here.config)
             found = hand_in_times.times_from_files(folder, assignment, rule.zone, exchange)
-        judged = days_late.count_days(rule, found)
-        path = days_late.save(days_late.file_of(out, assignment), rule, judged)
         report = _graded(out, assignment, required=False)
         graded = {row["student"]: (row["score"], row.get("notebook", "")) for row in report}
+        known = {*graded, *(entry.student for entry in handed_in.entries(folder, assignment))}
+        judged = days_late.count_days(
+            rule, {student: one for student, one in found.items() if student in known}
+        )
+        path = days_late.save(days_late.file_of(out, assignment), rule, judged)
         table = tables.as_csv(days_late.HEADER, days_late.rows(rule, judged, graded))
         written = write_file(path.with_suffix(".csv"), tables.for_people(table))
     for student, one in judged.items():
         if one.problem:
             tell(plain(f"{student}: {one.doubt('')}", 400))
         elif one.days:
-            tell(plain(f"{student}: {one.days} days late ({one.handed_in})", 400))
+            tell(plain(f"{student}: {days_late.in_words(one.days)} ({one.handed_in})", 400))
     for source, names in _by_source(judged, times).items():
         tell(plain(f"from {source}: {', '.join(names)}", 20_000))
-    known = {entry.student for entry in handed_in.entries(folder, assignment)}
-    missing = sorted({*graded, *known} - set(judged))
-    if missing:
+    if unknown := sorted(set(found) - known):
+        said = "nobody who handed in is called so, not counted"
+        tell(plain(f"{said}: {', '.join(unknown)}", 20_000))
+    if missing := sorted(known - set(judged)):
         tell(plain(f"no time is known of {', '.join(missing)}", 20_000))
     for line in left_over:
         tell(f"ignored: {line}")
@@ -211,14 +215,15 @@ def export(
                 tell(plain(f"nothing taken off: {row['student']}: {doubt}", 400))
             else:
                 row["score"] -= kept[0].deduction(one.days, row["score"])
-    table, left_out = lms_files.table(
-        to, assignment, float(report["points"]), rows, lms_files.read_ids(ids, to) if ids else None
-    )
+    known = lms_files.read_ids(ids, to) if ids else None
+    table, left_out = lms_files.table(to, assignment, float(report["points"]), rows, known)
     contents = tables.for_people(table) if to == "plain" else table
     path = write_file(out / "grades" / f"{assignment}.{to}.csv", contents)
     for line in left_out:
         tell(plain(f"left out: {line}", 400))
     tell(f"{len(rows) - len(left_out)} of {len(rows)} exported: {path}")
+    if {row["student"] for row in rows} & set(lms_files.faults(to, known or {})):
+        raise typer.Exit(1)
 
 
 def items(assignment: Assignment, course: CourseOption = None, output: OutputOption = None) -> None:
@@ -253,7 +258,7 @@ def items(assignment: Assignment, course: CourseOption = None, output: OutputOpt
             grades[name]["message"]
             for grades in students
             for name in own
-            if name in grades and grades[name]["verdict"] == FAILED
+            if name in grades and grades[name]["verdict"] == FAILED and not _overruled(grades[name])
         ]
         for message, times in statistics.commonest(failed):
             tell(f"    {times} × {plain(message, 160)}")
@@ -275,6 +280,12 @@ def _task_points(grades: dict, names: list[str]) -> float | None:
     if not own or any(grade["waiting"] for grade in own):
         return None
     return float(sum(grade["points"] for grade in own))
+
+
+def _overruled(grade: dict) -> bool:
+    """Whether a person gave a failed test's points all the same."""
+    decided = grade.get("by_person", False) and not grade["waiting"]
+    return decided and grade["points"] >= grade["of"]
 
 
 def _rounded(value: float | None) -> str:

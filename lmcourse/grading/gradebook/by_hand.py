@@ -58,6 +58,12 @@ def doubtful(grades: Iterable[Any], seen: Seen, nb: NotebookNode) -> dict[str, s
             found[name] = "its test has changed since"
         elif grade.needs_manual_grade and name in seen.asked:
             found[name] = seen.asked[name]
+        elif seen.digest != nb.metadata.lmcourse.digest:
+            found[name] = (
+                "another notebook is graded now"
+                if seen.digest
+                else "which notebook that was is not known any more"
+            )
     return found
 
 

@@ -281,6 +281,7 @@ class Recorder:
             student=student,
             grades=grades,
             notes=notes,
+            comments={name: said for name, said in comments.items() if said},
             cells=[dict(cell) for cell in nb.cells],
             digest=str(ours.get("digest", "")),
             sandbox=bool(ours.get("sandbox", False)),

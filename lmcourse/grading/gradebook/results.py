@@ -45,6 +45,7 @@ class Result:
     student: str
     grades: list[Grade] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    comments: dict[str, str] = field(default_factory=dict)  # a person's, on answers without grades
     problem: str = ""
     ours: bool = False  # the problem is: what was handed in is in order, as far as anyone knows
     cells: list[dict] = field(default_factory=list)  # of the graded notebook, for the feedback

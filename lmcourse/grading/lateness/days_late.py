@@ -3,6 +3,7 @@
 Chapter: book/instructors/collecting.md
 """
 
+import datetime as dt
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -49,7 +50,7 @@ def count_days(rule: Policy, found: Mapping[str, HandInTime]) -> dict[str, Late]
     """Each learner's days."""
     return {
         student: Late(
-            handed_in=one.at.isoformat(" ", "minutes") if one.at else "",
+            handed_in=_clock(one.at, rule.due) if one.at else "",
             days=rule.days_late(one.at) if one.at else 0,
             source=one.source,
             problem=one.problem,
@@ -57,6 +58,20 @@ def count_days(rule: Policy, found: Mapping[str, HandInTime]) -> dict[str, Late]
         )
         for student, one in sorted(found.items())
     }
+
+
+def _clock(at: dt.datetime, due: dt.datetime) -> str:
+    """A time to the minute; where that would look like the due time, as far as they differ."""
+    there = at.astimezone(due.tzinfo)
+    for to in ("minutes", "seconds", "milliseconds"):
+        if there == due or there.isoformat(" ", to) != due.isoformat(" ", to):
+            return at.isoformat(" ", to)
+    return at.isoformat(" ", "microseconds")
+
+
+def in_words(days: int) -> str:
+    """So many days late."""
+    return f"{days} day{'' if days == 1 else 's'} late"
 
 
 def file_of(output: Path, assignment: str) -> Path:
@@ -114,9 +129,9 @@ def note(rule: Policy, late: Late, score: float, complete: bool, graded: str = "
         return ""
     off = rule.deduction(late.days, score)
     so_far = "" if complete else " so far"
-    days = f"{late.days} day{'s' if late.days > 1 else ''}"
+    due = rule.due.isoformat(" ", "seconds" if rule.due.second else "minutes")
     return (
-        f"handed in {days} late ({late.handed_in}; due {rule.due.isoformat(' ', 'minutes')}):"
+        f"handed in {in_words(late.days)} ({late.handed_in}; due {due}):"
         f" {rule.per_day} a day, {off:g} points off, {score - off:g} remain{so_far};"
         " the points of the tasks are shown without it"
     )

@@ -5,6 +5,7 @@ Chapter: book/setup.md
 
 import hashlib
 import os
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -31,7 +32,7 @@ from lmcourse.grading.errors import MisuseError
 from lmcourse.grading.execution import explanations
 from lmcourse.grading.execution.cell_results import CellResult
 from lmcourse.grading.execution.unprotected import execute, outcome_of
-from lmcourse.grading.outcomes import PASSED, UNGRADED, TestOutcome
+from lmcourse.grading.outcomes import FAILED, PASSED, UNGRADED, TestOutcome
 from lmcourse.grading.repair.placed import Placed
 from lmcourse.grading.repair.text_beside import text_beside
 from lmcourse.grading.safe_text import lines_of
@@ -43,6 +44,17 @@ _TURNED = (
     "The cell {cell} was a code cell and is a {kind} cell now, so it does not run: click beside it"
     " and press y."
 )
+_EDITED_TEST = (
+    "The test cell {cell} was edited, so it proves nothing: the grader runs its own text, and what"
+    " you wrote there does not count. Copy the cell from a fresh notebook, and move your answer"
+    " into the answer cell."
+)
+_IN_LOCKED = (
+    "The answer cell of this task is missing or as it was handed out, and there is code of yours in"
+    " the locked cell {cell}: the grader replaces that by its own text, and an answer there does"
+    " not count. Move it into the answer cell, or into a cell of its own."
+)
+_DEFINES = re.compile(r"^(?:async def|def|class)\s", re.M)
 
 
 @dataclass(kw_only=True)
@@ -114,7 +126,8 @@ def check(
     )
     runs = list(zip(code, rans, strict=True))
     plan, untouched = stated_plan(cells), {cell.label for cell in cells if _untouched(cell)}
-    verdicts = [_judge(task, runs, budgets, untouched) for task in tasks(plan)]
+    verdicts = [_judge(task, runs, budgets, untouched, _edited(plan)) for task in tasks(plan)]
+    _disprove(verdicts, cells, untouched)
     beside = text_beside([_placed(cell) for cell in cells], plan, _written(plan) & untouched)
     for verdict in verdicts:
         verdict.beside = [cell.name for cell in verdict.task.graded if cell.name in beside]
@@ -173,7 +186,11 @@ def _title(cell: Cell, cells: list[Cell]) -> str:
 
 
 def _judge(
-    task: Task, runs: list[tuple[Cell, CellResult]], budgets: Budgets, untouched: set[str | None]
+    task: Task,
+    runs: list[tuple[Cell, CellResult]],
+    budgets: Budgets,
+    untouched: set[str | None],
+    edited: set[str],
 ) -> TaskReport:
     verdict = TaskReport(task=task)
     if task.graded and all(cell.by_hand and not cell.locked for cell in task.graded):
@@ -185,6 +202,9 @@ def _judge(
     broken = [f"The cell {c.label} {c.problem}." for c, _ in mine if c.problem]
     broken += [_cause(c, ran, budgets) for c, ran in mine if not is_test(c) and ran.status != "ok"]
     outcomes = {c.label: outcome_of(r, c.source, budgets) for c, r in mine if is_test(c)}
+    spoiled = {name for name in outcomes if name in edited}
+    for name in spoiled:
+        outcomes[name] = TestOutcome(verdict=FAILED, message=_EDITED_TEST.format(cell=name))
     verdict.awarded = {name: outcome.fraction for name, outcome in outcomes.items()}
     failed = {name: outcome for name, outcome in outcomes.items() if outcome.verdict != PASSED}
     verdict.causes = _lost_tests(task)
@@ -194,12 +214,34 @@ def _judge(
         verdict.causes = _lost_answers(task) or verdict.causes
     if failed or broken:
         not_started = any(cell.label in untouched for cell, _ in mine)
-        verdict.state = OPEN if not_started and not broken else FAILS
+        verdict.state = OPEN if not_started and not broken and not spoiled else FAILS
         verdict.ran = not broken
         # An answer that did not run explains its tests better than they do.
         verdict.partly = bool(failed) and len(failed) < len(outcomes) and verdict.state == FAILS
         verdict.causes += broken or [_said(task, name, failed[name]) for name in failed]
     return verdict
+
+
+def _edited(plan: list[Planned]) -> set[str]:
+    """The locked cells whose text is not the one that was handed out."""
+    return {c.name for c in plan if c.locked and c.checksum and not _as_released(c)}
+
+
+def _disprove(verdicts: list[TaskReport], cells: list[Cell], untouched: set[str | None]) -> None:
+    """Tests that hold prove nothing where the answer seems to stand in a locked cell.
+
+    That is where the task's own cell holds none, nor any extra cell, and a locked cell was edited
+    and defines something.
+    """
+    edited = _edited(stated_plan(cells))
+    found = [c.label for c in cells if c.label in edited and _DEFINES.search(c.source)]
+    if not found or any(not c.label and _DEFINES.search(c.source) for c in cells):
+        return
+    for verdict in verdicts:
+        own = [cell.name for cell in verdict.task.cells if cell.solution and cell.kind == "code"]
+        if verdict.state == HOLDS and all(name in untouched for name in own):
+            verdict.state, verdict.awarded, verdict.partly = FAILS, {}, False
+            verdict.causes.append(_IN_LOCKED.format(cell=found[0]))
 
 
 def _said(task: Task, name: str, outcome: TestOutcome) -> str:
@@ -288,7 +330,7 @@ def _warnings(
     found += [
         f"The locked cell {cell.name} was edited. The grader uses its own text."
         for cell in plan
-        if cell.locked and cell.checksum and not _as_released(cell)
+        if cell.name in _edited(plan)
     ]
     found += [
         f"The {_title(cell, cells)} {said}."

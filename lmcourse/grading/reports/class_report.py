@@ -109,10 +109,13 @@ def statistics(graded: Class) -> list[dict]:
 
 
 def task_points(result: Result, task: Task) -> float | None:
-    """A learner's points for a task; None while a person is waited for, or nothing was graded."""
+    """A learner's points for a task; None while a person is waited for, or nothing was graded.
+
+    What a person gave and looks at again counts until then, as it does in the total.
+    """
     grades = {grade.name: grade for grade in result.grades}
     own = [grades[cell.name] for cell in task.graded if cell.name in grades]
-    if not own or any(grade.waiting for grade in own):
+    if not own or any(grade.waiting and not grade.by_person for grade in own):
         return None
     return sum((grade.points for grade in own), 0.0)
 

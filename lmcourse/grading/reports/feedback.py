@@ -62,7 +62,7 @@ def feedback(assignment: str, result: Result, tasks: list[Task]) -> str:
         f"<h1>{_text(title)}</h1>",
         f"<p><strong>{result.score:g} of {of:g} points</strong>{_pending(result)}</p>",
         _table(tasks, grades),
-        *[_task(task, grades, result.cells, allowance) for task in tasks],
+        *[_task(task, grades, result, allowance) for task in tasks],
         _notes(result.notes),
         "</body></html>\n",
     ]
@@ -74,15 +74,19 @@ def _text(text: str) -> str:
 
 
 def _pending(result: Result) -> str:
-    waiting = sum(grade.of for grade in result.grades if grade.waiting)
-    return f" so far; {waiting:g} more wait for a person" if waiting else ""
+    waiting = [grade for grade in result.grades if grade.waiting]
+    more = sum(grade.of for grade in waiting if not grade.by_person)
+    again = sum(grade.points for grade in waiting if grade.by_person)
+    said = [f"{more:g} more wait for a person"] if more else []
+    said += [f"at {again:g} of these a person looks again"] if again else []
+    return "; ".join([" so far", *said]) if waiting else ""
 
 
 def _table(tasks: list[Task], grades: dict[str, Grade]) -> str:
     rows = []
     for task in tasks:
         own = [grades[cell.name] for cell in task.graded if cell.name in grades]
-        waiting = all(grade.waiting for grade in own)
+        waiting = all(grade.waiting and not grade.by_person for grade in own)
         so_far = "–" if waiting else f"{sum(grade.points for grade in own):g}"
         points = f"{so_far} of {task.points:g}"
         rows.append(f'<tr><td class="{_state(own)}">{_text(task.label)}</td><td>{points}</td></tr>')
@@ -100,17 +104,19 @@ def _state(grades: list[Grade]) -> str:
     return FAILED if any(grade.lost for grade in grades) else PASSED
 
 
-def _task(task: Task, grades: dict[str, Grade], cells: list[dict], allowance: Allowance) -> str:
-    parts = [f"<h2>{_text(task.label)}</h2>"]
+def _task(task: Task, grades: dict[str, Grade], result: Result, allowance: Allowance) -> str:
+    parts, cells = [f"<h2>{_text(task.label)}</h2>"], result.cells
     for planned in task.cells:
         if planned.solution:
             own = [cell for cell in cells if _name(cell) == planned.name]
             parts += [_answer(cell, allowance) for cell in own]
             beside = [cell for cell in cells if planned.name in _beside(cell)]
             parts += [_answer(cell, allowance, "Beside it you wrote:") for cell in beside]
+            if planned.name not in grades:
+                parts.append(_comment(result.comments.get(planned.name, "")))
         grade = grades.get(planned.name)
         if grade is not None:
-            parts += [_grade(grade, task.part(planned.name)), _comment(grade)]
+            parts += [_grade(grade, task.part(planned.name)), _comment(grade.comment)]
     lost = any(grades[cell.name].lost for cell in task.graded if cell.name in grades)
     if task.section and lost:
         parts.append(f"<p>Read again: <em>{_text(task.section)}</em></p>")
@@ -156,6 +162,8 @@ def _grade(grade: Grade, part: str = "") -> str:
     points = f"{grade.points:g} of {grade.of:g} points"
     head = f"{_text(part)}: " if part else ""
     carried = f"<p>{_text(grade.carried)}</p>" if grade.carried else ""
+    if grade.by_person:
+        return _by_person(grade, head, points)
     if grade.verdict == PASSED:
         how = "All tests passed" if grade.points == grade.of else "The tests passed in part"
         return f'<p class="passed">{head}{how}: {points}.</p>{carried}'
@@ -167,14 +175,28 @@ def _grade(grade: Grade, part: str = "") -> str:
         reason = f" ({_text(grade.message)})" if grade.message else ""
         of = f"at most {grade.of:g} points"
         return f'<p class="waiting">{head}Waits for a person{reason}: {of}.</p>'
-    if not grade.by_person:
-        return f"<p>{head}Not answered: {points}.</p>"
-    return f"<p>{head}Graded by a person: {points}.</p>"
+    return f"<p>{head}Not answered: {points}.</p>"
 
 
-def _comment(grade: Grade) -> str:
-    comment = markdown(grade.comment, html=False)  # a person's: no answer can use up its room
-    return f"<p>Comment:</p>{_written(comment)}" if grade.comment else ""
+def _by_person(grade: Grade, head: str, points: str) -> str:
+    """What a person decided, also of a test, whose own word is then only told."""
+    if grade.waiting:
+        before = f"who gave {grade.points:g} before, which count until then"
+        reason = f" ({_text(grade.message)})" if grade.message else ""
+        of = f"at most {grade.of:g} points"
+        return f'<p class="waiting">{head}Waits for a person{reason}, {before}: {of}.</p>'
+    said = f"{head}Graded by a person: {points}."
+    if grade.verdict == FAILED:
+        which = "A hidden test" if grade.hidden else "A test"
+        return f"<p>{said} {which} had failed:</p><pre>{_text(grade.message)}</pre>"
+    if grade.verdict == PASSED:
+        return f"<p>{said} The tests had passed.</p>"
+    return f"<p>{said}</p>"
+
+
+def _comment(said: str) -> str:
+    comment = markdown(said, html=False)  # a person's: no answer can use up its room
+    return f"<p>Comment:</p>{_written(comment)}" if said else ""
 
 
 def _notes(notes: list[str]) -> str:

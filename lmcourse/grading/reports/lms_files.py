@@ -3,9 +3,11 @@
 Chapter: book/instructors/collecting.md
 
 A platform finds people by exactly what it calls them. So what would be a formula in a spreadsheet
-is not made inert there: who is called that is left out and named.
+is not made inert there: who is called that is left out and named. So is who is called nothing, or
+as somebody else is: their points would be nobody's, or another's.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +18,7 @@ FORMATS = ("plain", "moodle", "canvas")
 _CANVAS = ("name", "id", "sis_user_id", "sis_login_id", "section")
 _EXACT = {"plain": (), "moodle": ("email",), "canvas": _CANVAS}
 _WANTED = {"plain": (), "moodle": ("email",), "canvas": ("name", "id", "section")}
+_KEY = {"moodle": "email", "canvas": "id"}  # by which the platform finds a person
 
 
 def read_ids(path: Path, kind: str) -> dict[str, dict[str, str]]:
@@ -30,6 +33,27 @@ def read_ids(path: Path, kind: str) -> dict[str, dict[str, str]]:
             raise MisuseError(f"{path} must name each student once, got {row['student']!r} twice")
         found[row["student"]] = row
     return found
+
+
+def faults(kind: str, ids: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Whom the platform could not find by this table, or would take for another, and why."""
+    key = _KEY.get(kind, "")
+    times = Counter(_called(own, key) for own in ids.values())
+    found = {}
+    for student, own in ids.items():
+        said = {name: own.get(name, "") for name in _EXACT[kind]}
+        odd = [name for name, value in said.items() if tables.spreadsheet_safe(value) != value]
+        if odd:
+            found[student] = f"{odd[0]} in the table of ids may pass for a formula"
+        elif key and not _called(own, key):
+            found[student] = f"{key} in the table of ids is empty"
+        elif key and times[_called(own, key)] > 1:
+            found[student] = f"{key} in the table of ids is another student's too: {own[key]}"
+    return found
+
+
+def _called(own: Mapping[str, str], key: str) -> str:
+    return own.get(key, "").strip().casefold()
 
 
 def table(
@@ -48,10 +72,12 @@ def table(
     if ids is None and _WANTED[kind]:
         wanted = ", ".join(("student", *_WANTED[kind]))
         raise MisuseError(f"{kind} knows nobody by your names: give --ids FILE with {wanted}")
-    left_out, ready = [], []
+    left_out, ready, faulty = [], [], faults(kind, ids or {})
     for row in rows:
         student = str(row["student"])
-        if row["score"] is None:
+        if student in faulty:
+            left_out.append(f"{student}: {faulty[student]}")
+        elif row["score"] is None:
             why = f" ({row['problem']})" if row.get("problem") else ""
             left_out.append(f"{student}: not graded{why}")
         elif row["open"]:
@@ -60,11 +86,6 @@ def table(
             left_out.append(f"{student}: not in the table of ids")
         else:
             own = ids[student] if ids is not None else {}
-            said = {name: own.get(name, "") for name in _EXACT[kind]}
-            odd = [name for name, value in said.items() if tables.spreadsheet_safe(value) != value]
-            if odd:
-                left_out.append(f"{student}: {odd[0]} in the table of ids may pass for a formula")
-                continue
             ready.append((student, own, float(row["score"])))
     makers = {"plain": _plain, "moodle": _moodle, "canvas": _canvas}
     header, body = makers[kind](assignment, points, ready)

@@ -62,6 +62,21 @@ def test_a_changed_test_is_doubtful_until_a_person_has_looked():
     assert doubtful([row("test_x", None)], seen, notebook("assert x > 1")) == {}
 
 
+@pytest.mark.parametrize(
+    ("before", "why"),
+    [("other", "another notebook is graded now"), ("", "which notebook that was is not known any")],
+)
+def test_with_another_notebook_the_row_says_so_until_a_person_has_looked(before, why):
+    given = row("why", 1.0)
+    found = doubtful([given], Seen(digest=before), notebook())
+    assert found["why"].startswith(why)
+    waits = row("why", 1.0, waits=True)
+    again = doubtful([waits], Seen(digest="d", asked=found), notebook())
+    assert again == found
+    assert why in notes([waits], again)[0]
+    assert doubtful([given], Seen(digest="d", asked=found), notebook()) == {}
+
+
 def test_notes_name_the_points_and_the_reason():
     rows = [
         *(row("a", 1.0, 0.5), row("b", 2.0, waits=True), row("c", 2.0), row("d", None)),

@@ -215,6 +215,21 @@ def test_another_notebook_asks_the_person_again(run):
     by_hand(run, 1.0)
     result = record(run, "ada", "I changed my mind.")
     assert [grade.name for grade in result.grades if grade.waiting] == ["why"]
+    said = "why: a person gave 1 point, but another notebook is graded now: look at it again"
+    assert doubts(result) == [said]
+    assert doubts(record(run, "ada", "I changed my mind.")) == [said]
+
+
+def test_a_comment_on_a_tested_answer_is_read_back(run):
+    """It has a box in the formgrader, and no points of its own."""
+    record(run)
+    statement = "update comment set manual_comment = 'Shorter so.' where cell_id in"
+    change(run, f"{statement} (select id from base_cell where name = 'double')")
+    with Recorder(run) as recorder:
+        result = recorder.read_back("ada")
+    assert result.comments == {"double": "Shorter so."}
+    page = feedback("tiny", result, release_tasks(run))
+    assert "Shorter so." in page
 
 
 def rows_of(run: GradingRun, columns: str) -> list[tuple]:

@@ -76,6 +76,30 @@ def test_the_words_for_the_learner():
     assert days_late.note(rule, Late(handed_in="x", days=0), 20.0, complete=True) == ""
 
 
+@pytest.mark.parametrize(
+    ("due", "late", "said"),
+    [
+        ("23:59", {"seconds": 30}, "23:59:30+00:00; due 2026-03-01 23:59+00:00"),
+        ("23:59", {"milliseconds": 2}, "23:59:00.002+00:00; due 2026-03-01 23:59+00:00"),
+        ("23:59:20", {"seconds": 10}, "23:59:30+00:00; due 2026-03-01 23:59:20+00:00"),
+        ("23:50", {"minutes": 2, "seconds": 5}, "23:52+00:00; due 2026-03-01 23:50+00:00"),
+    ],
+)
+def test_two_times_of_which_one_is_late_do_not_look_alike(due, late, said):
+    at = dt.datetime.fromisoformat(f"2026-03-01 {due}+00:00")
+    east = dt.timezone(dt.timedelta(hours=9))
+    for zone in (dt.UTC, east):
+        rule = Policy(due=at, per_day=TEN_PER_CENT)
+        found = {"ada": HandInTime(source="x", at=(at + dt.timedelta(**late)).astimezone(zone))}
+        judged = days_late.count_days(rule, found)["ada"]
+        note = days_late.note(rule, judged, 20.0, complete=True)
+        assert "handed in 1 day late (" in note
+        if zone is dt.UTC:
+            assert said in note
+        else:
+            assert judged.handed_in.split(" ")[1][5:-6] == said.split("+")[0][5:]
+
+
 @pytest.mark.parametrize("days", [0, 2])
 def test_days_of_another_notebook_are_no_days(tmp_path, days):
     """In time first, then another notebook months later: nobody knows when that one came."""

@@ -203,13 +203,51 @@ def test_what_is_wrong_with_the_cells_is_said(verdict_of):
     verdict, text = verdict_of(lambda nb: delete(nb, "test_double"))
     assert states(verdict)[0] == FAILS
     assert "test cell of this task is missing" in text
-    _, text = verdict_of(lambda nb: answer(nb, "test_double", "pass"))
+    verdict, text = verdict_of(lambda nb: answer(nb, "test_double", "pass"))
+    assert (states(verdict)[0], verdict.points) == (FAILS, 3)
     assert "locked cell test_double was edited" in text
     _, text = verdict_of(lambda nb: double(nb, "test_square"))
     assert "cell test_square is there 2 times" in text
     assert "by a person" in text
     verdict, text = verdict_of(lambda nb: claims(nb, "test_double").update(points=100))
     assert "locked cell test_double was edited" in text
+
+
+@pytest.mark.parametrize(
+    ("home", "deleted", "points"),
+    [
+        ("setup", True, 2),
+        ("test_double", True, 0),
+        ("test_square", True, 2),
+        ("test_square", False, 2),
+    ],
+)
+def test_an_answer_in_a_locked_cell_does_not_count(verdict_of, home, deleted, points):
+    """The grader puts the locked text back: what holds only by it gets no points there."""
+
+    def change(nb):
+        locked = cell_of(nb, home)
+        locked["source"] = "def square(x):\n    return x * x\n" + locked["source"]
+        if deleted:
+            delete(nb, "square")
+        else:
+            answer(nb, "square", cell_of(handed_out(), "square")["source"])
+
+    verdict, text = verdict_of(change)
+    assert states(verdict)[1] == FAILS
+    assert verdict.points == points
+    assert "does not count" in " ".join(text.split())
+
+
+def test_an_answer_in_a_cell_of_its_own_counts_beside_an_edited_setup(verdict_of):
+    def change(nb):
+        delete(nb, "double")
+        insert(nb, "test_double", "def double(x):\n    return 2 * x\n")
+        cell_of(nb, "setup")["source"] += "\ndef own():\n    pass\n"
+
+    verdict, text = verdict_of(change)
+    assert states(verdict)[0] == HOLDS
+    assert "locked cell setup was edited" in text
 
 
 def stripped(nb: dict) -> None:

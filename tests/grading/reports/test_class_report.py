@@ -133,3 +133,11 @@ def test_a_row_that_cannot_be_told_says_so_and_costs_nobody_else_theirs(tmp_path
     assert ben["problem"].startswith("the row could not be written (")
     assert [row["graded"] for row in class_report.statistics(made)] == [1, 1, 0]
     assert class_report.class_table(made).row_count == 2
+
+
+def test_the_tasks_sum_to_the_total_while_a_person_looks_again(tmp_path):
+    """Points that were given by hand stay in both until then."""
+    again = result(why_waits=True, by_person=True)
+    grades = [*again.grades[:2], dataclasses.replace(again.grades[2], points=1.0)]
+    text = class_report.as_csv(graded(tmp_path, dataclasses.replace(again, grades=grades)))
+    assert list(csv.reader(io.StringIO(text)))[1][1:5] == ["2", "0", "1", "3"]

@@ -76,6 +76,41 @@ def test_a_person_s_comment_reaches_the_learner_as_it_was_meant():
     assert "<code>list&lt;int&gt;</code>" in page
 
 
+def test_a_comment_on_a_tested_answer_stands_under_it():
+    commented = dataclasses.replace(result(), comments={"double": "**Shorter** so."})
+    _, found, after = feedback("tiny", commented, TASKS).partition("<strong>Shorter</strong> so.")
+    assert found
+    assert "All tests passed" in after  # the answer's tests come below it
+
+
+@pytest.mark.parametrize("verdict", ["passed", "failed", "ungraded"])
+def test_points_by_hand_on_a_test_are_a_person_s(verdict):
+    given = {"verdict": verdict, "points": 1.5, "message": "m & m", "by_person": True}
+    page = feedback("tiny", graded_by_hand(**given), TASKS)
+    assert "Graded by a person: 1.5 of 2 points." in page
+    assert "in part" not in page
+    assert ("A test had failed:</p><pre>m &amp; m</pre>" in page) == (verdict == "failed")
+    assert ("The tests had passed." in page) == (verdict == "passed")
+
+
+@pytest.mark.parametrize("verdict", ["passed", "failed", "ungraded", ""])
+def test_points_of_an_earlier_notebook_are_not_counted_twice(verdict):
+    given = {"verdict": verdict, "points": 2.0, "by_person": True, "waiting": True}
+    page = feedback("tiny", graded_by_hand(**given), TASKS)
+    said = "so far; 1 more wait for a person; at 2 of these a person looks again"
+    assert f"2 of 6 points</strong> {said}" in page
+    assert "who gave 2 before, which count until then: at most 2 points." in page
+    assert "<td>2 of 2</td>" in page
+    assert "<td>– of 1</td>" in page
+
+
+def graded_by_hand(**test_double):
+    """A learner whose first test a person has decided."""
+    graded = result()
+    first = Grade(name="test_double", of=2.0, **test_double)
+    return dataclasses.replace(graded, grades=[first, *graded.grades[1:]])
+
+
 def test_a_written_answer_is_shown_with_its_markdown():
     own = {"grade_id": "why", "solution": True, "grade": True}
     source = f"# So\n\n*Because* $a<b$. {EVIL}"

@@ -67,6 +67,22 @@ def test_a_platform_gets_what_it_calls_people_to_the_letter_or_nothing(tmp_path,
     assert "may pass for a formula" in left_out[-1]
 
 
+@pytest.mark.parametrize("kind", ["moodle", "canvas"])
+@pytest.mark.parametrize("other", ["", "A@x.org"])
+def test_nobody_s_points_go_to_nobody_or_to_another(tmp_path, kind, other):
+    """`ben` waits for a person: his address is his all the same."""
+    table = f"student,email,name,id,section\nada,{other},Ada,{other},A\n"
+    table += "ben,a@x.org,Ben,a@x.org,A\ndan,d@x.org,Dan,18,A\n"
+    known = ids(tmp_path, table, kind)
+    text, left_out = lms_files.table(kind, "tiny", 30.0, ROWS, known)
+    key = "email" if kind == "moodle" else "id"
+    said = "another student's too: A@x.org" if other else "empty"
+    assert left_out[0] == f"ada: {key} in the table of ids is {said}"
+    assert set(lms_files.faults(kind, known)) == ({"ada", "ben"} if other else {"ada"})
+    assert [row[-1] for row in rows(text)][-1] == "0"
+    assert "27.5" not in text
+
+
 def test_what_is_missing_is_said(tmp_path):
     with pytest.raises(MisuseError, match="moodle knows nobody by your names: give --ids FILE"):
         lms_files.table("moodle", "tiny", 30.0, ROWS, None)
