@@ -113,7 +113,13 @@ def test_a_part_of_the_points_is_told(verdict_of):
         "import sys, types\nsys.modules['lmcourse.grading.testing'] = types.SimpleNamespace("
         "take_award=lambda left=[0.5]: left.pop() if left else None)"
     )
-    verdict, text = verdict_of(lambda nb: answer(nb, "test_double", award))
+
+    def author():  # a test's text as handed out: an edited one proves nothing
+        nb = solution()
+        answer(nb, "test_double", award)
+        return nb
+
+    verdict, text = verdict_of(author=author)
     assert (verdict.points, verdict.testable) == (4, 5)
     assert "(1 of 2)" in text
 
