@@ -18,6 +18,7 @@ from lmcourse.grading.repair.under_plan import repair
 from lmcourse.grading.sandbox.budgets import Budgets
 
 BUDGETS = Budgets(cell_seconds=2.0, test_seconds=2.0)
+IMPORTING = Budgets(cell_seconds=60.0, test_seconds=2.0)  # where a cell imports torch
 
 
 def handed_out(author=solution) -> dict:
@@ -36,13 +37,13 @@ def handed_out(author=solution) -> dict:
 
 @pytest.fixture
 def verdict_of(tmp_path):
-    def run(change=lambda nb: None, right=True, author=solution):
+    def run(change=lambda nb: None, right=True, author=solution, budgets=BUDGETS):
         nb = answered(handed_out(author)) if right else handed_out(author)
         change(nb)
         path = tmp_path / "tiny.ipynb"
         path.write_text(json.dumps(nb))
         before = path.read_bytes()
-        verdict = check(path, BUDGETS)
+        verdict = check(path, budgets)
         assert path.read_bytes() == before
         assert [entry.name for entry in tmp_path.iterdir()] == ["tiny.ipynb"]
         return verdict, "\n".join(report_lines(verdict))
@@ -338,7 +339,7 @@ def test_a_stray_error_outside_the_tasks_is_told_too(verdict_of):
 
 def test_a_cell_that_changes_settings_for_all_others_is_named(verdict_of):
     change = "import torch\ntorch.set_default_dtype(torch.float64)"
-    verdict, text = verdict_of(lambda nb: insert(nb, "tiny-task-1", change))
+    verdict, text = verdict_of(lambda nb: insert(nb, "tiny-task-1", change), budgets=IMPORTING)
     assert states(verdict) == [HOLDS, HOLDS, BY_HAND]
     assert (
         "The cell number 3 (`import torch`) leaves `torch.get_default_dtype()` at torch.float64 for"
