@@ -1713,11 +1713,4 @@ class MultiHeadAttention(nn.Module):
         return True
         """,
     ),
-    *frozen(
-        "attention",
-        4,
-        {
-            "NaN is swept up": "",
-        },
-    ),
 ]
