@@ -181,6 +181,8 @@ WRITERS = {
     "lock.py": "the lock itself, which others read while it is held",
     "namespaces.py": "settings of the kernel in /proc",
     "run_folder.py": "a table that grows line by line, and its repair",
+    "id_files.py": "a file that grows for hours, under another name until it is whole",
+    "output.py": "the notes beside it, which grow in the same way",
     "learner_side.py": "in the sandbox, whose folders end with it",
     "submission.py": "in a folder for one submission that nobody else sees",
     "torch_files.py": "in the same copy",

@@ -1054,7 +1054,7 @@ WRONG = [
         cause="√T",
     ),
     edit(
-        "a generous tolerance",
+        "half a unit of logarithm is let pass",
         "find_defect",
         "0.5 for the logarithms",
         ("atol=1e-3", "atol=0.5"),
