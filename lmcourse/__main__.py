@@ -174,7 +174,10 @@ def train(
 
 
 data_app = typer.Typer(
-    name="data", help="Texts for training: make them into ids.", no_args_is_help=True
+    name="data",
+    help="Texts for training: make them into ids.",
+    epilog="Example: [bold]lmcourse data prepare my.txt --out mine-ids[/bold]",
+    no_args_is_help=True,
 )
 app.add_typer(data_app)
 
