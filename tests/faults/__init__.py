@@ -107,7 +107,9 @@ def load_answers(path: Path) -> ModuleType:
 
 
 def frozen(slug: str, number: int, causes: Mapping[str, str]) -> list[Answer]:
-    """Answers of a blind round that were graded wrongly, as they are kept in tests/blind.
+    """Answers of a blind round, as they are kept in tests/blind.
+
+    All that were graded wrongly, and where a task needs more that its hidden tests see, others.
 
     Args:
         causes: what the message must name, by the answer's name there; empty for a right one.

@@ -1,6 +1,6 @@
 """Answers to the assignment `published_code`: plausible and wrong, or right in another style."""
 
-from . import edit, fill, write
+from . import edit, fill, frozen, write
 
 BEFORE = "before = model(inputs)"
 SHAPE = "n_texts, n_places = inputs.shape[:2]"
@@ -1665,6 +1665,48 @@ return [text.replace(prompt, "", 1) for text, prompt in zip(texts, prompts, stri
         "drawn from a single one",
         second=DRAWN_BODY.replace("top_k=0", "top_k=1"),
         cause="top_k",
+    ),
+    *frozen(
+        "published_code",
+        5,
+        {
+            "dtype of the vectors": "",
+            "one dimension behind at most": "",
+            "remembers the first outputs of a model": "",
+            "differences in float32": "",
+            "only the next word is heard": "",
+            "only the last word is changed": "",
+            "only words of the first text are changed": "",
+            "the sum of the 29 numbers": "",
+            "each text has its own word": "",
+            "places of the first text": "",
+            "a probability must be above 0": "",
+            "id 0 is called padding": "",
+            "NaN is wiped away": "",
+            "dropout is still there": "",
+            "the longest text is refused": "",
+            "places without a gradient": "",
+            "keeps the mask of a shape": "",
+            "a mask of -50": "",
+            "seeded": "",
+            "the logarithm of a softmax": "",
+            "minus infinity becomes 0": "",
+            "logits are cut at -10000": "",
+            "rows are counted along the first dimension": "",
+            "computes in float32": "",
+            "small shares do not count": "",
+            "shares through float32": "",
+            "nothing times the logits": "",
+            "surprise as the logarithm of a softmax": "",
+            "times a one-hot": "",
+            "empty only if all is padding": "",
+            "in float32": "",
+            "logits are cut at 1000": "",
+            "the mask begins at the first known character": "",
+            "replies are remembered": "",
+            "from 100 tokens": "",
+            "draws with a seed": "",
+        },
     ),
 ]
 
