@@ -375,6 +375,8 @@ TESTED_BY = {
     "formgrader/launch": "whole/test_formgrader_browser",
     "formgrader/rendering": "whole/test_formgrader_browser",
     "formgrader/server": "whole/test_formgrader_browser",
+    "learner/no_proof": "learner/test_check",
+    "learner/task_report": "learner/test_check",
     "nbgrader_steps/feedback_exporter": "whole/test_tiny_class",
     "nbgrader_steps/preprocessors": "whole/test_tiny_class",
     "repair/placed": "repair/test_under_plan",

@@ -17,7 +17,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from lmcourse.grading.assignment.notebooks import Cell, digest
-from lmcourse.grading.assignment.plan import CellKind, CodeCell, Planned
+from lmcourse.grading.assignment.plan import CellKind, CodeCell, Planned, visible
 from lmcourse.grading.execution import explanations, undefined_names, warm_servers
 from lmcourse.grading.execution.assignment_spec import AssignmentSpec
 from lmcourse.grading.execution.cell_results import CellResult
@@ -118,6 +118,7 @@ def run_notebook(nb: NotebookNode, submission: str, spec: AssignmentSpec) -> Non
     else:
         results = _unprotected(cells, spec)
     outcomes = NotebookNode()
+    tests = [visible(cell.source) for cell in cells if cell.kind == "test"]
     before: list[tuple[CodeCell, CellResult | None]] = []
     for cell, own, (ran, outcome) in zip(code, cells, results, strict=True):
         if ran is not None:
@@ -128,7 +129,7 @@ def run_notebook(nb: NotebookNode, submission: str, spec: AssignmentSpec) -> Non
             cell.outputs += _error(ran, spec.budgets.cell_seconds)
             before.append((own, ran))
             continue
-        outcome = undefined_names.explained(outcome, before)
+        outcome = undefined_names.explained(outcome, before, tests)
         outcome = _doubted(outcome, ours.get("doubtful", {}).get(own.name, ""))
         outcomes[own.name] = outcome.kept()
         if outcome.carried:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from lmcourse.grading.assignment.global_names import global_names
 from lmcourse.grading.assignment.plan import CodeCell
 from lmcourse.grading.execution.cell_results import CellResult
 from lmcourse.grading.execution.explanations import explain
@@ -26,21 +27,26 @@ _BECAUSE = {
 
 
 def explained(
-    outcome: TestOutcome, before: Sequence[tuple[CodeCell, CellResult | None]]
+    outcome: TestOutcome,
+    before: Sequence[tuple[CodeCell, CellResult | None]],
+    tests: Sequence[str] = (),
 ) -> TestOutcome:
     """The outcome; where a name is not defined, with what became of its cell.
 
     Args:
         before: the learner's cells above the test, and what they showed.
+        tests: the text of all test cells, as far as learners see it.
     """
     found = _SAYS.match(outcome.message) if outcome.verdict == FAILED else None
     if found is None:
         return outcome
     name = found[1]
-    return replace(outcome, message=f"{found[0]}{_why(name, before)}")
+    return replace(outcome, message=f"{found[0]}{_why(name, before, tests)}")
 
 
-def _why(name: str, before: Sequence[tuple[CodeCell, CellResult | None]]) -> str:
+def _why(
+    name: str, before: Sequence[tuple[CodeCell, CellResult | None]], tests: Sequence[str]
+) -> str:
     function = rf"^(?:[^\S\n]|[{_UNSEEN}])*(?:(?:async )?def|class) +{name}\b"
     defines = re.compile(rf"{function}|^[{_UNSEEN}]*{name} *[=:]", re.M)
     cells = [(cell, ran) for cell, ran in before if ran and defines.search(cell.source)]
@@ -48,6 +54,11 @@ def _why(name: str, before: Sequence[tuple[CodeCell, CellResult | None]]) -> str
         emptied = [c.source for c, _ in before if c.name == name and c.source.startswith(_OURS)]
         if emptied:
             return emptied[-1].removeprefix("# ").replace("This cell", "its cell", 1)
+        if any(name in names.bound for names in map(global_names, tests) if names):
+            return (
+                "only a test cell has it, and answers do not see what tests import or define."
+                " Import or define it in a cell of your own."
+            )
         return "no cell above the test defines it. Was it renamed, or deleted?"
     _, ran = cells[-1]
     if ran.status == "error":

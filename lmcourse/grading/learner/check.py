@@ -5,10 +5,9 @@ Chapter: book/setup.md
 
 import hashlib
 import os
-import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from lmcourse.grading.assignment.dependencies import Dependencies
@@ -32,6 +31,16 @@ from lmcourse.grading.errors import MisuseError
 from lmcourse.grading.execution import explanations
 from lmcourse.grading.execution.cell_results import CellResult
 from lmcourse.grading.execution.unprotected import execute, outcome_of
+from lmcourse.grading.learner.no_proof import answers_in_locked, names_of_tests
+from lmcourse.grading.learner.task_report import (
+    BY_HAND,
+    FAILS,
+    HOLDS,
+    OPEN,
+    WAITS,
+    CheckReport,
+    TaskReport,
+)
 from lmcourse.grading.outcomes import FAILED, PASSED, UNGRADED, TestOutcome
 from lmcourse.grading.repair.placed import Placed
 from lmcourse.grading.repair.text_beside import text_beside
@@ -39,7 +48,6 @@ from lmcourse.grading.safe_text import lines_of
 from lmcourse.grading.sandbox.budgets import Budgets
 from lmcourse.grading.withholding.withheld import Withheld
 
-HOLDS, FAILS, WAITS, OPEN, BY_HAND = "holds", "fails", "waits", "open", "by hand"
 _TURNED = (
     "The cell {cell} was a code cell and is a {kind} cell now, so it does not run: click beside it"
     " and press y."
@@ -49,62 +57,6 @@ _EDITED_TEST = (
     " you wrote there does not count. Copy the cell from a fresh notebook, and move your answer"
     " into the answer cell."
 )
-_IN_LOCKED = (
-    "The answer cell of this task is missing or as it was handed out, and there is code of yours in"
-    " the locked cell {cell}: the grader replaces that by its own text, and an answer there does"
-    " not count. Move it into the answer cell, or into a cell of its own."
-)
-_DEFINES = re.compile(r"^(?:async def|def|class)\s", re.M)
-
-
-@dataclass(kw_only=True)
-class TaskReport:
-    """One task: whether it holds, and if not, the likely cause."""
-
-    task: Task
-    state: str = HOLDS
-    causes: list[str] = field(default_factory=list)
-    blank: bool = False  # nothing was written where a person will read
-    beside: list[str] = field(default_factory=list)  # blank answers that have text beside them
-    ran: bool = True  # its own cells raised no error
-    waits_for: list[int] = field(default_factory=list)  # the numbers of earlier tasks
-    awarded: dict[str, float] = field(default_factory=dict)  # shares of points, by test
-    partly: bool = False  # of its test cells some hold and some do not
-
-    @property
-    def points(self) -> float:
-        """Those of the tests that hold."""
-        if self.state != HOLDS and not self.partly:
-            return 0.0
-        return sum((c.points * self.awarded.get(c.name, 1.0) for c in self.task.graded), 0.0)
-
-
-@dataclass(kw_only=True)
-class CheckReport:
-    """All tasks, and what is wrong with the notebook besides them."""
-
-    tasks: list[TaskReport]
-    warnings: list[str]
-
-    @property
-    def points(self) -> float:
-        """What the tasks that hold give."""
-        return sum((verdict.points for verdict in self.tasks), 0.0)
-
-    @property
-    def testable(self) -> float:
-        """What all tasks with tests give."""
-        return sum((v.task.promised for v in self.tasks if v.state != BY_HAND), 0.0)
-
-    @property
-    def by_hand(self) -> float:
-        """What a person decides."""
-        return sum((v.task.promised for v in self.tasks if v.state == BY_HAND), 0.0)
-
-    @property
-    def passed(self) -> bool:
-        """Whether every visible test holds and all of them are there."""
-        return all(v.state in (HOLDS, BY_HAND) for v in self.tasks)
 
 
 def check(
@@ -127,12 +79,13 @@ def check(
     runs = list(zip(code, rans, strict=True))
     plan, untouched = stated_plan(cells), {cell.label for cell in cells if _untouched(cell)}
     verdicts = [_judge(task, runs, budgets, untouched, _edited(plan)) for task in tasks(plan)]
-    _disprove(verdicts, cells, untouched)
+    answers_in_locked(verdicts, cells, _edited(plan), untouched)
+    warnings = _warnings(cells, runs, budgets) + names_of_tests(verdicts, to_run, names)
     beside = text_beside([_placed(cell) for cell in cells], plan, _written(plan) & untouched)
     for verdict in verdicts:
         verdict.beside = [cell.name for cell in verdict.task.graded if cell.name in beside]
     _let_wait(verdicts, to_run)
-    return CheckReport(tasks=verdicts, warnings=_warnings(cells, runs, budgets))
+    return CheckReport(tasks=verdicts, warnings=warnings)
 
 
 def _read(path: Path) -> list[Cell]:
@@ -225,23 +178,6 @@ def _judge(
 def _edited(plan: list[Planned]) -> set[str]:
     """The locked cells whose text is not the one that was handed out."""
     return {c.name for c in plan if c.locked and c.checksum and not _as_released(c)}
-
-
-def _disprove(verdicts: list[TaskReport], cells: list[Cell], untouched: set[str | None]) -> None:
-    """Tests that hold prove nothing where the answer seems to stand in a locked cell.
-
-    That is where the task's own cell holds none, nor any extra cell, and a locked cell was edited
-    and defines something.
-    """
-    edited = _edited(stated_plan(cells))
-    found = [c.label for c in cells if c.label in edited and _DEFINES.search(c.source)]
-    if not found or any(not c.label and _DEFINES.search(c.source) for c in cells):
-        return
-    for verdict in verdicts:
-        own = [cell.name for cell in verdict.task.cells if cell.solution and cell.kind == "code"]
-        if verdict.state == HOLDS and all(name in untouched for name in own):
-            verdict.state, verdict.awarded, verdict.partly = FAILS, {}, False
-            verdict.causes.append(_IN_LOCKED.format(cell=found[0]))
 
 
 def _said(task: Task, name: str, outcome: TestOutcome) -> str:

@@ -54,6 +54,14 @@ def test_the_cause_is_that_of_the_cell(cells, words):
     assert said(*cells).startswith(f"`f` is not defined: {words}")
 
 
+def test_a_name_that_only_a_test_has_is_called_so():
+    before = [(CodeCell(kind="learner", source="def g(x): return f", name="g"), ran())]
+    outcome = TestOutcome(verdict="failed", message=MISSED)
+    tests = ["assert (", "import f\nassert g(1)"]
+    assert "only a test cell has it" in explained(outcome, before, tests).message
+    assert "only a test" not in explained(outcome, before, ["import re\nf(1)"]).message
+
+
 def test_other_messages_stay():
     for message in ("f(2) must be 4", "Name `f` is not defined: x", ""):
         assert said(message=message) == message

@@ -332,6 +332,32 @@ def test_half_a_surrogate_pair_in_a_name_is_no_defect(verdict_of):
     assert text.encode("utf-8")
 
 
+def test_an_answer_that_has_a_name_of_a_test_does_not_hold(verdict_of):
+    """The grader's answers do not see what tests import."""
+
+    def author():
+        nb = solution()
+        test = cell_of(nb, "test_square")
+        test["source"] = "import fractions\n" + test["source"]
+        return nb
+
+    borrowed = "def square(x):\n    return fractions.Fraction(x) ** 2"
+    verdict, text = verdict_of(lambda nb: answer(nb, "square", borrowed), author=author)
+    assert states(verdict) == [HOLDS, FAILS, BY_HAND]
+    assert verdict.points == 2
+    assert "The cell square uses `fractions`, which only a test cell has" in text
+    own = borrowed.replace("\n", "\n    import fractions\n", 1)
+    verdict, text = verdict_of(lambda nb: answer(nb, "square", own), author=author)
+    assert states(verdict) == [HOLDS, HOLDS, BY_HAND]
+
+    def beside(nb):
+        answer(nb, "square", "def square(x):\n    return helped(x)")
+        insert(nb, "tiny-task-1", "def helped(x):\n    return fractions.Fraction(x) ** 2")
+
+    verdict, text = verdict_of(beside, author=author)
+    assert "The cell number 3 (`def helped(x):`) uses `fractions`, which only a test" in text
+
+
 def test_a_stray_error_outside_the_tasks_is_told_too(verdict_of):
     _, text = verdict_of(lambda nb: insert(nb, "tiny-intro", "1 / 0"))
     assert "cell number 1 (`1 / 0`) did not run: ZeroDivisionError" in text
