@@ -5,6 +5,8 @@ Chapter: book/setup.md
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -52,6 +54,18 @@ def _trained() -> list[Settings]:
         Settings(MODEL, ("vocab_size",), "The model"),
         Settings(TRAINING, ("context_length",), "The training"),
     ]
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """A value or a file that is not there is a wrong call; what else goes wrong is a failure."""
+    try:
+        yield
+    except UnicodeEncodeError:  # a ValueError, but of the output: the call was right
+        raise
+    except (ValueError, OSError, ArithmeticError) as error:
+        wrong_call = isinstance(error, ValueError | FileNotFoundError)
+        raise (MisuseError if wrong_call else FailureError)(str(error)) from error
 
 
 def main() -> None:
@@ -160,17 +174,15 @@ def train(
             raise typer.Exit(launch(processes, sys.argv[1:]))
         options = context.params | context.obj
         try:
-            run(options, typed(context), tell)
-        except UnicodeEncodeError:  # a ValueError, but of the output: the call was right
-            raise
+            with _refusals():
+                run(options, typed(context), tell)
         except KeyboardInterrupt:
             if rank() > 0:  # all stop after the same step, and the first says so
                 raise typer.Exit(130) from None
             raise
-        except (ValueError, OSError, ArithmeticError) as error:
+        except (MisuseError, FailureError):
             let_the_first_speak()
-            wrong_call = isinstance(error, ValueError | FileNotFoundError)
-            raise (MisuseError if wrong_call else FailureError)(str(error)) from error
+            raise
 
 
 data_app = typer.Typer(
@@ -212,14 +224,9 @@ def prepare(
     with plain_errors():
         from lmcourse.commands.prepare_data import Settings, run
 
-        try:
+        with _refusals():
             settings = Settings(vocab_size=vocab_size, held_out=held_out, license=license)
-            run(files, out, tokenizer, vocab_size, settings, workers, tell)
-        except UnicodeEncodeError:
-            raise
-        except (ValueError, OSError) as error:
-            wrong_call = isinstance(error, ValueError | FileNotFoundError)
-            raise (MisuseError if wrong_call else FailureError)(str(error)) from error
+            run(files, out, tokenizer, settings, workers, tell)
 
 
 @app.command(

@@ -319,7 +319,7 @@ def constant_schedule(step: int, n_steps: int, highest: float, n_warmup: int = 0
         step: 0 for the first one.
         n_warmup: the number of steps on the line; the first of them takes highest / n_warmup.
     """
-    return highest * min(_rise_and_share(step, n_steps, n_warmup)[0], 1.0)
+    return highest * _rise_and_share(step, n_steps, n_warmup)[0]
 
 
 def linear_schedule(

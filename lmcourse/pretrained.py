@@ -20,7 +20,7 @@ from lmcourse.checkpoints import copy_weights, load_tensors, restored, save, tak
 from lmcourse.files import replacing, write_file
 from lmcourse.generation import generate
 from lmcourse.gpt import GPT, GPTConfig
-from lmcourse.prepared.id_files import TOKENIZERS as TOKENIZERS
+from lmcourse.tokenizers import TOKENIZERS
 from lmcourse.tokenizers import Tokenizer as AnyTokenizer
 from lmcourse.transformers_weights import from_transformers
 

@@ -306,6 +306,10 @@ class BPETokenizer:
             return cls([tuple(pair) for pair in content["merges"]], content["special_tokens"])
 
 
+# As config.json, data.json and `lmcourse train --tokenizer` call them.
+TOKENIZERS: dict[str, type] = {"chars": CharTokenizer, "bpe": BPETokenizer, "words": WordTokenizer}
+
+
 def check_ids(ids: Iterable[int], vocab_size: int) -> list[int]:
     """The ids, which may come from an iterator or a tensor; refuses those that no token has."""
     checked = [operator.index(index) for index in ids]

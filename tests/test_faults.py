@@ -170,7 +170,7 @@ def test_the_last_line_is_the_score_and_success_is_0(course, capsys, tmp_path):
 def test_a_problem_is_printed_and_makes_the_command_fail(course, capsys):
     assert course([SQUARE, SQUARE, PLANTED, *ADDITIONS], [SHIFT], "--why") == 1
     printed = capsys.readouterr().out
-    assert "problem: no test of double catches 'planted'" in printed
+    assert "problem: arithmetic: no test of double catches 'planted'" in printed
     assert "    AssertionError: twice -3 is -6" in printed
     assert printed.splitlines()[-1] == "mutation score: 4 of 5"
 
@@ -182,11 +182,14 @@ def test_both_scores_the_causes_and_the_survivors_are_printed(course, capsys):
     course([blind, missed, elsewhere, *ADDITIONS], [SHIFT], "--why")
     printed = capsys.readouterr().out
     assert "    DOES NOT NAME 'dtype'" in printed
-    assert printed.splitlines()[-5:] == [
+    assert printed.splitlines()[-7:] == [
         "survives: arithmetic, double: planted (blind)",
         "own faults: 3 of 3 (100.0%) caught",
         "blind faults: 1 of 2 (50.0%) caught",
         "causes: 1 of 2 (50.0%) messages name the cause stated; 2 caught faults state none",
+        "problem: arithmetic: no test of double catches 'planted'",
+        "problem: arithmetic: a third of the wrong answers must pass the visible tests and be "
+        "caught by hidden ones, got 1 of 5",
         "mutation score: 4 of 5",
     ]
 

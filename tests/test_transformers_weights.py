@@ -1,16 +1,15 @@
 """Models that transformers made at random, small and saved, are ours with the same numbers."""
 
 import json
-from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from models_of_transformers import check_gradients, check_saved, converted, perturbed
 from safetensors.torch import load_file, save_file
 
-from lmcourse import checkpoints
-from lmcourse.bert import BERT, BERTConfig
+from lmcourse.bert import BERTConfig
 from lmcourse.neurons import cross_entropy
 from lmcourse.pretrained import load_transformers_weights
 from lmcourse.transformers_weights import from_transformers
@@ -20,16 +19,6 @@ FEW = settings(max_examples=12)
 seeds = st.integers(0, 2**31)
 PADDING = {"bert": 0, "roberta": 1}
 ENCODERS = pytest.mark.parametrize("kind", ["bert", "roberta"])
-
-
-def perturbed(model, seed):
-    """Weights as after training: no norm at one, no bias at zero."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            noise = torch.randn(parameter.shape, generator=generator)
-            parameter.add_(0.3 * noise.to(parameter.dtype))
-    return model.eval()
 
 
 def their_encoder(kind, seed=0, n_heads=3, head="MaskedLM", **changes):
@@ -49,10 +38,6 @@ def their_encoder(kind, seed=0, n_heads=3, head="MaskedLM", **changes):
     config = getattr(transformers, f"{name}Config")(**sizes)
     torch.manual_seed(seed)
     return perturbed(getattr(transformers, f"{name}For{head}")(config), seed)
-
-
-def converted(theirs):
-    return from_transformers(theirs.config.to_dict(), theirs.state_dict())
 
 
 def sentences(kind, lengths, n, seed, n_segments=2):
@@ -133,11 +118,7 @@ def test_gradients_of_the_loss_are_theirs(kind, lengths, seed):
     torch.testing.assert_close(loss, expected, **FLOAT64)
     expected.backward()
     loss.backward()
-    gradients = {name: p.grad for name, p in theirs.named_parameters()}
-    as_ours = from_transformers(theirs.config.to_dict(), gradients)
-    pairs = zip(ours.named_parameters(), as_ours.parameters(), strict=True)
-    for (name, parameter), gradient in pairs:
-        assert (parameter.grad - gradient).abs().max() < 1e-9, name
+    check_gradients(ours, theirs, lambda gradient: 1e-9)
 
 
 def test_the_judge_of_the_next_sentence_is_that_of_bert():
@@ -232,12 +213,7 @@ def test_a_pickle_is_refused(tmp_path):
 
 @ENCODERS
 def test_what_was_loaded_can_be_saved_and_loaded_as_ours(kind, tmp_path):
-    model = converted(their_encoder(kind))
-    checkpoints.save(model, tmp_path / "model.safetensors")
-    other = BERT(replace(model.config))
-    checkpoints.load(other, tmp_path / "model.safetensors")
-    for (name, one), two in zip(model.named_parameters(), other.parameters(), strict=True):
-        assert torch.equal(one, two), name  # exact: copies
+    check_saved(converted(their_encoder(kind)), tmp_path / "model.safetensors")
 
 
 # ---------------------------------------------------------------- refusals

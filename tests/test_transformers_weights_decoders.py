@@ -6,11 +6,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from models_of_transformers import check_gradients, check_saved, converted, perturbed
 from safetensors.torch import load_file, save_file
 
-from lmcourse import checkpoints
 from lmcourse.generation import generate
-from lmcourse.gpt import GPT, GPTConfig
+from lmcourse.gpt import GPTConfig
 from lmcourse.neurons import cross_entropy
 from lmcourse.pretrained import load_transformers_weights
 from lmcourse.transformers_weights import from_transformers
@@ -47,16 +47,7 @@ def their_decoder(kind, seed=0, n_heads=3, **changes):
     name = {"gpt2": ("GPT2Config", "GPT2LMHeadModel"), "llama": ("LlamaConfig", "LlamaForCausalLM")}
     config, model = (getattr(transformers, each) for each in name[kind])
     torch.manual_seed(seed)
-    theirs = model(config(**shared | sizes[kind] | changes)).eval()
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in theirs.parameters():
-            parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
-    return theirs
-
-
-def converted(theirs):
-    return from_transformers(theirs.config.to_dict(), theirs.state_dict())
+    return perturbed(model(config(**shared | sizes[kind] | changes)), seed)
 
 
 def random_ids(batch_size, n, seed=1):
@@ -119,12 +110,8 @@ def test_gradients_of_the_loss_are_theirs(kind, seed):
     torch.testing.assert_close(loss, expected, **FLOAT64[kind])
     expected.backward()
     loss.backward()
-    gradients = {name: p.grad for name, p in theirs.named_parameters()}
-    as_ours = from_transformers(theirs.config.to_dict(), gradients)
-    pairs = zip(ours.named_parameters(), as_ours.parameters(), strict=True)
-    for (name, parameter), gradient in pairs:
-        worst = (parameter.grad - gradient).abs().max() / gradient.abs().max()
-        assert worst < (1e-9 if kind == "gpt2" else 1e-5), name
+    share = 1e-9 if kind == "gpt2" else 1e-5
+    check_gradients(ours, theirs, lambda gradient: share * gradient.abs().max())
 
 
 @DECODERS
@@ -185,12 +172,7 @@ def test_what_the_settings_say_is_in_the_config():
 
 @DECODERS
 def test_what_was_loaded_can_be_saved_and_loaded_as_ours(kind, tmp_path):
-    model = converted(their_decoder(kind))
-    checkpoints.save(model, tmp_path / "model.safetensors")
-    other = GPT(replace(model.config))
-    checkpoints.load(other, tmp_path / "model.safetensors")
-    for (name, one), two in zip(model.named_parameters(), other.parameters(), strict=True):
-        assert torch.equal(one, two), name  # exact: copies
+    check_saved(converted(their_decoder(kind)), tmp_path / "model.safetensors")
 
 
 @pytest.mark.parametrize(

@@ -150,8 +150,6 @@ def show(report: Report, why: bool) -> None:
         f"\n{report.hidden_only} of {len(report.wrong)} wrong answers pass every visible test; "
         f"{report.caught - report.hidden_only} do not"
     )
-    for problem in report.problems:
-        print(f"problem: {problem}")
     print()
 
 
@@ -196,7 +194,7 @@ def as_json(reports: list[Report]) -> dict:
 
 
 def summary(reports: list[Report]) -> list[str]:
-    """The last lines: survivors, both scores, causes; the mutation score is the very last."""
+    """The last lines: survivors, both scores, causes, problems; the very last: mutation score."""
     wrong = [(report.assignment.slug, row) for report in reports for row in report.wrong]
     lines = [
         f"survives: {slug}, {row.task}: {row.name} ({row.origin})"
@@ -212,6 +210,11 @@ def summary(reports: list[Report]) -> list[str]:
         f"causes: {_share(causes['named'], causes['stated'])} messages name the cause stated; "
         f"{causes['unstated']} caught faults state none"
     )
+    lines += [
+        f"problem: {report.assignment.slug}: {problem}"
+        for report in reports
+        for problem in report.problems
+    ]
     return [*lines, f"mutation score: {scores['caught']} of {scores['wrong']}"]
 
 

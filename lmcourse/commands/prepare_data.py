@@ -8,12 +8,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lmcourse.prepared.encoding import Settings
-from lmcourse.prepared.id_files import DESCRIPTION, PARTS, TOKENIZER, TOKENIZERS
+from lmcourse.prepared.id_files import DESCRIPTION, DOCUMENTS, PARTS, TOKENIZER
 from lmcourse.prepared.prepare import BYTE_PAIRS, prepare
 from lmcourse.pretrained import CONFIG
-from lmcourse.tokenizers import Tokenizer
+from lmcourse.tokenizers import TOKENIZERS, Tokenizer
 
-DEFAULT = Settings()
 LEARNED = "bpe"
 
 
@@ -21,7 +20,6 @@ def run(
     paths: Sequence[Path],
     folder: Path,
     tokenizer: str,
-    vocab_size: int | None,
     settings: Settings,
     n_workers: int,
     tell: Callable[[str], None],
@@ -30,13 +28,12 @@ def run(
 
     Args:
         tokenizer: "bpe", to learn byte pairs; or a folder that has a tokenizer.
-        vocab_size: of the byte pairs to learn.
     """
     known = None if tokenizer == LEARNED else tokenizer_of(tokenizer)
-    if known is not None and vocab_size is not None:
+    if known is not None and settings.vocab_size is not None:
         raise ValueError(
-            f"vocab_size must be left out with a tokenizer that is known, got {vocab_size} and"
-            f" {tokenizer}"
+            "vocab_size must be left out with a tokenizer that is known, got"
+            f" vocab_size={settings.vocab_size} and {tokenizer}"
         )
     told = prepare(paths, folder, settings, known, n_workers, tell=tell)
     for part in PARTS:
@@ -44,7 +41,7 @@ def run(
         tell(f"{part}: {each['n_ids']:,} ids of {each['n_documents']:,} documents")
     total = max(sum(told["ids_by_license"].values()), 1)
     licenses = [f"{name} {n / total:.0%}" for name, n in told["ids_by_license"].items()]
-    tell(f"license: {', '.join(licenses)}; of each document in {folder / 'documents.jsonl'}")
+    tell(f"license: {', '.join(licenses)}; of each document in {folder / DOCUMENTS}")
     tell(f"lmcourse train {folder} reads them")
 
 

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from lmcourse.data import load_dataset, pydoc_text
 from lmcourse.prepared.id_files import Prepared, is_prepared, open_prepared
-from lmcourse.pretrained import CONFIG, TOKENIZERS
-from lmcourse.tokenizers import BPETokenizer, Tokenizer
+from lmcourse.pretrained import CONFIG
+from lmcourse.tokenizers import TOKENIZERS, BPETokenizer, Tokenizer
 
 VALIDATION_FRACTION = 0.1  # the last tenth of the text is for validation
 VALIDATION_IDS = 200_000  # of prepared ids: more would take longer than what they validate

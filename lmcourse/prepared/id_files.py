@@ -14,13 +14,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt
 
-from lmcourse.tokenizers import BPETokenizer, CharTokenizer, Tokenizer, WordTokenizer
+from lmcourse.tokenizers import TOKENIZERS, Tokenizer
 
 PARTS = ("train", "validation")
 DESCRIPTION, TOKENIZER, DOCUMENTS = "data.json", "tokenizer.json", "documents.jsonl"
 PROGRESS = "progress.json"  # is there while a preparation has not come to its end
-# As data.json, config.json and `lmcourse train --tokenizer` call them.
-TOKENIZERS: dict[str, type] = {"chars": CharTokenizer, "bpe": BPETokenizer, "words": WordTokenizer}
 _HEADER_BYTES = 128
 
 

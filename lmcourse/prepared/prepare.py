@@ -17,10 +17,10 @@ import lmcourse
 from lmcourse.byte_pairs import N_BYTES, count_words, learn_merges
 from lmcourse.files import missing_folders, remove_folders, replacing, write_file
 from lmcourse.prepared.encoding import Encoder, Settings, encoding, part_of_document
-from lmcourse.prepared.id_files import DESCRIPTION, PARTS, PROGRESS, TOKENIZER, TOKENIZERS
+from lmcourse.prepared.id_files import DESCRIPTION, PARTS, PROGRESS, TOKENIZER
 from lmcourse.prepared.output import Output, State, begun
 from lmcourse.prepared.pieces import Piece, Place, pieces
-from lmcourse.tokenizers import BPETokenizer, Tokenizer
+from lmcourse.tokenizers import TOKENIZERS, BPETokenizer, Tokenizer
 
 END = "<|endoftext|>"
 BYTE_PAIRS = 4096  # the ids, if no other number is given

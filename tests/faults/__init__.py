@@ -109,7 +109,8 @@ def load_answers(path: Path) -> ModuleType:
 def frozen(slug: str, number: int, causes: Mapping[str, str]) -> list[Answer]:
     """Answers of a blind round, as they are kept in tests/blind.
 
-    All that were graded wrongly, and where a task needs more that its hidden tests see, others.
+    Those that were graded wrongly; and caught ones, where an assignment has too few answers of its
+    own that pass the visible tests.
 
     Args:
         causes: what the message must name, by the answer's name there; empty for a right one.

@@ -78,9 +78,10 @@ def check(
     )
     runs = list(zip(code, rans, strict=True))
     plan, untouched = stated_plan(cells), {cell.label for cell in cells if _untouched(cell)}
-    verdicts = [_judge(task, runs, budgets, untouched, _edited(plan)) for task in tasks(plan)]
-    answers_in_locked(verdicts, cells, _edited(plan), untouched)
-    warnings = _warnings(cells, runs, budgets) + names_of_tests(verdicts, to_run, names)
+    edited = _edited(plan)
+    verdicts = [_judge(task, runs, budgets, untouched, edited) for task in tasks(plan)]
+    answers_in_locked(verdicts, cells, edited, untouched)
+    warnings = _warnings(cells, runs, budgets, edited) + names_of_tests(verdicts, to_run, names)
     beside = text_beside([_placed(cell) for cell in cells], plan, _written(plan) & untouched)
     for verdict in verdicts:
         verdict.beside = [cell.name for cell in verdict.task.graded if cell.name in beside]
@@ -254,7 +255,7 @@ def _with_line(said: str, cell: Cell, ran: CellResult) -> str:
 
 
 def _warnings(
-    cells: list[Cell], runs: list[tuple[Cell, CellResult]], budgets: Budgets
+    cells: list[Cell], runs: list[tuple[Cell, CellResult]], budgets: Budgets, edited: set[str]
 ) -> list[str]:
     plan = stated_plan(cells)
     found = [
@@ -266,7 +267,7 @@ def _warnings(
     found += [
         f"The locked cell {cell.name} was edited. The grader uses its own text."
         for cell in plan
-        if cell.name in _edited(plan)
+        if cell.name in edited
     ]
     found += [
         f"The {_title(cell, cells)} {said}."

@@ -1,31 +1,21 @@
 """What `late`, `export` and `items` say of whom nobody knows, and of what a person decided."""
 
-import csv
 import json
-from pathlib import Path
 
 from forks import lmcourse
+from late_course import late_course, rows
 from tiny_course import make_course
-
-LATE = 'c.Lateness.due = {"tiny": "2026-03-01 23:59Z"}\nc.Lateness.per_day = "10%"\n'
-
-
-def rows(path: Path) -> list[dict]:
-    with path.open(encoding="utf-8-sig") as file:
-        return list(csv.DictReader(file))
 
 
 def test_a_table_of_times_judges_only_those_who_handed_in(tmp_path):
-    root = make_course(tmp_path)
-    with (root / "nbgrader_config.py").open("a") as file:
-        file.write(LATE)
+    root = late_course(tmp_path)
     (root / "in/ada").mkdir(parents=True)
     (root / "in/ada/tiny.ipynb").write_text('{"cells": []}')
-    table = "student,time\nada,2026-03-02 00:10Z\nAda,2026-03-09 00:10Z\n"
+    table = "student,time\nada,2026-03-02 00:20Z\nAda,2026-03-09 00:10Z\n"
     (root / "times.csv").write_text(table)
     done = lmcourse("late", "in", "-a", "tiny", "--times", "times.csv", cwd=root)
     lines = done.stdout.splitlines()
-    assert lines[0].startswith("ada: 1 day late (2026-03-02 00:10")
+    assert lines[0].startswith("ada: 1 day late (2026-03-02 00:20")
     assert lines[1] == "from times.csv: ada"
     assert lines[2] == "nobody who handed in is called so, not counted: Ada"
     assert lines[3] == "1 of 1 are late"

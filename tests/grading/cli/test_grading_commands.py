@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from forks import lmcourse
+from late_course import late_course, rows
 from notebook_edits import answer
 from plain_nbgrader import nbgrader, run
 from seeds import SEED
@@ -18,19 +19,11 @@ from tiny_course import answered, make_course, solution
 from lmcourse.grading.cli import analysis_commands
 from lmcourse.grading.gradebook import lock
 
-LATE = """
-c.Lateness.due = {"tiny": "2026-03-01 23:59Z"}
-c.Lateness.per_day = "10%"
-c.Lateness.grace_minutes = 15
-"""
-
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory) -> Path:
     """Graded: ada right, ben wrong, cleo wrote as ben did, dan handed in no notebook."""
-    root = make_course(tmp_path_factory.mktemp("course"))
-    with (root / "nbgrader_config.py").open("a") as file:
-        file.write(LATE)
+    root = late_course(tmp_path_factory.mktemp("course"))
     assert lmcourse("release", cwd=root).returncode == 0
     blank = json.loads((root / "exercises/tiny/tiny.ipynb").read_text("utf-8"))
     long = "def square(x):\n    total = 0\n    for step in range(int(x)):\n        total += x + 1\n"
@@ -51,16 +44,9 @@ def course(tmp_path_factory) -> Path:
     return root
 
 
-def rows(path: Path) -> list[dict]:
-    with path.open(encoding="utf-8-sig") as file:
-        return list(csv.DictReader(file))
-
-
 def test_who_was_late_is_told_without_any_grades_and_whose_time_is_unknown(tmp_path):
     """One command on a folder of every kind: nobody's time is replaced, nobody stops the others."""
-    root = make_course(tmp_path)
-    with (root / "nbgrader_config.py").open("a") as file:
-        file.write(LATE + 'c.Lateness.timezone = "Europe/Berlin"\n')
+    root = late_course(tmp_path, 'c.Lateness.timezone = "Europe/Berlin"\n')
     stamps = {
         "ada": "2026-03-02 00:10:00.000000 CET",
         "ben": "2026-03-03 10:00:00.000000 CET",
@@ -91,9 +77,7 @@ def test_who_was_late_is_told_without_any_grades_and_whose_time_is_unknown(tmp_p
 
 def test_the_days_change_only_while_no_run_reads_them(tmp_path):
     """A run looks them up for each page that it writes: half of a class would have the old ones."""
-    root = make_course(tmp_path)
-    with (root / "nbgrader_config.py").open("a") as file:
-        file.write(LATE)
+    root = late_course(tmp_path)
     (root / "in/ada").mkdir(parents=True)
     (root / "in/ada/tiny.ipynb").write_text('{"cells": []}')
     with lock.hold(root / ".grading/lock"):
