@@ -91,7 +91,7 @@ def write(
     name: str, task: str, note: str, cell: str, *, cause: str = "", origin: Origin = "own"
 ) -> Answer:
     """The whole cell, written anew."""
-    whole = cell.strip("\n")
+    whole = textwrap.dedent(cell).strip("\n")
     return Answer(
         name=name, task=task, note=note, source=lambda _: whole, cause=cause, origin=origin
     )
