@@ -1,6 +1,7 @@
 """tools/published_notebooks.py: what Colab opens installs the course and runs without the book."""
 
 import importlib.util
+import json
 import sys
 import types
 
@@ -80,3 +81,29 @@ def test_notebooks_keep_their_folders(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(module, "EXECUTED", tmp_path / "nowhere")
     assert main([str(tmp_path / "again")]) == 1
     assert "run make book" in capsys.readouterr().err
+
+
+def test_numbers_come_from_what_the_build_has_kept(tmp_path):
+    page = notebook()
+    page.cells[0].source = "It is {glue:text}`a-share:.0%`, of {glue:text}`a-count`."
+    nbformat.write(page, tmp_path / "page.ipynb")
+    kept = {"a-share": "0.256", "a-count": "7"}
+    outputs = {name: {"data": {"text/plain": text}} for name, text in kept.items()}
+    (tmp_path / "page.glue.json").write_text(json.dumps(outputs), encoding="utf-8")
+    (path,) = publish(tmp_path, tmp_path / "out")
+    assert nbformat.read(path, as_version=4).cells[0].source == "It is 26%, of 7."
+
+
+def test_what_the_book_asserts_behind_the_scenes_prints_a_line_and_goes_on(monkeypatch, capsys):
+    hidden = notebook("x = 1", "assert x == 2, 'never'\ny = 3")
+    hidden.cells[2].metadata["tags"] = ["remove-cell"]
+    page = published(hidden)
+    names, _ = run(page, monkeypatch, is_installed=True)
+    assert names["y"] == 3
+    assert capsys.readouterr().out == module.CHANGED + "\n"
+    assert page.cells[3].metadata["jupyter"] == {"source_hidden": True}
+
+
+def test_what_the_page_states_by_an_assertion_still_stops(monkeypatch):
+    with pytest.raises(AssertionError):
+        run(published(notebook("assert 1 == 2")), monkeypatch, is_installed=True)

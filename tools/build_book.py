@@ -19,6 +19,7 @@ from pathlib import Path
 
 from durations import print_longest
 from ext.sealed_execution import PROCESSES, seal
+from published_notebooks import publish
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build"]
@@ -54,6 +55,8 @@ def build(output: Path, *, cold: bool = False, processes: int = 2) -> int:
         print(f"\nThe book was not built ({seconds:.0f} s): {len(complaints)} warnings and errors.")
         print("\n".join(complaints) or "No warning was given; the reason stands above.")
         return 1
+    # What the download button hands out: readable without the book.
+    publish(folder / "jupyter_execute/book", folder / "html/_sources/book")
     print_longest("page", _seconds(said))
     pages = len(list((folder / "html/book").rglob("*.html")))
     where = f"Open {os.path.relpath(folder / 'html/index.html')}"
