@@ -135,6 +135,7 @@ RULES = {
     "pictures": rules.pictures_have_words,
     "lines": rules.code_lines_fit,
     "folds": rules.folds_say_what_is_inside,
+    "names": rules.shown_code_has_its_names,
     "numbers": rules.no_typed_numbers,
     "glue": lambda page: rules.glue_resolves(page, BANDS),
     "citations": lambda page: rules.citations_resolve(page, {"vaswani2017"}),
@@ -142,6 +143,7 @@ RULES = {
     "word": rules.right_word_for_rnn,
 }
 
+HIDDEN = "```{code-cell} ipython3\n:tags: [remove-cell]\n\n"
 BROKEN = [
     ("header", "    format_name: myst", "    format_name: percent"),
     ("header", "  name: python3", "  language: python"),
@@ -189,6 +191,14 @@ BROKEN = [
     ("lines", "print(1)", "print(" + "1 + " * 20 + "1)"),
     ("folds", "# The measurement\n", ""),
     ("folds", "# The measurement", "# x"),
+    *[
+        ("names", "```{code-cell} ipython3\nprint(1)\n```", f"{HIDDEN}{bound}\n```\n\n{shown}")
+        for bound, shown in (
+            ("x = 1", "```{code-cell} ipython3\nprint(x)\n```"),
+            ("def f():\n    pass", "```{code-cell} ipython3\n:tags: [hide-input]\n\nf()\n```"),
+            ("import math as m", "```{code-cell} ipython3\nm.pi\n```"),
+        )
+    ],
     ("numbers", "It is", "It is 0.53,"),
     ("numbers", "It is", "It is 12 %,"),
     ("numbers", "It is", "It is 12 percent,"),
@@ -219,6 +229,15 @@ def test_a_good_page_passes(rule):
 def test_a_bad_page_is_found(rule, old, new):
     assert GOOD.count(old) >= 1
     assert RULES[rule](Page("tiny", GOOD.replace(old, new, 1))) != []
+
+
+def test_what_a_shown_cell_binds_first_may_be_used_by_all():
+    shown = "```{code-cell} ipython3\nx = 1\n```\n\n"
+    hidden = f"{HIDDEN}x = 2\nassert x\n```\n\n"
+    used = "```{code-cell} ipython3\nprint(x)\n```\n"
+    assert rules.shown_code_has_its_names(Page("tiny", shown + hidden + used)) == []
+    assert rules.shown_code_has_its_names(Page("tiny", hidden + shown + used)) == []
+    assert len(rules.shown_code_has_its_names(Page("tiny", hidden + used))) == 1
 
 
 def test_a_comment_in_a_cell_is_no_heading_and_a_nested_fence_is_closed():

@@ -65,6 +65,7 @@ def test_a_page_has_its_myths_measured(slug):
         rules.pictures_have_words,
         rules.code_lines_fit,
         rules.folds_say_what_is_inside,
+        rules.shown_code_has_its_names,
         rules.no_typed_numbers,
         rules.speaks_for_everyone,
         rules.right_word_for_rnn,

@@ -226,6 +226,43 @@ def folds_say_what_is_inside(page: Page) -> list[str]:
     ]
 
 
+def shown_code_has_its_names(page: Page) -> list[str]:
+    """A reader who unfolds every cell can find where each name comes from.
+
+    Names that only cells taken out of the page bind, and that cells of the page use.
+    """
+    shown, hidden, found = set(), set(), []
+    for block in page.blocks:
+        if block.kind != "code-cell":
+            continue
+        source = re.sub(r"^\s*[!%].*$", "pass", block.body, flags=re.MULTILINE)
+        bound, used = _names(ast.parse(source))
+        if "remove-" in block.options.get("tags", ""):
+            hidden |= bound
+        else:
+            found += sorted((used & hidden) - bound - shown)
+            shown |= bound
+    return [
+        f"{name} must be bound in a cell that the reader can see, got only a removed one"
+        for name in found
+    ]
+
+
+def _names(tree: ast.AST) -> tuple[set[str], set[str]]:
+    """What the code binds, anywhere in it, and what it reads."""
+    bound, used = set(), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            (used if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            bound.add(node.name)
+        elif isinstance(node, ast.arg):
+            bound.add(node.arg)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            bound |= {(name.asname or name.name).split(".")[0] for name in node.names}
+    return bound, used
+
+
 def typed_numbers(page: Page) -> list[str]:
     return [match[0] for match in TYPED.finditer(NAMES.sub(" NAME ", page.prose))]
 
