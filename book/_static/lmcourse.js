@@ -42,3 +42,13 @@ addEventListener("load", () => {
 document.addEventListener("scroll", event => {
   if (event.target.dataset && event.target.dataset.more) markScrolled(event.target);
 }, true);
+
+// From a file a browser loads no modules, so that figures that one can touch stay pictures.
+if (location.protocol === "file:") {
+  for (const figure of document.querySelectorAll("figure[data-live]")) {
+    const note = document.createElement("p");
+    note.className = "lm-note";
+    note.textContent = "Read from a server (make serve), this figure can be touched.";
+    figure.append(note);
+  }
+}

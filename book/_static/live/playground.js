@@ -9,10 +9,14 @@ import { bars, button, chips, decimal, element, percent, ruleSliders, scrolling,
 const SHOWN = 10; // of the likeliest tokens
 const FRAME = 25; // milliseconds of writing between two looks at the text
 const LOOK = 250; // and between two looks at all the rest: nobody can read it faster
+const READ_THE_TABLE =
+  "A chip names the token that a head looks at most; click it to color the text by all of its looks. " +
+  "“It would say”: what the model would say here if all blocks above did nothing. " +
+  "The last row is what it does say, before temperature, top-k and top-p.";
 
 export function playground(model, tokenizer, prompt, say) {
   const { vocab_size, context_length } = model.config;
-  const rules = { temperature: 0.8, topK: vocab_size, topP: 1 };
+  const rules = { temperature: 1, topK: vocab_size, topP: 1 };
   const names = tokenizer.tokens.map((token) => new TextDecoder().decode(Uint8Array.from(token)));
   const head = { block: model.config.n_layers - 1, index: 0 };
   let reading = null;
@@ -61,7 +65,11 @@ export function playground(model, tokenizer, prompt, say) {
   function showPosition() {
     const step = reading.steps[chosen];
     const first = reading.steps.findIndex((each) => each !== null);
-    inside.replaceChildren(blockTable(model, step, head, (position) => names[reading.ids[first + position]], names, choose));
+    const nameAt = (position) => names[reading.ids[first + position]];
+    inside.replaceChildren(
+      blockTable(model, step, head, nameAt, names, choose),
+      element("p", { class: "lm-note" }, READ_THE_TABLE),
+    );
     shade(step);
     showNext();
   }
@@ -89,7 +97,8 @@ export function playground(model, tokenizer, prompt, say) {
       note: `logit ${decimal(logits[id], 1)}`,
       out: shares[id] === 0,
     }));
-    const after = element("p", { class: "lm-label" }, `The next token after “${visible(names[reading.ids[chosen]])}”`);
+    const token = visible(names[reading.ids[chosen]]);
+    const after = element("p", { class: "lm-label" }, `The next token after “${token}”, by the rules above`);
     next.replaceChildren(after, bars("probability of the next token", rows));
   }
 
