@@ -85,17 +85,6 @@ def test_without_scripts_a_figure_is_its_picture(live_page):
     assert page.get_by_role("slider").count() == 0
 
 
-@pytest.mark.parametrize("from_file", [True, False])
-def test_opened_as_a_file_a_figure_says_why_it_stays_a_picture(live_stage, from_file):
-    live_stage.open(live_figures.softmax(WORDS, LOGITS), script=False)  # writes the page
-    html = live_stage.folder / "index.html"
-    page = live_stage.browser.new_page()
-    page.goto(html.as_uri() if from_file else live_stage.address + "index.html")
-    page.add_script_tag(path=ROOT / "book/_static/lmcourse.js")
-    notes = page.locator("figure[data-live] > .lm-note").all_inner_texts()
-    assert notes == (["Read from a server (make serve), this figure can be touched."] * from_file)
-
-
 def test_a_mounted_figure_takes_the_place_of_its_picture(live_page):
     page = live_page(live_figures.softmax(WORDS, LOGITS), row_figure())
     assert page.locator("figure svg").count() == 2
