@@ -65,6 +65,8 @@ _WITH = {
     "pad_sequence": r".*to_padded_.*|_pad_packed_sequence",
     "logsumexp": r"_?logcumsumexp",
 }
+# What torch's Python versions of an operator are made of.
+_PARTS = {"native_layer_norm": ("torch._refs", "_normalize")}
 # Files of whole layers, under names of another standard: they go with anything of torch's.
 _WHOLE_LAYERS = ("onnx/ops/__init__.py", "onnx/ops/_impl.py")
 _STORED = "quantized_"  # before a name: the same, on numbers that are stored so
@@ -102,11 +104,12 @@ def without(operators: str) -> Iterator[None]:
         ValueError: it is none, or torch has no operator of such a name.
     """
     undo: list[Callable[[], None]] = []
-    libraries = _withhold_operators(compiled(operators), "writing it is the task", undo)
+    # In a tuple: nobody else can empty it.
+    libraries = (*_withhold_operators(compiled(operators), "writing it is the task", undo),)
     try:
         yield
     finally:
-        libraries.clear()  # torch undoes what they did
+        del libraries  # torch undoes what they did
         for step in undo:
             step()
 
@@ -203,9 +206,16 @@ def _withhold_operators(
     pattern: re.Pattern, say: str, undo: list[Callable[[], None]] | None = None
 ) -> list[Any]:
     """Replace all kernels; they stay replaced for as long as what is returned exists."""
+    chosen = operators_of(pattern)
+    libraries = refuse(chosen, say)
+    _withhold_python_forms(pattern, chosen, say, undo)
+    return libraries
+
+
+def refuse(chosen: list[str], say: str) -> list[Any]:
+    """Replace all kernels of operators, `namespace::name.overload`, as long as the list exists."""
     import torch
 
-    chosen = operators_of(pattern)
     # torch.library.Library would be found by a garbage collector's list, and destroyed.
     libraries = {
         space: torch._C._dispatch_library("IMPL", space, "", "", 0)
@@ -216,12 +226,11 @@ def _withhold_operators(
         warnings.simplefilter("ignore")  # torch says that kernels are replaced: that is the point
         for full in chosen:
             space, _, name = full.partition("::")
-            refuse = refusal(f"torch's {name.partition('.')[0]}", say)
+            refused = refusal(f"torch's {name.partition('.')[0]}", say)
             own = {*_KERNEL.findall(torch._C._dispatch_dump(full))} & {*known}
             # Kernels for a device without numbers tell shapes.
             for key in {*_KEYS} | {key for key in own if "Meta" not in key}:
-                libraries[space].impl(name, key, refuse, False)
-    _withhold_python_forms(pattern, chosen, say, undo)
+                libraries[space].impl(name, key, refused, False)
     return [*libraries.values()]
 
 
@@ -251,6 +260,8 @@ def _withhold_python_forms(
     is_form = python_form_of(
         pattern, {name.partition("::")[2].partition(".")[0] for name in chosen}
     )
+    for module, part in (_PARTS[full[6:]] for full in chosen if full[6:] in _PARTS):
+        empty(getattr(sys.modules[module], part), f"{module}.{part}", say, undo)
     names = [name for name in sys.modules if name.startswith(("torch._decomp", "torch._refs"))]
     for name in names:
         for key, value in [*vars(sys.modules[name]).items()]:
@@ -303,7 +314,7 @@ def empty(function: Any, what: str, say: str, undo: list[Callable[[], None]] | N
 
 def _restore(function: Any, code: types.CodeType) -> None:
     function.__code__ = code
-    del function._withheld
+    function.__dict__.pop("_withheld", None)
     function.__dict__.pop("__signature__", None)
 
 
