@@ -287,6 +287,7 @@ calls = (
     lambda: refs.native_layer_norm(x, (3,), None, None, 1e-5),
     lambda: torch.ops.aten.layer_norm.default.decompose(x, (3,)),
     lambda: torch.native_layer_norm(x, (3,), None, None, 1e-5), lambda: F.rms_norm(x, (3,)),
+    lambda: refs._normalize(x, [1], 1e-5),  # of which the Python form is made
 )
 def all_run():
     return sum(call() is not Exception for call in calls)
@@ -310,15 +311,32 @@ def test_within_a_probe_operators_raise_and_afterwards_they_run_again():
     )
     assert done.returncode == 0, done.stderr
     said = done.stdout.splitlines()
-    assert len(said) == 19
-    assert said[0] == said[9] == said[18] == "8"
-    refused = [*said[1:9], *said[10:18]]
+    assert len(said) == 21
+    assert said[0] == said[10] == said[20] == "9"
+    refused = [*said[1:10], *said[11:20]]
     wrong = [
         line
         for line in refused
         if not line.endswith("is withheld in this assignment: writing it is the task")
     ]
     assert wrong == []
+
+
+TWICE = """
+import torch._refs as refs
+from lmcourse.grading.withholding import torch_functions as functions
+code = refs.native_layer_norm.__code__
+with functions.without("native_layer_norm"):
+    functions._restore(refs.native_layer_norm, code)
+assert refs.native_layer_norm.__code__ is code
+"""
+
+
+def test_who_gives_back_too_early_does_not_end_the_block_with_an_error():
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", TWICE], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
 
 
 # Other names for what is withheld; each runs until then.
