@@ -38,7 +38,7 @@ from lmcourse.grading.gradebook import by_hand, lock
 from lmcourse.grading.gradebook.database import nbgraders_words_in
 from lmcourse.grading.gradebook.results import Grade, GradingRun, Result
 from lmcourse.grading.outcomes import PASSED, UNGRADED, TestOutcome
-from lmcourse.grading.repair.text_beside import BESIDE
+from lmcourse.grading.repair.text_beside import why_a_person
 
 _T = TypeVar("_T")
 _TRIES = 3  # SQLite: the formgrader may just be writing
@@ -255,7 +255,11 @@ class Recorder:
 
     def _result(self, student: str, nb: NotebookNode) -> Result:
         ours = nb.metadata.get("lmcourse", {})
-        outcomes, beside = ours.get("outcomes", {}), {"message": BESIDE}
+        outcomes = ours.get("outcomes", {})
+        beside = {
+            name: {"message": why_a_person(name, ours.get("notes", []))}
+            for name in texts_beside(nb)
+        }
         row = self._row(student)
         # Not `comment`, which holds nbgrader's own "No response." too.
         comments = {comment.name: comment.manual_comment or "" for comment in row.comments}
@@ -267,7 +271,7 @@ class Recorder:
                 waiting=bool(grade.needs_manual_grade),
                 by_person=grade.manual_score is not None,
                 comment=comments.get(grade.name, ""),
-                **outcomes.get(grade.name, beside if grade.name in texts_beside(nb) else {}),
+                **outcomes.get(grade.name, beside.get(grade.name, {})),
             )
             for grade in row.grades
         ]

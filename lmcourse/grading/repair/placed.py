@@ -29,10 +29,15 @@ class Placed:
 
 @dataclass(kw_only=True)
 class Repaired:
-    """The notebook as it will be run, what was mended, and the tests that a person must see."""
+    """The notebook as it will be run, what was mended, and the tests that a person must see.
+
+    Args:
+        missing: names of answers that were not there.
+    """
 
     cells: list[Placed]
     notes: list[str] = field(default_factory=list)
+    missing: set[str] = field(default_factory=set)
     doubtful: dict[str, str] = field(default_factory=dict)
 
 

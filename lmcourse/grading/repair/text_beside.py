@@ -1,9 +1,9 @@
-"""Text that stands beside a written answer whose own cell was left as it was.
+"""Text that stands beside a written answer whose own cell was left as it was, or is gone.
 
 Chapter: book/instructors/index.md
 
-Who leaves the cell of a written answer as it was, and writes beside it, has answered all the same:
-then a person decides, and sees what stands there.
+Who leaves the cell of a written answer as it was, and writes beside it, has answered all the same,
+and so has who merged it with the cell above: then a person decides, and sees what stands there.
 """
 
 import re
@@ -14,6 +14,7 @@ from lmcourse.grading.assignment.plan import Planned, tasks
 from lmcourse.grading.repair.placed import Placed, Repaired, released_text
 
 BESIDE = "the answer cell was left as it was, but there is text beside it"
+MERGED = "the answer cell was missing, but there is text where it was"
 EDITED = "This is what the locked cell above was changed to"
 # Words in a cell of code: a comment, a string, another script than Latin, or three in a row.
 _WORDS = re.compile(r"""[#'"]|[^\x00-\x7f]|[a-z]+(?:[ ,]+[a-z]+){2}""", re.IGNORECASE)
@@ -27,11 +28,12 @@ def note_text_beside(plan: Sequence[Planned], repaired: Repaired) -> None:
         if placed.planned
         and placed.planned.by_hand
         and placed.planned.solution
-        and placed.source == placed.planned.source
+        and (placed.source == placed.planned.source or placed.planned.name in repaired.missing)
     }
     found = text_beside(repaired.cells, plan, untouched)
     for name, cells in found.items():
-        repaired.notes.append(f"{name}: {BESIDE}: a person decides")
+        what = MERGED if name in repaired.missing else BESIDE
+        repaired.notes.append(_note(name, what))
         for placed in cells:
             placed.beside.append(name)
     for placed in [placed for placed in repaired.cells if placed.planned and placed.beside]:
@@ -41,6 +43,15 @@ def note_text_beside(plan: Sequence[Planned], repaired: Repaired) -> None:
         own = Placed(kind=kind, source=source, beside=placed.beside, pictures=placed.pictures)
         placed.beside, placed.pictures = [], {}
         repaired.cells.insert(repaired.cells.index(placed) + 1, own)
+
+
+def why_a_person(name: str, notes: Collection[str]) -> str:
+    """What the notes of a repaired notebook say of an answer with text beside it."""
+    return MERGED if _note(name, MERGED) in notes else BESIDE
+
+
+def _note(name: str, what: str) -> str:
+    return f"{name}: {what}: a person decides"
 
 
 def text_beside(

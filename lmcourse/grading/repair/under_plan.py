@@ -113,6 +113,7 @@ def _insert(planned: Planned, plan: Sequence[Planned], repaired: Repaired) -> No
     source = planned.source
     if not planned.locked:
         source = _comment(planned.kind, MISSING)
+        repaired.missing.add(planned.name)
     rank = [p.name for p in plan].index(planned.name)
     where = _positions(repaired)
     after = max((where[p.name] for p in plan[:rank] if p.name in where), default=-1)

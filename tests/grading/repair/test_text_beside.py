@@ -7,6 +7,7 @@ from planned_cells import BY_NAME, PLAN, at, code, learners, placed, words
 
 from lmcourse.grading.assignment.notebooks import Cell
 from lmcourse.grading.assignment.plan import Planned
+from lmcourse.grading.repair.text_beside import why_a_person
 from lmcourse.grading.repair.under_plan import repair
 
 
@@ -63,6 +64,30 @@ def test_an_answer_in_a_locked_text_is_seen_by_a_person(name):
     assert shown.startswith("*This is what the locked cell above was changed to:*")
     assert shown.endswith(ANSWER)
     assert placed(repair(cells, ENDED), name).source == BY_NAME.get(name, ENDED[-1]).source
+
+
+@pytest.mark.parametrize("name", ["tiny-task-3", "tiny-end"])
+def test_an_answer_that_was_merged_with_a_locked_cell_is_seen_by_a_person(name):
+    cells = unanswered()
+    i = at(cells, name)
+    cells[i] = words(f"{cells[i].source}\n\n{ANSWER}", label=name)
+    del cells[at(cells, "why")]
+    repaired = repair(cells, ENDED)
+    assert "why: the answer cell was missing, but there is text where it was: a person decides" in (
+        repaired.notes
+    )
+    [shown] = [each.source for each in repaired.cells if each.beside == ["why"]]
+    assert shown.endswith(ANSWER)
+    assert "was missing" in why_a_person("why", repaired.notes)
+    assert "as it was" in why_a_person("other", repaired.notes)
+
+
+def test_where_a_written_answer_was_deleted_nobody_is_asked():
+    cells = unanswered()
+    del cells[at(cells, "why")]
+    assert [note for note in repair(cells, ENDED).notes if "why" in note] == [
+        "the cell why was missing"
+    ]
 
 
 def test_an_answer_that_was_too_long_to_read_is_seen_too():
