@@ -125,7 +125,7 @@ def chance_of_candidate(similarity: float | int, n_bands: int, n_rows: int) -> f
         >>> [round(chance_of_candidate(s, 20, 5), 2) for s in (0.2, 0.5, 0.8)]
         [0.01, 0.47, 1.0]
     """
-    return 1 - (1 - similarity**n_rows) ** n_bands
+    return 1.0 - (1 - similarity**n_rows) ** n_bands
 
 
 def candidate_pairs(

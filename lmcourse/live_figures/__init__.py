@@ -6,7 +6,7 @@ A function here makes the figure of its name, for the module of its name in `boo
 All of them are imported from here. A module imports only from those that stand before it in this
 list:
 
-    mechanisms  one thing at a time: neurons, odds, attention, rotary positions, merges
+    mechanisms  one thing at a time: neurons, odds, attention, rotary positions, merges, bands
     descents    the steps of optimizers, down a valley and across a landscape
     models      a whole model at work: what it holds and answers while it reads and writes
 """
@@ -14,6 +14,7 @@ list:
 from lmcourse.live_figures.descents import descent, landscape
 from lmcourse.live_figures.mechanisms import (
     attention_row,
+    bands,
     block_walk,
     clocks,
     heads,
@@ -35,7 +36,7 @@ from lmcourse.live_figures.models import (
 )
 
 __all__ = [
-    "attention_row", "block", "block_walk", "clocks", "decoder", "descent", "gates", "gpt", "heads",
-    "landscape", "merges", "nucleus", "softmax", "spell", "state", "surprise", "threshold",
+    "attention_row", "bands", "block", "block_walk", "clocks", "decoder", "descent", "gates", "gpt",
+    "heads", "landscape", "merges", "nucleus", "softmax", "spell", "state", "surprise", "threshold",
     "two_neurons", "word_map",
 ]  # fmt: skip

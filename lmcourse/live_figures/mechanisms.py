@@ -1,4 +1,4 @@
-"""Live figures of mechanisms: neurons, odds, attention, rotary positions, merges.
+"""Live figures of mechanisms: neurons, odds, attention, rotary positions, merges, bands.
 
 Chapter: book/conventions.md
 """
@@ -15,6 +15,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
 
 from lmcourse import attention as attention_module
 from lmcourse import neurons, plots, positions
+from lmcourse.duplicates import chance_of_candidate
 from lmcourse.efficient_attention import OnlineSoftmax, Pattern
 from lmcourse.plots import LivePicture
 from lmcourse.tokenizers import BPETokenizer
@@ -285,3 +286,37 @@ def merges(tokenizer: BPETokenizer, text: str, caption: str = "") -> LivePicture
     tokens = {"pieces": list(map(plots.visible, pieces)), "ids": ids}
     data = {"merges": tokenizer.merges, "text": text, "tokens": tokens}
     return plots.live("merges", data, picture)
+
+
+_BANDS = {"bands": 40, "rows": 12}  # as far as the sliders reach
+_PARTS_OF_CURVE = 100
+
+
+def bands(
+    n_bands: int, n_rows: int, similarity: float | int = 0.7, caption: str = ""
+) -> LivePicture:
+    """How likely two texts are compared, over their similarity; bands and rows can be moved.
+
+    Args:
+        n_bands, n_rows: those to begin with.
+        similarity: of the pair whose chance is told.
+    """
+    if not (1 <= n_bands <= _BANDS["bands"] and 1 <= n_rows <= _BANDS["rows"]):
+        raise ValueError(
+            f"n_bands and n_rows must be 1 to {_BANDS['bands']} and 1 to {_BANDS['rows']}, got"
+            f" n_bands={n_bands}, n_rows={n_rows}"
+        )
+    along = [i / _PARTS_OF_CURVE for i in range(_PARTS_OF_CURVE + 1)]
+    chances = [chance_of_candidate(s, n_bands, n_rows) for s in along]
+    name = f"{n_bands} bands of {n_rows}"
+    picture = plots.line_plot(
+        along, {name: chances}, "similarity", "compared", percent=True, caption=caption
+    )
+    data = {
+        "bands": n_bands,
+        "rows": n_rows,
+        "most": _BANDS,
+        "similarity": similarity,
+        "chances": chances,
+    }
+    return plots.live("bands", data, picture)

@@ -16,6 +16,8 @@ ALLOWED_NUMBERS: dict[tuple[str, str], str] = {
     ("classification", "79.4%"): "published, cited beside it",
     ("classification", "75.9%"): "published, linked beside it",
     ("classification", "81.3%"): "published, linked beside it",
+    ("data", "4%"): "published, cited beside it",
+    ("data", "99.8%"): "published, cited beside it",
 }
 
 ARTICLES_SECTION = "^Where the articles say this$"
@@ -37,6 +39,7 @@ TASKS_ELSEWHERE: dict[str, str | None] = {
     "gpt": "generation",
     "bert": None,
     "experts": None,
+    "data": "training",
     "ngrams": None,
     "classification": None,
     "translation": None,
