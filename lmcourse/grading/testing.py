@@ -12,13 +12,20 @@ from lmcourse.grading.bridge.assertions import (
     takes_objects,
     verdicts,
 )
-from lmcourse.grading.bridge.checklist import left_alone, second_call, sizes, turned
+from lmcourse.grading.bridge.checklist import (
+    draws_anew,
+    left_alone,
+    second_call,
+    sizes,
+    turned,
+)
 from lmcourse.grading.withholding.torch_functions import without
 from lmcourse.grading.withholding.without_autograd import without_autograd
 
 __all__ = [
     "award",
     "close",
+    "draws_anew",
     "left_alone",
     "probe",
     "raises",

@@ -1591,6 +1591,16 @@ WRONG = [
             "classifier: seeded in its constructor": "seed",
         },
     ),
+    *frozen(
+        "recurrent",
+        4,
+        {
+            "ratio: one common scale in float32": "scale",
+            "lstm: sums clamped to 30": "bounds",
+            "lstm: in place where no gradient is kept": "changed in place",
+            "gru: all open gives the argument back": "handed back",
+        },
+    ),
 ]
 
 RIGHT = [
@@ -1936,6 +1946,16 @@ def run(step, x, state, mask=None):
         2,
         {
             "ratio: squares in float64": "",
+        },
+    ),
+    *frozen(
+        "recurrent",
+        4,
+        {
+            "rnn: tanh from a sigmoid": "",
+            "run: state cast to its first dtype": "",
+            "ratio: generator runs on": "",
+            "ratio: only torch's generator is put back": "",
         },
     ),
 ]

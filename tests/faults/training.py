@@ -1759,6 +1759,16 @@ class Windows:
         ),
         cause="in place",
     ),
+    *frozen(
+        "training",
+        4,
+        {
+            "nothing new, so the old tensor": "shares its memory",
+            "each window once": "one for each place|out of range",
+            "a hundred-thousandth added": "millionth",
+            "put together before the conversion": "float64",
+        },
+    ),
 ]
 
 RIGHT = [
@@ -2130,4 +2140,5 @@ class Windows:
             "logaddexp down the classes": "",
         },
     ),
+    *frozen("training", 4, {"no validation, no k": ""}),
 ]

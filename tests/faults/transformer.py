@@ -2707,6 +2707,16 @@ WRONG = [
         ),
         cause="changed in place",
     ),
+    *frozen(
+        "transformer",
+        4,
+        {
+            "remembers its last x": "kept",
+            "a memory of one needs no mask": "look nowhere",
+            "parameters from a fork": "seed",
+            "two dtypes only": "dtype",
+        },
+    ),
 ]
 
 

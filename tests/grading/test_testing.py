@@ -9,7 +9,7 @@ from lmcourse.grading.withholding import torch_functions, without_autograd
 
 
 def test_the_door_opens_what_the_bridge_has():
-    helpers = ["left_alone", "second_call", "sizes", "turned"]
+    helpers = ["draws_anew", "left_alone", "second_call", "sizes", "turned"]
     judges = ["award", "close", "probe", "raises", "take_award", "takes_objects", "verdicts"]
     assert testing.__all__ == sorted([*judges, *helpers, "without", "without_autograd"])
     assert testing.without is torch_functions.without

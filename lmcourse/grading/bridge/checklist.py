@@ -1,4 +1,4 @@
-"""`sizes`, `left_alone`, `second_call` and `turned`: what makes a test's longest checks short.
+"""`sizes`, `left_alone`, `second_call`, `turned` and `draws_anew`: long checks made short.
 
 Chapter: book/instructors/writing_tests.md
 """
@@ -173,6 +173,47 @@ def _turned(function, args, kwargs):
         return twice[..., 0].permute(*order)
 
     return function(*other(args), **other(kwargs))
+
+
+def draws_anew(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """What `function` returns, tensors by name that PyTorch's global generator has given it.
+
+    It is called twice, and once more with that generator where the first call found it. Fails if
+    a tensor is the same in the first two calls, another one in the third, or that of another name.
+    One that holds a single value, zeros say, was not drawn. `function` may be a probe.
+    """
+    called = probe_around(_thrice, function) if is_probe(function) else partial(_thrice, function)
+    first, second, third = called(list(args), kwargs)
+    for name, numbers in first.items():
+        if bool((numbers == numbers.flatten()[:1]).all()):
+            continue
+        if _same(numbers, second[name]):
+            raise AssertionError(
+                f"{name} starts with the same numbers each time. Is a seed set, perhaps within "
+                "torch.random.fork_rng()? Each time they are drawn anew from PyTorch's global "
+                "generator."
+            )
+        if not _same(numbers, third[name]):
+            raise AssertionError(
+                f"{name} is another one although PyTorch's global generator was put back to where "
+                "it was. It is to be drawn from that generator."
+            )
+        for other in first:
+            if other != name and _same(numbers, first[other]):
+                raise AssertionError(
+                    f"{name} and {other} start equal. Is a seed set, or one tensor shared?"
+                )
+    return first
+
+
+@probe
+def _thrice(function, args, kwargs):
+    import torch
+
+    state = torch.get_rng_state()
+    found = [function(*args, **kwargs), function(*args, **kwargs)]
+    torch.set_rng_state(state)
+    return [*found, function(*args, **kwargs)]
 
 
 @probe

@@ -8,7 +8,13 @@ import torch
 
 from lmcourse.grading.bridge import assertions, checklist
 from lmcourse.grading.bridge.assertions import probe
-from lmcourse.grading.bridge.checklist import left_alone, second_call, sizes, turned
+from lmcourse.grading.bridge.checklist import (
+    draws_anew,
+    left_alone,
+    second_call,
+    sizes,
+    turned,
+)
 
 
 def test_three_sizes_differ_coincide_and_are_one():
@@ -318,3 +324,45 @@ def test_tensors_are_turned_in_memory_and_no_number_is_another():
     with pytest.raises(RuntimeError, match="view size is not compatible"):
         turned(lambda x: x.view(-1, 4), x)
     torch.testing.assert_close(turned(lambda x: x.reshape(-1, 4), x), x.reshape(-1, 4))
+
+
+def _a_layer():
+    layer = torch.nn.Linear(3, 4)
+    return {"weight": layer.weight.detach(), "bias": torch.zeros(4)}
+
+
+def _seeded():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return _a_layer()
+
+
+def _of_its_own():
+    return {
+        "weight": torch.rand(2, 3, generator=torch.Generator().manual_seed(random.getrandbits(40)))
+    }
+
+
+def _twice_the_same():
+    weight = torch.rand(2, 3)
+    return {"weight": weight, "again": weight.clone()}
+
+
+def test_numbers_that_are_drawn_anew_come_back_and_zeros_need_not_be_drawn():
+    state = torch.get_rng_state()
+    found = draws_anew(_a_layer)
+    torch.set_rng_state(state)
+    torch.testing.assert_close(found, _a_layer())
+
+
+@pytest.mark.parametrize(
+    ("function", "text"),
+    [
+        (_seeded, "weight starts with the same numbers each time"),
+        (_of_its_own, "weight is another one although"),
+        (_twice_the_same, "weight and again start equal"),
+    ],
+)
+def test_numbers_that_are_not_drawn_anew_are_told(function, text):
+    with pytest.raises(AssertionError, match=text):
+        draws_anew(function)
