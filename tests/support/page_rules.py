@@ -44,6 +44,7 @@ TASKS_ELSEWHERE: dict[str, str | None] = {
     "classification": None,
     "translation": None,
     "evaluation": None,
+    "optimization": "training",
 }
 
 # A section, a version and an identifier are names, not numbers.

@@ -106,7 +106,7 @@ function shades({ levels, edges }) {
       for (end = begin + 1; end < row.length && row[end] === row[begin]; ) end++;
       made.push(
         node("rect", {
-          x: begin * side, y: SIZE - (up + 1) * side, width: (end - begin) * side + 0.3, height: side + 0.3,
+          x: begin * side, y: SIZE - (up + 1) * side, width: (end - begin) * side, height: side,
           class: "lm-height", "fill-opacity": (0.75 * row[begin]) / edges.length,
         }),
       );
