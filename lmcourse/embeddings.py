@@ -14,7 +14,6 @@ from lmcourse.co_occurrence import Vocabulary
 from lmcourse.negative_sampling import (
     Block,
     keep_probs,
-    negative_sampling_gradients,
     text_blocks,
 )
 from lmcourse.neurons import embed
@@ -128,17 +127,25 @@ def skip_gram_step(
             that large blocks do not bear high rates.
     """
     words, contexts = model.words.table, model.contexts.table
-    centers, around = words[block.centers], contexts[block.contexts]
-    noise = contexts[block.negatives]
-    scores = centers @ around.mT, centers @ noise.T
-    at_neighbors, at_noise = negative_sampling_gradients(scores, near, n_negatives)
-    step = -rate * near.sum().item()
-    for table, ids, gradient in (
-        (words, block.centers, at_neighbors @ around + at_noise @ noise),
-        (contexts, block.contexts, at_neighbors.mT @ centers),
-        (contexts, block.negatives, at_noise.flatten(0, 1).T @ centers.flatten(0, 1)),
-    ):
-        table.index_add_(0, ids.flatten(), gradient.flatten(0, -2), alpha=step)
+    n_pieces, length = block.centers.shape
+    n_around = block.contexts.numel()
+    ids = block.centers.flatten(), torch.cat([block.contexts.flatten(), block.negatives])
+    # Whole rows are fetched and added by functions for rows; general indexing is several times
+    # slower, and so is `index_add_` with a factor of its own.
+    centers, others = words.index_select(0, ids[0]), contexts.index_select(0, ids[1])
+    pieces = centers.view(n_pieces, length, -1)
+    around, noise = others[:n_around].view(n_pieces, -1, others.shape[-1]), others[n_around:]
+
+    # Truth minus guess: 1 − σ(s) = σ(−s) for neighbors, −σ(s) for noise.
+    pull = (pieces @ around.mT).neg_().sigmoid_().mul_(near).mul_(rate)
+    share = near.sum(-1).mul_(-rate * n_negatives / len(noise))
+    push = (centers @ noise.T).sigmoid_().mul_(share.view(-1, 1))
+
+    by_neighbors, by_centers = pull @ around, torch.empty_like(others)
+    torch.bmm(pull.mT, pieces, out=by_centers[:n_around].view_as(around))
+    torch.mm(push.T, centers, out=by_centers[n_around:])
+    words.index_add_(0, ids[0], by_neighbors.flatten(0, 1).addmm_(push, noise))
+    contexts.index_add_(0, ids[1], by_centers)
 
 
 def train_skip_gram(
@@ -161,7 +168,8 @@ def train_skip_gram(
     Raises:
         FloatingPointError: the rate was too high.
     """
-    length, n_pieces = 16, 16
+    # Larger steps take less time each, but bear lower rates, and so need more epochs.
+    length, n_pieces = 10, 16
     # Where the average text of an epoch ends.
     kept = keep_probs(counts, threshold).to(ids.device)[ids[ids >= 0]].sum().item()
     n_steps = n_epochs * max(1.0, kept / (length * n_pieces))

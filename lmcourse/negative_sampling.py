@@ -134,7 +134,7 @@ def neighbor_weights(sentences: Int[Tensor, "B S"], window: int) -> Float[Tensor
     distances = (places[window : len(places) - window, None] - places).abs()
     weights = ((window + 1 - distances) / window).clamp(min=0) * (distances > 0)
     same = sentences[:, window : len(places) - window, None] == sentences[:, None]
-    return weights * same
+    return weights.where(same, 0)
 
 
 def text_blocks(
@@ -169,8 +169,9 @@ def text_blocks(
         contexts, sentences = _cut(subsample(ids, counts, generator, threshold), window, length)
         for chosen in torch.randperm(len(contexts), generator=generator).split(batch_size):
             drawn = torch.multinomial(noise, n_shared, replacement=True, generator=generator)
-            words = contexts[chosen.to(ids.device)]
-            near = neighbor_weights(sentences[chosen.to(ids.device)], window)
+            chosen = chosen.to(ids.device)
+            words = contexts.index_select(0, chosen)
+            near = neighbor_weights(sentences.index_select(0, chosen), window)
             yield Block(words[:, window:-window], words, drawn.to(ids.device)), near
 
 
