@@ -1706,7 +1706,58 @@ return [text.replace(prompt, "", 1) for text, prompt in zip(texts, prompts, stri
             "replies are remembered": "",
             "from 100 tokens": "",
             "draws with a seed": "",
+            "change is skipped where the numbers of the difference cancel": "another order",
+            "writes into inputs and puts back": "changed in place",
+            "view of the outputs": "order in memory",
+            "adds the difference": "no difference is added",
+            "first and last place are compared": "all places",
+            "a hundredth is rounding": "0.001",
+            "the mean of all sums": "the mean 1",
+            "a whole number for one class": "a float",
+            "a view of the logits": "order in memory",
+            "what is not finite becomes 0": "probability 0",
+            "greedy by a draw from one": "generator",
+            "the generator is put back": "put back",
+            "each reply but once": "come twice",
+            "empty replies are drawn again": "as it comes",
         },
+    ),
+    # Relatives of what slipped past.
+    edit(
+        "sizes are compared",
+        "influence",
+        "a vector that is turned round is left where it is",
+        (
+            CLONE,
+            "if torch.equal(others[text, place].abs(), inputs[text, place].abs()):\n"
+            "                continue\n"
+            f"            {CLONE}",
+        ),
+        cause="other sign",
+    ),
+    edit(
+        "the mean of the sums of a text",
+        "questions",
+        "one too large and one too small",
+        ("sums = out.sum(-1)", "sums = out.sum(-1).mean(1)"),
+        cause="the mean 1",
+    ),
+    both(
+        "once more where it is the same",
+        "two alike look like a mistake",
+        second="""
+        ids = tokenizer.encode(prompt, return_tensors="pt")
+        found = []
+        for _ in range(n_replies):
+            for _ in range(2):
+                out = model.generate(ids, max_new_tokens=n_new, do_sample=True, top_k=0)
+                text = tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True)
+                if text not in found:
+                    break
+            found.append(text)
+        return found
+        """,
+        cause="come twice",
     ),
 ]
 
@@ -2100,6 +2151,20 @@ class Mended(nn.Module):
         real = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
         out = model.generate(ids, real, max_new_tokens=n_new, num_return_sequences=1)
         return [tokenizer.decode(row[longest:], skip_special_tokens=True) for row in out]
+        """,
+    ),
+    both(
+        "a token a call",
+        "any number of calls, and the text grows",
+        second="""
+        found = []
+        for _ in range(n_replies):
+            ids = tokenizer.encode(prompt, return_tensors="pt")
+            start = ids.shape[1]
+            for _ in range(n_new):
+                ids = model.generate(ids, max_new_tokens=1, do_sample=True, top_k=0)
+            found.append(tokenizer.decode(ids[0, start:], skip_special_tokens=True))
+        return found
         """,
     ),
 ]
