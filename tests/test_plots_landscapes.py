@@ -27,11 +27,24 @@ def test_it_says_where_it_is_lowest_and_where_each_path_goes():
 
 def test_higher_is_darker_and_a_path_has_its_name():
     picture = landscape(bowl(), [0.5, 1, 2], {"a way": [[0, 0], [1, 1]]}, ("a", "b"), span=2.0)
-    (mesh,) = picture.figure.axes[0].collections[:1]
-    levels = mesh.get_array().reshape(20, 20)
-    assert levels[0, 0] == 3
-    assert levels.min() == 0
+    (areas,) = picture.figure.axes[0].collections[:1]
+    low, *_, high = areas.get_paths()
+    assert low.contains_point((1.0, -0.5))
+    assert not low.contains_point((-1.99, -1.99))
+    assert high.contains_point((-1.99, -1.99)), "up to the corner"
+    alphas = areas.get_facecolor()[:, 3].tolist()
+    assert alphas == sorted(set(alphas))
+    assert len(alphas) == 4
     assert ">a way<" in picture.svg
+
+
+def test_a_fine_map_weighs_no_more_than_a_coarse_one_by_far():
+    """A page holds several pictures, and 600 kB at most."""
+    coarse, fine = (
+        len(landscape(bowl(n), [0.5, 1, 2], {}, ("a", "b"), span=2.0).svg) for n in (10, 80)
+    )
+    assert fine < 4 * coarse
+    assert len(landscape(bowl(), [1.0], {}, ("a", "b"), span=2.0).svg) > 0, "a single edge"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import matplotlib
 import numpy as np
-from matplotlib.colors import ListedColormap, to_rgb
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from lmcourse.plots.picture import (
@@ -49,12 +49,14 @@ def landscape(
         raise ValueError(f"heights must be a square, got the shape {grid.shape}")
     if len(steps) < 1 or (np.diff(steps) <= 0).any():
         raise ValueError(f"edges must rise, got {steps.tolist()}")
-    levels = np.digitize(grid, steps)
     figure = Figure(figsize=(4.4, 4.4), layout="constrained")
     square = figure.subplots()
     shades = [(*to_rgb(CELL), 0.75 * level / len(steps)) for level in range(len(steps) + 1)]
     sides = np.linspace(-span, span, len(grid) + 1)
-    square.pcolormesh(sides, sides, levels, cmap=ListedColormap(shades), vmin=0, vmax=len(steps))
+    # Areas and no cells: thousands of those would weigh more than the rest of a page.
+    places = np.concatenate([sides[:1], (sides[1:] + sides[:-1]) / 2, sides[-1:]])
+    bounds = [min(grid.min(), steps[0]) - 1, *steps, max(grid.max(), steps[-1]) + 1]
+    square.contourf(places, places, np.pad(grid, 1, mode="edge"), levels=bounds, colors=shades)
     for i, (name, path) in enumerate(paths.items()):
         x, y = as_array(path).T
         look = {"color": COLORS[(i + 1) % len(COLORS)], "linestyle": DASHES[i % len(DASHES)]}
