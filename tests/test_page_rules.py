@@ -197,6 +197,8 @@ BROKEN = [
             ("x = 1", "```{code-cell} ipython3\nprint(x)\n```"),
             ("def f():\n    pass", "```{code-cell} ipython3\n:tags: [hide-input]\n\nf()\n```"),
             ("import math as m", "```{code-cell} ipython3\nm.pi\n```"),
+            ("x = 1", "```{code-cell} ipython3\ndef f(x):\n    pass\n\n\nprint(x)\n```"),
+            ("", "```{code-cell} ipython3\nfrom math import *\n```"),
         )
     ],
     ("numbers", "It is", "It is 0.53,"),

@@ -9,6 +9,8 @@ import re
 import yaml
 from book_pages import BOOK, Page
 
+from lmcourse.grading.assignment.global_names import global_names
+
 # (page, words): why this number may be typed, although it looks like a measured one.
 ALLOWED_NUMBERS: dict[tuple[str, str], str] = {
     ("classification", "77.9%"): "published, cited beside it",
@@ -235,36 +237,22 @@ def shown_code_has_its_names(page: Page) -> list[str]:
 
     Names that only cells taken out of the page bind, and that cells of the page use.
     """
-    shown, hidden, found = set(), set(), []
+    shown, hidden, found, unread = set(), set(), [], []
     for block in page.blocks:
         if block.kind != "code-cell":
             continue
-        source = re.sub(r"^\s*[!%].*$", "pass", block.body, flags=re.MULTILINE)
-        bound, used = _names(ast.parse(source))
-        if "remove-" in block.options.get("tags", ""):
-            hidden |= bound
+        names = global_names(block.body)
+        if names is None:
+            unread.append(f"the names of a cell must be readable, got {block.body[:50]}…")
+        elif "remove-" in block.options.get("tags", ""):
+            hidden |= names.bound
         else:
-            found += sorted((used & hidden) - bound - shown)
-            shown |= bound
-    return [
+            found += sorted((names.read & hidden) - names.bound - shown)
+            shown |= names.bound
+    return unread + [
         f"{name} must be bound in a cell that the reader can see, got only a removed one"
         for name in found
     ]
-
-
-def _names(tree: ast.AST) -> tuple[set[str], set[str]]:
-    """What the code binds, anywhere in it, and what it reads."""
-    bound, used = set(), set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name):
-            (used if isinstance(node.ctx, ast.Load) else bound).add(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-            bound.add(node.name)
-        elif isinstance(node, ast.arg):
-            bound.add(node.arg)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            bound |= {(name.asname or name.name).split(".")[0] for name in node.names}
-    return bound, used
 
 
 def typed_numbers(page: Page) -> list[str]:

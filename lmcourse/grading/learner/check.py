@@ -32,15 +32,7 @@ from lmcourse.grading.execution import explanations
 from lmcourse.grading.execution.cell_results import CellResult
 from lmcourse.grading.execution.unprotected import execute, outcome_of
 from lmcourse.grading.learner.no_proof import answers_in_locked, names_of_tests
-from lmcourse.grading.learner.task_report import (
-    BY_HAND,
-    FAILS,
-    HOLDS,
-    OPEN,
-    WAITS,
-    CheckReport,
-    TaskReport,
-)
+from lmcourse.grading.learner.task_report import CheckReport, State, TaskReport
 from lmcourse.grading.outcomes import FAILED, PASSED, UNGRADED, TestOutcome
 from lmcourse.grading.repair.placed import Placed
 from lmcourse.grading.repair.text_beside import text_beside
@@ -148,7 +140,7 @@ def _judge(
 ) -> TaskReport:
     verdict = TaskReport(task=task)
     if task.graded and all(cell.by_hand and not cell.locked for cell in task.graded):
-        verdict.state = BY_HAND
+        verdict.state = State.BY_HAND
         verdict.blank = any(cell.name in untouched for cell in task.graded)
         return verdict
     own = {cell.name for cell in task.cells}
@@ -163,15 +155,17 @@ def _judge(
     failed = {name: outcome for name, outcome in outcomes.items() if outcome.verdict != PASSED}
     verdict.causes = _lost_tests(task)
     if verdict.causes:
-        verdict.state = FAILS
+        verdict.state = State.FAILS
     if failed or verdict.causes:
         verdict.causes = _lost_answers(task) or verdict.causes
     if failed or broken:
         not_started = any(cell.label in untouched for cell, _ in mine)
-        verdict.state = OPEN if not_started and not broken and not spoiled else FAILS
+        verdict.state = State.OPEN if not_started and not broken and not spoiled else State.FAILS
         verdict.ran = not broken
         # An answer that did not run explains its tests better than they do.
-        verdict.partly = bool(failed) and len(failed) < len(outcomes) and verdict.state == FAILS
+        verdict.partly = (
+            bool(failed) and len(failed) < len(outcomes) and verdict.state == State.FAILS
+        )
         verdict.causes += broken or [_said(task, name, failed[name]) for name in failed]
     return verdict
 
@@ -221,13 +215,13 @@ def _let_wait(verdicts: list[TaskReport], cells: list[CodeCell]) -> None:
     """
     dependencies = Dependencies([verdict.task for verdict in verdicts], cells)
     for place, verdict in enumerate(verdicts):
-        if verdict.state != FAILS or not verdict.ran:
+        if verdict.state != State.FAILS or not verdict.ran:
             continue
         for earlier, names in sorted(dependencies.earlier(place).items(), reverse=True):
-            if verdicts[earlier].state not in (HOLDS, BY_HAND):
+            if verdicts[earlier].state not in (State.HOLDS, State.BY_HAND):
                 number = verdicts[earlier].task.number
                 used = ", ".join(f"`{name}`" for name in sorted(names))
-                verdict.state = WAITS
+                verdict.state = State.WAITS
                 verdict.waits_for.insert(0, number)
                 verdict.causes.insert(
                     0, f"It waits for Task {number}: it uses {used}. Begin there."

@@ -8,7 +8,7 @@ import re
 from lmcourse.grading.assignment.global_names import of_tests_alone
 from lmcourse.grading.assignment.notebooks import Cell
 from lmcourse.grading.assignment.plan import CodeCell
-from lmcourse.grading.learner.task_report import FAILS, HOLDS, TaskReport
+from lmcourse.grading.learner.task_report import State, TaskReport
 
 _IN_LOCKED = (
     "The answer cell of this task is missing or as it was handed out, and there is code of yours in"
@@ -39,8 +39,8 @@ def answers_in_locked(
         return
     for verdict in verdicts:
         own = [cell.name for cell in verdict.task.cells if cell.solution and cell.kind == "code"]
-        if verdict.state == HOLDS and all(name in untouched for name in own):
-            verdict.state, verdict.awarded, verdict.partly = FAILS, {}, False
+        if verdict.state == State.HOLDS and all(name in untouched for name in own):
+            verdict.state, verdict.awarded, verdict.partly = State.FAILS, {}, False
             verdict.causes.append(_IN_LOCKED.format(cell=found[0]))
 
 
@@ -60,7 +60,7 @@ def names_of_tests(
             owners = [v for v in verdicts if cell.name in {one.name for one in v.task.cells}]
             told += [] if cell.name and owners else [said]
             for verdict in owners if cell.name else ():
-                if verdict.state == HOLDS:
-                    verdict.state, verdict.awarded, verdict.partly = FAILS, {}, False
+                if verdict.state == State.HOLDS:
+                    verdict.state, verdict.awarded, verdict.partly = State.FAILS, {}, False
                 verdict.causes.append(said)
     return told

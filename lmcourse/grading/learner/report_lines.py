@@ -7,23 +7,15 @@ from collections.abc import Iterator
 
 from rich.markup import escape
 
-from lmcourse.grading.learner.check import (
-    BY_HAND,
-    FAILS,
-    HOLDS,
-    OPEN,
-    WAITS,
-    CheckReport,
-    TaskReport,
-)
+from lmcourse.grading.learner.task_report import CheckReport, State, TaskReport
 from lmcourse.grading.safe_text import gist, plain
 
 _MARKS = {
-    HOLDS: "[green]✓[/green]",
-    FAILS: "[red]✗[/red]",
-    WAITS: "[yellow]…[/yellow]",
-    OPEN: "[yellow]·[/yellow]",
-    BY_HAND: "[cyan]…[/cyan]",
+    State.HOLDS: "[green]✓[/green]",
+    State.FAILS: "[red]✗[/red]",
+    State.WAITS: "[yellow]…[/yellow]",
+    State.OPEN: "[yellow]·[/yellow]",
+    State.BY_HAND: "[cyan]…[/cyan]",
 }
 
 _BESIDE = (
@@ -47,7 +39,7 @@ def report_lines(verdict: CheckReport) -> Iterator[str]:
         yield "All visible tests hold. Hidden tests on other inputs decide with them."
     else:
         yield "Hidden tests on other inputs decide too: this is the most that you have so far."
-    sections = dict.fromkeys(v.task.section for v in verdict.tasks if v.state == FAILS)
+    sections = dict.fromkeys(v.task.section for v in verdict.tasks if v.state == State.FAILS)
     if said := " · ".join(filter(None, sections)):
         yield f"Read again: {_text(said)}"
 
@@ -56,21 +48,21 @@ def _task_lines(verdict: TaskReport) -> Iterator[str]:
     task = verdict.task
     first = " and ".join(f"Task {number}" for number in verdict.waits_for)
     points = {
-        HOLDS: f"{verdict.points:g} of {task.promised:g}",
-        BY_HAND: f"{task.promised:g}, by hand" + (", not started" if verdict.blank else ""),
-        OPEN: f"0 of {task.promised:g}, not started",
-        WAITS: f"{verdict.points:g} of {task.promised:g}, waits for {first}",
-        FAILS: f"{verdict.points:g} of {task.promised:g}",
+        State.HOLDS: f"{verdict.points:g} of {task.promised:g}",
+        State.BY_HAND: f"{task.promised:g}, by hand" + (", not started" if verdict.blank else ""),
+        State.OPEN: f"0 of {task.promised:g}, not started",
+        State.WAITS: f"{verdict.points:g} of {task.promised:g}, waits for {first}",
+        State.FAILS: f"{verdict.points:g} of {task.promised:g}",
     }
     yield f"{_MARKS[verdict.state]} {_text(task.label)}  [dim]({points[verdict.state]})[/dim]"
     if verdict.beside:
         yield f"    {_text(_BESIDE.format(cells=', '.join(verdict.beside)))}"
-    if verdict.state not in (FAILS, WAITS):
+    if verdict.state not in (State.FAILS, State.WAITS):
         return
     for cause in verdict.causes:
         for line in _text(gist(cause)).splitlines():
             yield f"    {line}"
-    if task.section and verdict.state == FAILS:
+    if task.section and verdict.state == State.FAILS:
         yield f"    [dim]Section: {_text(task.section)}[/dim]"
 
 

@@ -4,10 +4,19 @@ Chapter: book/setup.md
 """
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from lmcourse.grading.assignment.plan import Task
 
-HOLDS, FAILS, WAITS, OPEN, BY_HAND = "holds", "fails", "waits", "open", "by hand"
+
+class State(StrEnum):
+    """How a task stands."""
+
+    HOLDS = "holds"
+    FAILS = "fails"
+    WAITS = "waits"  # for an earlier task that it uses
+    OPEN = "open"  # not started
+    BY_HAND = "by hand"  # a person decides
 
 
 @dataclass(kw_only=True)
@@ -15,7 +24,7 @@ class TaskReport:
     """One task: whether it holds, and if not, the likely cause."""
 
     task: Task
-    state: str = HOLDS
+    state: State = State.HOLDS
     causes: list[str] = field(default_factory=list)
     blank: bool = False  # nothing was written where a person will read
     beside: list[str] = field(default_factory=list)  # blank answers that have text beside them
@@ -27,7 +36,7 @@ class TaskReport:
     @property
     def points(self) -> float:
         """Those of the tests that hold."""
-        if self.state != HOLDS and not self.partly:
+        if self.state != State.HOLDS and not self.partly:
             return 0.0
         return sum((c.points * self.awarded.get(c.name, 1.0) for c in self.task.graded), 0.0)
 
@@ -47,14 +56,14 @@ class CheckReport:
     @property
     def testable(self) -> float:
         """What all tasks with tests give."""
-        return sum((v.task.promised for v in self.tasks if v.state != BY_HAND), 0.0)
+        return sum((v.task.promised for v in self.tasks if v.state != State.BY_HAND), 0.0)
 
     @property
     def by_hand(self) -> float:
         """What a person decides."""
-        return sum((v.task.promised for v in self.tasks if v.state == BY_HAND), 0.0)
+        return sum((v.task.promised for v in self.tasks if v.state == State.BY_HAND), 0.0)
 
     @property
     def passed(self) -> bool:
         """Whether every visible test holds and all of them are there."""
-        return all(v.state in (HOLDS, BY_HAND) for v in self.tasks)
+        return all(v.state in (State.HOLDS, State.BY_HAND) for v in self.tasks)

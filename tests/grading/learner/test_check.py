@@ -12,8 +12,9 @@ from tiny_course import answered, solution, split_solution
 from lmcourse.grading.assignment.notebooks import parse_cells
 from lmcourse.grading.assignment.plan import stated_plan, visible
 from lmcourse.grading.errors import MisuseError
-from lmcourse.grading.learner.check import BY_HAND, FAILS, HOLDS, OPEN, WAITS, check, checksum
+from lmcourse.grading.learner.check import check, checksum
 from lmcourse.grading.learner.report_lines import report_lines
+from lmcourse.grading.learner.task_report import State
 from lmcourse.grading.repair.under_plan import repair
 from lmcourse.grading.sandbox.budgets import Budgets
 
@@ -57,7 +58,7 @@ def states(verdict):
 
 def test_right(verdict_of):
     verdict, text = verdict_of()
-    assert states(verdict) == [HOLDS, HOLDS, BY_HAND]
+    assert states(verdict) == [State.HOLDS, State.HOLDS, State.BY_HAND]
     assert (verdict.points, verdict.testable, verdict.by_hand, verdict.passed) == (5, 5, 1, True)
     assert "5 of 5 points" in text
     assert "Hidden tests" in text
@@ -65,7 +66,7 @@ def test_right(verdict_of):
 
 def test_blank(verdict_of):
     verdict, text = verdict_of(right=False)
-    assert states(verdict) == [OPEN, OPEN, BY_HAND]
+    assert states(verdict) == [State.OPEN, State.OPEN, State.BY_HAND]
     assert not verdict.passed
     assert text.count("not started") == 3
     assert "Read again" not in text
@@ -138,7 +139,7 @@ def test_of_two_test_cells_each_counts_for_itself(verdict_of, square, points, sa
     assert (verdict.points, verdict.passed) == (5, True)
     change = f"def square(x):\n    return {square}"
     verdict, text = verdict_of(lambda nb: answer(nb, "square", change), author=split_solution)
-    assert states(verdict) == [HOLDS, FAILS, BY_HAND]
+    assert states(verdict) == [State.HOLDS, State.FAILS, State.BY_HAND]
     assert (verdict.points, verdict.testable, verdict.passed) == (points, 5, False)
     assert f"({points - 2} of 3)" in text
     assert said in text
@@ -146,14 +147,14 @@ def test_of_two_test_cells_each_counts_for_itself(verdict_of, square, points, sa
 
 def test_an_untouched_task_of_two_test_cells_has_no_points(verdict_of):
     verdict, text = verdict_of(right=False, author=split_solution)
-    assert states(verdict)[1] == OPEN
+    assert states(verdict)[1] == State.OPEN
     assert verdict.points == 0
     assert "(0 of 3, not started)" in text
 
 
 def test_wrong_says_why_and_what_to_read(verdict_of):
     verdict, text = verdict_of(lambda nb: answer(nb, "double", "def double(x):\n    return x"))
-    assert states(verdict) == [FAILS, HOLDS, BY_HAND]
+    assert states(verdict) == [State.FAILS, State.HOLDS, State.BY_HAND]
     assert "double(2) must be 4. Did you multiply?" in text
     assert "Section: On Double" in text
     assert text.endswith("\nRead again: On Double")
@@ -176,7 +177,7 @@ def test_wrong_says_why_and_what_to_read(verdict_of):
 )
 def test_each_kind_of_failure_names_its_place(verdict_of, source, words):
     verdict, text = verdict_of(lambda nb: answer(nb, "double", source))
-    assert states(verdict)[:2] == [FAILS, HOLDS]
+    assert states(verdict)[:2] == [State.FAILS, State.HOLDS]
     assert words in text
 
 
@@ -188,7 +189,7 @@ def test_an_answer_that_builds_on_a_wrong_one_waits_for_it(verdict_of, double):
                "    return half(x) * x * 2")  # fmt: skip
 
     verdict, text = verdict_of(change)
-    assert states(verdict)[1] == WAITS
+    assert states(verdict)[1] == State.WAITS
     assert not verdict.passed
     assert verdict.tasks[1].causes[0] == "It waits for Task 1: it uses `double`. Begin there."
     assert "Task 2 · Square  (0 of 3, waits for Task 1)" in text.replace("[dim]", "").replace(
@@ -203,15 +204,15 @@ def test_an_answer_that_does_not_run_waits_for_nobody(verdict_of):
         answer(nb, "double", "def double(x):\n    return x")
         answer(nb, "square", "def square(x)\n    return double(x) * x / 2")
 
-    assert states(verdict_of(change)[0])[:2] == [FAILS, FAILS]
+    assert states(verdict_of(change)[0])[:2] == [State.FAILS, State.FAILS]
 
 
 def test_what_is_wrong_with_the_cells_is_said(verdict_of):
     verdict, text = verdict_of(lambda nb: delete(nb, "test_double"))
-    assert states(verdict)[0] == FAILS
+    assert states(verdict)[0] == State.FAILS
     assert "test cell of this task is missing" in text
     verdict, text = verdict_of(lambda nb: answer(nb, "test_double", "pass"))
-    assert (states(verdict)[0], verdict.points) == (FAILS, 3)
+    assert (states(verdict)[0], verdict.points) == (State.FAILS, 3)
     assert "locked cell test_double was edited" in text
     _, text = verdict_of(lambda nb: double(nb, "test_square"))
     assert "cell test_square is there 2 times" in text
@@ -241,7 +242,7 @@ def test_an_answer_in_a_locked_cell_does_not_count(verdict_of, home, deleted, po
             answer(nb, "square", cell_of(handed_out(), "square")["source"])
 
     verdict, text = verdict_of(change)
-    assert states(verdict)[1] == FAILS
+    assert states(verdict)[1] == State.FAILS
     assert verdict.points == points
     assert "does not count" in " ".join(text.split())
 
@@ -253,7 +254,7 @@ def test_an_answer_in_a_cell_of_its_own_counts_beside_an_edited_setup(verdict_of
         cell_of(nb, "setup")["source"] += "\ndef own():\n    pass\n"
 
     verdict, text = verdict_of(change)
-    assert states(verdict)[0] == HOLDS
+    assert states(verdict)[0] == State.HOLDS
     assert "locked cell setup was edited" in text
 
 
@@ -274,7 +275,11 @@ def test_what_an_editor_does_to_the_ends_of_lines_is_no_edit(verdict_of, right, 
     """Check and grader by one rule; an answer that was not touched stays one."""
     verdict, _ = verdict_of(change, right=right)
     assert verdict.warnings == []
-    assert states(verdict) == ([HOLDS, HOLDS, BY_HAND] if right else [OPEN, OPEN, BY_HAND])
+    assert states(verdict) == (
+        [State.HOLDS, State.HOLDS, State.BY_HAND]
+        if right
+        else [State.OPEN, State.OPEN, State.BY_HAND]
+    )
     assert verdict.tasks[2].blank is not right
     nb = answered(handed_out()) if right else handed_out()
     change(nb)
@@ -287,10 +292,10 @@ def test_what_an_editor_does_to_the_ends_of_lines_is_no_edit(verdict_of, right, 
 
 def test_a_missing_answer_is_named(verdict_of):
     verdict, text = verdict_of(lambda nb: delete(nb, "double"))
-    assert states(verdict) == [FAILS, HOLDS, BY_HAND]
+    assert states(verdict) == [State.FAILS, State.HOLDS, State.BY_HAND]
     assert "    The cell for the answer of this task is missing: copy it from a fresh" in text
     verdict, text = verdict_of(lambda nb: delete(nb, "why"))
-    assert states(verdict) == [HOLDS, HOLDS, FAILS]
+    assert states(verdict) == [State.HOLDS, State.HOLDS, State.FAILS]
     assert "    The cell for the answer of this task is missing: copy it from a fresh" in text
     assert "test cell" not in text
 
@@ -299,7 +304,7 @@ def test_a_missing_answer_is_named(verdict_of):
 @pytest.mark.parametrize("kind", ["markdown", "raw"])
 def test_a_cell_that_is_no_code_any_more_is_named(verdict_of, name, kind):
     verdict, text = verdict_of(lambda nb: cell_of(nb, name).update(cell_type=kind))
-    assert states(verdict) == [FAILS, HOLDS, BY_HAND]
+    assert states(verdict) == [State.FAILS, State.HOLDS, State.BY_HAND]
     assert not verdict.passed
     assert f"    The cell {name} was a code cell and is a {kind} cell now" in text
 
@@ -309,7 +314,7 @@ def test_a_notebook_behind_a_link_is_the_learners_own(tmp_path):
     (tmp_path / "store" / "mine.ipynb").write_text(json.dumps(handed_out()))
     link = tmp_path / "tiny.ipynb"
     link.symlink_to(tmp_path / "store" / "mine.ipynb")
-    assert states(check(link, BUDGETS)) == [OPEN, OPEN, BY_HAND]
+    assert states(check(link, BUDGETS)) == [State.OPEN, State.OPEN, State.BY_HAND]
     (tmp_path / "lost.ipynb").symlink_to(tmp_path / "nowhere.ipynb")
     with pytest.raises(MisuseError, match="there is no such file"):
         check(tmp_path / "lost.ipynb", BUDGETS)
@@ -318,7 +323,7 @@ def test_a_notebook_behind_a_link_is_the_learners_own(tmp_path):
 def test_code_that_is_too_deep_for_python_is_told_as_any_other_error(verdict_of):
     deep = "-" * 100_000 + "1"
     verdict, _ = verdict_of(lambda nb: answer(nb, "double", deep))
-    assert states(verdict) == [FAILS, HOLDS, BY_HAND]
+    assert states(verdict) == [State.FAILS, State.HOLDS, State.BY_HAND]
 
 
 def test_half_a_surrogate_pair_in_a_name_is_no_defect(verdict_of):
@@ -328,7 +333,7 @@ def test_half_a_surrogate_pair_in_a_name_is_no_defect(verdict_of):
         answer(nb, "tiny-task-2", cell_of(nb, "tiny-task-2")["source"].replace("Square", "\ud800"))
 
     verdict, text = verdict_of(change)
-    assert states(verdict) == [HOLDS, HOLDS, BY_HAND]
+    assert states(verdict) == [State.HOLDS, State.HOLDS, State.BY_HAND]
     assert text.encode("utf-8")
 
 
@@ -343,12 +348,12 @@ def test_an_answer_that_has_a_name_of_a_test_does_not_hold(verdict_of):
 
     borrowed = "def square(x):\n    return fractions.Fraction(x) ** 2"
     verdict, text = verdict_of(lambda nb: answer(nb, "square", borrowed), author=author)
-    assert states(verdict) == [HOLDS, FAILS, BY_HAND]
+    assert states(verdict) == [State.HOLDS, State.FAILS, State.BY_HAND]
     assert verdict.points == 2
     assert "The cell square uses `fractions`, which only a test cell has" in text
     own = borrowed.replace("\n", "\n    import fractions\n", 1)
     verdict, text = verdict_of(lambda nb: answer(nb, "square", own), author=author)
-    assert states(verdict) == [HOLDS, HOLDS, BY_HAND]
+    assert states(verdict) == [State.HOLDS, State.HOLDS, State.BY_HAND]
 
     def beside(nb):
         answer(nb, "square", "def square(x):\n    return helped(x)")
@@ -366,7 +371,7 @@ def test_a_stray_error_outside_the_tasks_is_told_too(verdict_of):
 def test_a_cell_that_changes_settings_for_all_others_is_named(verdict_of):
     change = "import torch\ntorch.set_default_dtype(torch.float64)"
     verdict, text = verdict_of(lambda nb: insert(nb, "tiny-task-1", change), budgets=IMPORTING)
-    assert states(verdict) == [HOLDS, HOLDS, BY_HAND]
+    assert states(verdict) == [State.HOLDS, State.HOLDS, State.BY_HAND]
     assert (
         "The cell number 3 (`import torch`) leaves `torch.get_default_dtype()` at torch.float64 for"
         " all that follows. Tests call answers with the defaults: give `dtype=` where it is needed."
@@ -376,12 +381,12 @@ def test_a_cell_that_changes_settings_for_all_others_is_named(verdict_of):
 def test_a_cell_that_is_too_long_for_the_grader_is_named(verdict_of):
     long = "def double(x):\n    return 2 * x\n" + "y = '" + "z" * 200_000 + "'"
     verdict, text = verdict_of(lambda nb: answer(nb, "double", long))
-    assert states(verdict)[0] == FAILS
+    assert states(verdict)[0] == State.FAILS
     said = "The cell double was left empty: it has 200,038 characters, and a cell is read"
     assert verdict.tasks[0].causes[0].startswith(said)
     assert said in text
     verdict, text = verdict_of(lambda nb: insert(nb, "tiny-task-1", long))
-    assert states(verdict)[0] == HOLDS
+    assert states(verdict)[0] == State.HOLDS
     assert "The cell number 3 was left empty: it has 200,038 characters" in text
 
 

@@ -3,16 +3,8 @@
 from rich.text import Text
 
 from lmcourse.grading.assignment.plan import Planned, Task
-from lmcourse.grading.learner.check import (
-    BY_HAND,
-    FAILS,
-    HOLDS,
-    OPEN,
-    WAITS,
-    CheckReport,
-    TaskReport,
-)
 from lmcourse.grading.learner.report_lines import report_lines
+from lmcourse.grading.learner.task_report import CheckReport, State, TaskReport
 
 
 def task(number, state, points=2.0, **said):
@@ -28,7 +20,10 @@ def shown(*tasks, warnings=()):
 
 def test_each_state_has_its_line_and_its_points():
     lines = shown(
-        task(1, HOLDS), task(2, FAILS, causes=["too small"]), task(3, OPEN), task(4, BY_HAND, 1.0)
+        task(1, State.HOLDS),
+        task(2, State.FAILS, causes=["too small"]),
+        task(3, State.OPEN),
+        task(4, State.BY_HAND, 1.0),
     )
     assert lines[:6] == [
         "✓ Task 1 · Twice  (2 of 2)",
@@ -44,7 +39,7 @@ def test_each_state_has_its_line_and_its_points():
 
 
 def test_what_waits_says_for_which_tasks_and_sends_to_no_section():
-    waiting = task(4, WAITS, causes=["It waits for Task 1."])
+    waiting = task(4, State.WAITS, causes=["It waits for Task 1."])
     waiting.waits_for = [1, 3]
     assert shown(waiting)[:2] == [
         "… Task 4 · Twice  (0 of 2, waits for Task 1 and Task 3)",
@@ -54,16 +49,16 @@ def test_what_waits_says_for_which_tasks_and_sends_to_no_section():
 
 
 def test_where_all_holds_hidden_tests_are_not_forgotten():
-    assert shown(task(1, HOLDS))[-1].startswith("All visible tests hold. Hidden tests")
+    assert shown(task(1, State.HOLDS))[-1].startswith("All visible tests hold. Hidden tests")
 
 
 def test_what_a_learner_wrote_stays_text():
     evil = "[red]\x1b[31mx\ud800"
-    lines = shown(task(1, FAILS, causes=[evil]), warnings=[evil])
+    lines = shown(task(1, State.FAILS, causes=[evil]), warnings=[evil])
     assert lines[1] == "    [red]x\\ud800"
     assert "! [red]x\\ud800" in lines
 
 
 def test_of_a_long_cause_the_first_lines_are_shown():
-    lines = shown(task(1, FAILS, causes=["\n".join("abcdefg")]))
+    lines = shown(task(1, State.FAILS, causes=["\n".join("abcdefg")]))
     assert lines[1:6] == [*(f"    {letter}" for letter in "abcd"), "    …"]
