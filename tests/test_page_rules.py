@@ -135,6 +135,7 @@ RULES = {
     "pictures": rules.pictures_have_words,
     "lines": rules.code_lines_fit,
     "folds": rules.folds_say_what_is_inside,
+    "length": rules.is_not_too_long,
     "names": rules.shown_code_has_its_names,
     "numbers": rules.no_typed_numbers,
     "glue": lambda page: rules.glue_resolves(page, BANDS),
@@ -148,6 +149,7 @@ BROKEN = [
     ("header", "    format_name: myst", "    format_name: percent"),
     ("header", "  name: python3", "  language: python"),
     ("mirrors", "**Mirrors:**", "Mirrors:"),
+    ("length", "## The problem\n", "## The problem\n\n" + "word " * rules.MOST_WORDS + "\n"),
     ("mirrors", "**Mirrors:** [B §3.1](#source-b)", "**Mirrors:** [B §3.1](#source-c)"),
     ("mirrors", "## Where the articles say this", "## Elsewhere"),
     ("mirrors", "# Tiny", "# Tiny\n\n**Mirrors:** [B](#source-b)"),
@@ -240,6 +242,15 @@ def test_what_a_shown_cell_binds_first_may_be_used_by_all():
     assert rules.shown_code_has_its_names(Page("tiny", shown + hidden + used)) == []
     assert rules.shown_code_has_its_names(Page("tiny", hidden + shown + used)) == []
     assert len(rules.shown_code_has_its_names(Page("tiny", hidden + used))) == 1
+
+
+def test_what_is_folded_is_not_counted():
+    many = "word " * (rules.MOST_WORDS + 1) + "\n"
+    fold = "````{dropdown} More\n" + many + "````\n"
+    answer = "````{solution-start} tiny-ex\n````\n" + many + "````{solution-end}\n````\n"
+    assert rules.is_not_too_long(Page("tiny", fold + answer)) == []
+    assert len(rules.is_not_too_long(Page("tiny", fold + answer + many))) == 1
+    assert len(rules.is_not_too_long(Page(next(iter(rules.LONGER)), fold))) == 1
 
 
 def test_a_comment_in_a_cell_is_no_heading_and_a_nested_fence_is_closed():

@@ -43,6 +43,11 @@ def test_a_chapter_opens_with_a_drawing(slug):
 
 
 @pytest.mark.parametrize("slug", CHAPTERS)
+def test_a_chapter_is_not_too_long(slug):
+    assert rules.is_not_too_long(read_page(slug)) == []
+
+
+@pytest.mark.parametrize("slug", CHAPTERS)
 def test_a_chapter_names_no_file_of_an_article(slug):
     assert rules.names_no_file(read_page(slug)) == []
 

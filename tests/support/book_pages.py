@@ -54,6 +54,18 @@ class Page:
         return _prose(self.without_code)
 
     @cached_property
+    def visible_prose(self) -> str:
+        """The prose outside of folds and of the answers to exercises."""
+        hidden = {i for block in self.blocks if block.kind == "dropdown" for i in block.lines}
+        kept, is_answer = [], False
+        for number, (line, inside) in enumerate(self._lines()):
+            is_answer |= "{solution-start}" in line
+            if not (inside or is_answer or number in hidden):
+                kept.append(line)
+            is_answer &= "{solution-end}" not in line
+        return _prose("\n".join(kept))
+
+    @cached_property
     def sections(self) -> dict[str, str]:
         """The text under each `##` heading, in order; "" is what stands before the first."""
         found: dict[str, list[str]] = {"": []}

@@ -22,6 +22,15 @@ ALLOWED_NUMBERS: dict[tuple[str, str], str] = {
     ("data", "99.8%"): "published, cited beside it",
 }
 
+# At most 3,500 words of a page are visible as `make look` counts them in a browser: with captions,
+# the labels of folds and the list of references, which are 360 to 1,150 words, about 600 on most
+# chapters. So about this many are left for the text itself, outside of folds and of answers.
+MOST_WORDS = 2_900
+# Chapters that are longer, and why.
+LONGER: dict[str, str] = {
+    "bert": "3,562 words in a browser: still to be cut",
+}
+
 ARTICLES_SECTION = "^Where the articles say this$"
 ARTICLE_FILES = {
     "000_156861af3e1cc86c.txt": "a",
@@ -230,6 +239,15 @@ def folds_say_what_is_inside(page: Page) -> list[str]:
         for body in folded
         if not re.match(r"\s*# \w.{5,}\n", body)
     ]
+
+
+def is_not_too_long(page: Page) -> list[str]:
+    """Counts words of prose, a formula, a number or a piece of code in it as one."""
+    found = len(re.findall(r"[^\W_]\S*", page.visible_prose))
+    if page.slug in LONGER:
+        return [] if found > MOST_WORDS else [f"{page.slug} fits: take it out of LONGER"]
+    limit = f"a chapter has at most {MOST_WORDS} visible words, this one {found}: cut or fold"
+    return [limit] if found > MOST_WORDS else []
 
 
 def shown_code_has_its_names(page: Page) -> list[str]:
