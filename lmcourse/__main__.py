@@ -29,6 +29,7 @@ from lmcourse.grading.cli.terminal import (
     show_line,
     tell,
     waiting,
+    write,
 )
 from lmcourse.grading.errors import FailureError, MisuseError
 
@@ -54,6 +55,11 @@ def _trained() -> list[Settings]:
         Settings(MODEL, ("vocab_size",), "The model"),
         Settings(TRAINING, ("context_length",), "The training"),
     ]
+
+
+DeviceOption = Annotated[
+    str | None, typer.Option(help="cpu, cuda or mps; default: a GPU if there is one.")
+]
 
 
 @contextmanager
@@ -150,9 +156,7 @@ def train(
             help="Kinds of tokens; default: all, or 512 pairs.", rich_help_panel="The model"
         ),
     ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="cpu, cuda or mps; default: a GPU if there is one.")
-    ] = None,
+    device: DeviceOption = None,
     processes: Annotated[
         int, typer.Option(min=1, help="How many share the work of each step.")
     ] = 1,
@@ -230,9 +234,10 @@ def prepare(
 
 
 @app.command(
-    epilog="Example: [bold]lmcourse write trained --prompt 'Once ' --temperature 0.7[/bold]"
+    epilog="Examples: [bold]lmcourse sample trained --prompt 'Once ' --temperature 0.7[/bold],"
+    " [bold]lmcourse sample trained --n-samples 3 --top-p 0.9[/bold]"
 )
-def write(
+def sample(
     folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="Where lmcourse train left a model.")
     ] = Path("trained"),
@@ -240,6 +245,9 @@ def write(
         str | None, typer.Option(help="What the text begins with; default: a new line.")
     ] = None,
     n_tokens: Annotated[int, typer.Option(help="How many tokens follow.")] = 300,
+    n_samples: Annotated[
+        int, typer.Option(help="How many texts, with one seed after the next.")
+    ] = 1,
     temperature: Annotated[
         float, typer.Option(help="0: always the likeliest; 1: as learned.")
     ] = 0.8,
@@ -247,19 +255,26 @@ def write(
     top_p: Annotated[
         float | None, typer.Option(help="Draw from the likeliest that reach p.")
     ] = None,
+    repetition_penalty: Annotated[
+        float, typer.Option(help="Above 1, what is there already becomes less likely.")
+    ] = 1.0,
     seed: Annotated[int, typer.Option(help="Another one gives another text.")] = 0,
+    log_probs: Annotated[
+        bool, typer.Option("--log-probs", help="A row for each token: how likely it was.")
+    ] = False,
+    device: DeviceOption = None,
 ) -> None:
-    """Write a text with a model that lmcourse train left in a folder."""
+    """Write texts with a model that lmcourse train left in a folder, token by token."""
     with plain_errors():
-        from lmcourse.commands.train_gpt import sample
+        from lmcourse.commands.sample_text import Request, show_samples
+        from lmcourse.devices import choose
 
-        try:
-            text = sample(
-                folder, prompt, n_tokens, seed, temperature=temperature, top_k=top_k, top_p=top_p
+        with _refusals():
+            choose(device)
+            request = Request(
+                prompt, n_tokens, n_samples, temperature, top_k, top_p, repetition_penalty, seed
             )
-        except (ValueError, FileNotFoundError) as error:
-            raise MisuseError(str(error)) from error
-        tell(text)
+            show_samples(folder, request, write, log_probs)
 
 
 @app.command(

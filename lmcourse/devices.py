@@ -25,6 +25,17 @@ def default_device() -> torch.device:
     return torch.device("cpu")
 
 
+def choose(name: str | None) -> None:
+    """From now on this device, or, if None, the one that is default here; it must be reachable.
+
+    Raises:
+        ValueError: as for `default_device`.
+    """
+    if name is not None:
+        os.environ[VARIABLE] = name
+    default_device()
+
+
 def _reachable(name: str) -> torch.device:
     hint = f"{VARIABLE} must name a device that PyTorch can reach, got {VARIABLE}={name!r}"
     try:

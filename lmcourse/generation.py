@@ -4,7 +4,7 @@ Chapter: book/generation.md
 """
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,10 +24,12 @@ def generate(
     temperature: float | int = 1.0,
     top_k: int | None = None,
     top_p: float | int | None = None,
+    repetition_penalty: float | int = 1.0,
     use_cache: bool = True,
     generator: torch.Generator | None = None,
     mask: Bool[Tensor, "B T"] | None = None,
     stop_ids: Collection[int] = (),
+    on_token: Callable[[Tensor, Tensor], object] | None = None,
 ) -> Int[Tensor, "B N"]:
     """The ids, and after them up to `n_tokens` new ones, each drawn after all before it.
 
@@ -39,16 +41,21 @@ def generate(
         temperature: divides the logits; above 1 the odds even out, at 0 the likeliest id is taken.
         top_k: only the k likeliest ids may be drawn.
         top_p: only the likeliest ids that together have this probability may be drawn.
+        repetition_penalty: above 1, ids that are there already become less likely, the prompt's,
+            too; see `penalize_repetition`.
         use_cache: False reads all ids at every step: the same text, more slowly.
         generator: where the random numbers come from; the same seed gives the same text.
         mask: True where an id is real, for prompts of different lengths, padded on the left.
         stop_ids: a text ends with the first of these; what follows repeats it, until all have
             ended, and then fewer than n_tokens may have been added.
+        on_token: is called after each step with the new ids, of shape (B,), and their
+            log-probabilities as the model has them, before any rule: to show a text as it grows.
 
     Raises:
         ValueError: a rule that excludes every id, no ids to start from, or padding on the right.
     """
     _check_rules(temperature, top_k, top_p)
+    _check_penalty(repetition_penalty)
     _check_prompts(ids, n_tokens, mask)
     stops = torch.tensor(sorted(stop_ids), dtype=ids.dtype, device=ids.device)
     ended = torch.zeros(len(ids), 1, dtype=torch.bool, device=ids.device)
@@ -56,13 +63,18 @@ def generate(
         reader = _Reader(model, len(ids), use_cache)
         for _ in range(n_tokens):
             logits = reader.read(ids, mask)
-            new = sample(logits, temperature, top_k, top_p, generator)[:, None]
+            penalized = logits
+            if repetition_penalty != 1:
+                penalized = penalize_repetition(logits, ids, repetition_penalty, mask)
+            new = sample(penalized, temperature, top_k, top_p, generator)[:, None]
             if mask is not None:
                 mask = torch.cat([mask, mask[:, -1:]], 1)
             if stop_ids:
                 new = torch.where(ended, ids[:, -1:], new)
                 ended = ended | torch.isin(new, stops)
             ids = torch.cat([ids, new], 1)
+            if on_token is not None:
+                on_token(new[:, 0], logits.float().log_softmax(-1).gather(1, new)[:, 0])
             if stop_ids and ended.all():
                 break
     return ids.clone()  # what inference mode makes may not be trained on; a copy may
@@ -92,6 +104,36 @@ def sample(
     if top_p is not None:
         logits = keep_top_p(logits, top_p)
     return torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0]
+
+
+def penalize_repetition(
+    logits: Float[Tensor, "B V"],
+    ids: Int[Tensor, "B T"],
+    penalty: float | int,
+    mask: Bool[Tensor, "B T"] | None = None,
+) -> Float[Tensor, "B V"]:
+    """The logits, but those of ids that were there before made smaller.
+
+    A positive logit is divided by the penalty, a negative one multiplied, so that either falls.
+
+    Args:
+        penalty: 1 changes nothing, below 1 repetition is favored.
+        mask: True where an id is real.
+
+    Raises:
+        ValueError: a penalty that is not a positive number.
+
+    Reference: Keskar et al. (2019), https://arxiv.org/abs/1909.05858; signs as in transformers.
+
+    Example:
+        >>> penalize_repetition(torch.tensor([[2.0, -2.0, 2.0]]), torch.tensor([[0, 1, 1]]), 2)
+        tensor([[ 1., -4.,  2.]])
+    """
+    _check_penalty(penalty)
+    real = torch.ones_like(ids) if mask is None else mask.to(ids.dtype)
+    n_seen = torch.zeros(logits.shape, dtype=ids.dtype, device=ids.device).scatter_add(1, ids, real)
+    smaller = torch.where(logits > 0, logits / penalty, logits * penalty)
+    return torch.where(n_seen > 0, smaller, logits)
 
 
 def keep_top_k(logits: Float[Tensor, "*batch V"], k: int) -> Float[Tensor, "*batch V"]:
@@ -311,6 +353,14 @@ def _check_rules(temperature: float | int, top_k: int | None, top_p: float | int
     if top_p is not None and not 0 < top_p <= 1:
         raise ValueError(
             f"top_p must be above 0 and at most 1, got top_p={top_p}: None keeps all ids"
+        )
+
+
+def _check_penalty(penalty: float | int) -> None:
+    if not 0 < penalty < math.inf:
+        raise ValueError(
+            "repetition_penalty must be above 0 and finite, got"
+            f" repetition_penalty={penalty}: 1 changes nothing"
         )
 
 

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 from seeds import rng
 from test_gpt import as_gpt2
 
-from lmcourse.generation import generate, keep_top_k, keep_top_p, sample
+from lmcourse.generation import (
+    generate,
+    keep_top_k,
+    keep_top_p,
+    penalize_repetition,
+    sample,
+)
 from lmcourse.gpt import GPT, GPTConfig
 from lmcourse.metrics import LanguageModel, entropy
 from lmcourse.recurrent import GRU, LSTM, RNN, RecurrentLM
@@ -337,6 +343,54 @@ def test_greedy_text_is_that_of_transformers(n_tokens, seed):
     assert torch.equal(generate(model, ids, n_tokens, temperature=0), theirs)
 
 
+@FEW
+@given(seed=seeds, penalty=st.floats(0.2, 5.0))
+def test_repetition_is_penalized_as_in_transformers(seed, penalty):
+    from transformers import RepetitionPenaltyLogitsProcessor
+
+    logits, ids = 3 * normal(2, 9, seed=seed), torch.randint(9, (2, 5), generator=seeded(seed))
+    theirs = RepetitionPenaltyLogitsProcessor(penalty)(ids, logits.clone())
+    torch.testing.assert_close(penalize_repetition(logits, ids, penalty), theirs)
+    torch.manual_seed(seed)
+    model = make("gpt2").eval()
+    theirs = as_gpt2(model).generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        max_new_tokens=6,
+        do_sample=False,
+        repetition_penalty=penalty,
+        eos_token_id=None,
+        pad_token_id=0,
+    )
+    ours = generate(model, ids, 6, temperature=0, repetition_penalty=penalty)
+    # exact: ids
+    assert torch.equal(ours, theirs)
+
+
+def test_padding_is_no_repetition():
+    logits, ids = torch.tensor([[2.0, 2.0, -2.0]]), torch.tensor([[0, 0, 2]])
+    mask = torch.tensor([[False, False, True]])
+    found = penalize_repetition(logits, ids, 2.0, mask)
+    torch.testing.assert_close(found, torch.tensor([[2.0, 2.0, -4.0]]))
+
+
+@EVERY_MODEL
+@pytest.mark.parametrize("seed", range(2))
+def test_each_step_tells_its_ids_and_how_likely_the_model_finds_them(kind, seed):
+    torch.manual_seed(seed)
+    model, ids = make(kind).eval(), torch.randint(11, (3, 4), generator=seeded(seed))
+    told = []
+    rules = {"temperature": 0.5, "top_k": 4, "repetition_penalty": 1.5}
+    text = generate(model, ids, 5, **rules, on_token=lambda *step: told.append(step))
+    new = torch.stack([step[0] for step in told], 1)
+    # exact: ids
+    assert torch.equal(new, text[:, 4:])
+    with torch.no_grad():
+        expected = model(text).log_softmax(-1)[:, 3:-1].gather(2, new[..., None])[..., 0]
+    found = torch.stack([step[1] for step in told], 1)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
+
+
 # ---------------------------------------------------------------- refusals
 
 
@@ -347,6 +401,8 @@ def test_greedy_text_is_that_of_transformers(n_tokens, seed):
         ({"top_k": 0}, "top_k must be at least 1, got top_k=0"),
         ({"top_p": 0.0}, r"top_p must be above 0 and at most 1, got top_p=0.0"),
         ({"top_p": 1.5}, r"top_p must be above 0 and at most 1, got top_p=1.5"),
+        ({"repetition_penalty": 0}, "repetition_penalty must be above 0 and finite, got repetit"),
+        ({"repetition_penalty": math.nan}, "repetition_penalty must be above 0 and finite"),
         ({"n_tokens": -1}, "n_tokens must be at least 0, got n_tokens=-1"),
         ({"ids": torch.tensor([1, 2])}, r"ids must have the shape \(B, T\).*got \(2,\)"),
         ({"ids": torch.zeros(1, 0).long()}, r"T at least 1, got \(1, 0\)"),

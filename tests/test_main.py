@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from lmcourse.__main__ import app
 from lmcourse.grading.errors import FailureError, MisuseError
 
-LEARNING = ["doctor", "check", "data", "train", "write", "reproduce", "export-web"]
+LEARNING = ["doctor", "check", "data", "train", "sample", "reproduce", "export-web"]
 TEACHING = ["release", "grade", "report", "formgrader", "late", "similar", "export", "items"]
 COMMANDS = [*LEARNING, *TEACHING]
 

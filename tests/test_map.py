@@ -72,7 +72,7 @@ MODULES_OF = {
 WITHOUT_CHAPTER = {
     "checkpoints", "config_options", "devices", "doctor", "export_web", "files", "grading",
     "kept_runs", "live_figures", "metrics", "plots", "prepare_data", "quiz", "reproduce",
-    "shakespeare", "train_gpt", "training_data",
+    "sample_text", "shakespeare", "train_gpt", "training_data",
 }  # fmt: skip
 FOLDERS = ("applications", "loop", "commands")  # each of their modules counts, as if it stood flat
 GATHERING = {"understanding", "text_to_text"}  # assignments that serve several chapters

@@ -18,12 +18,12 @@ from typer.testing import CliRunner
 
 import lmcourse
 from lmcourse.__main__ import app
+from lmcourse.commands.sample_text import Request, sample
 from lmcourse.commands.train_gpt import (
     MODEL,
     TRAINING,
     read_text,
     resume_training,
-    sample,
     start_training,
 )
 from lmcourse.generation import generate
@@ -86,8 +86,8 @@ def test_it_leaves_a_model_that_writes(text, tmp_path):
     model, tokenizer = from_pretrained(out)
     ids = torch.tensor([tokenizer.encode("the cat")])
     assert generate(model, ids, 5, temperature=0.0).shape == (1, 12)
-    assert sample(out, "dog", n_tokens=4).startswith("dog")
-    assert len(sample(out, n_tokens=4)) == 5
+    assert sample(out, Request("dog", n_tokens=4)).startswith("dog")
+    assert len(sample(out, Request(n_tokens=4))) == 5
 
 
 def test_byte_pairs_are_learned_from_what_is_not_held_out(tmp_path):
@@ -375,45 +375,6 @@ def test_a_loss_that_is_no_number_is_exit_code_1(text, tmp_path, monkeypatch):
     shown = invoke(text, "--out", tmp_path / "out", *SHORT)
     assert shown.exit_code == 1
     assert "must be finite, got nan and nan at step 1" in shown.stderr
-
-
-# ---------------------------------------------------------------- writing
-
-
-def written(*arguments):
-    return CliRunner().invoke(app, ["write", *map(str, arguments)])
-
-
-def test_a_trained_folder_writes_as_asked(finished):
-    base = [finished, "--prompt", "the ", "--n-tokens", "20"]
-    one, again, other = (written(*base, "--seed", seed) for seed in (1, 1, 2))
-    assert one.exit_code == 0, (one.output, one.exception)
-    assert one.output == again.output != other.output
-    assert one.output.startswith("the ")
-    assert len(one.output) == len("the ") + 20 + 1
-    greedy = [written(*base, "--temperature", "0", "--seed", seed).output for seed in (1, 2)]
-    assert greedy[0] == greedy[1]
-    assert written(*base, "--top-k", "1").output == greedy[0]
-    assert written(*base, "--top-p", "1e-9").output == greedy[0]
-
-
-def test_what_cannot_be_written_is_one_line(finished, tmp_path, unchecked):
-    for arguments, words in (
-        ([tmp_path], "folder must hold a trained model"),
-        ([finished, "--prompt", "Ж"], "text must have known characters only, got 'Ж'"),
-        ([finished, "--prompt", ""], "prompt must have at least one character"),
-        ([finished, "--temperature", "-1"], "temperature must be at least 0"),
-        ([finished, "--top-k", "0"], "top_k must be at least 1"),
-        ([finished, "--n-tokens", "-1"], "n_tokens must be at least 0"),
-    ):
-        shown = written(*arguments)
-        assert (shown.exit_code, shown.stderr.count("\n")) == (2, 1), (arguments, shown.output)
-        assert words in shown.stderr
-
-
-def test_folders_may_be_strings(finished):
-    resume_training(str(finished))
-    assert sample(str(finished), n_tokens=3) == sample(finished, n_tokens=3)
 
 
 # ---------------------------------------------------------------- stopped and killed

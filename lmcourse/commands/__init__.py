@@ -1,10 +1,11 @@
-"""What the commands of `lmcourse` do: doctor, data prepare, train and write, export-web, reproduce.
+"""What the commands of `lmcourse` do: doctor, data prepare, train, sample, export-web, reproduce.
 
 Chapter: book/setup.md
 
 A module imports only from those that stand before it in this list:
 
     doctor          is this machine ready?
+    sample_text     texts that a model in a folder writes
     training_data   a text, or prepared ids, to learn from and to hold out
     train_gpt       a GPT from a text to a folder
     prepare_data    texts of any length as files of ids

@@ -3,7 +3,6 @@
 Chapter: book/training.md
 """
 
-import os
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import torch
 
 from lmcourse import devices
 from lmcourse.checkpoints import restored
+from lmcourse.commands.sample_text import Request, prompt_ids, sample
 from lmcourse.commands.training_data import (
     TrainingData,
     found_again,
@@ -23,7 +23,6 @@ from lmcourse.commands.training_data import (
 )
 from lmcourse.commands.training_data import read_text as read_text
 from lmcourse.files import missing_folders, remove_folders
-from lmcourse.generation import generate
 from lmcourse.gpt import GPT, GPTConfig, count_parameters
 from lmcourse.loop import distributed
 from lmcourse.loop.run_folder import METRICS, LostRowsWarning
@@ -31,7 +30,6 @@ from lmcourse.pretrained import (
     CONFIG,
     TOKENIZER,
     describe,
-    from_pretrained,
     read_config,
     untrained,
 )
@@ -54,9 +52,7 @@ def run(options: Mapping[str, Any], typed: Collection[str], tell: Tell) -> None:
         typed: those that were given; the others are as the command has them.
     """
     out, prompt = Path(options["out"]), options["prompt"]
-    if options["device"] is not None:
-        os.environ[devices.VARIABLE] = options["device"]
-    devices.default_device()  # refuses before any work what cannot be reached
+    devices.choose(options["device"])  # refuses before any work what cannot be reached
     if options["resume"]:
         _check_resumed(options, typed, out)
         resume_training(out, prompt, tell, options["text"] if "text" in typed else None)
@@ -70,7 +66,7 @@ def run(options: Mapping[str, Any], typed: Collection[str], tell: Tell) -> None:
         encoder = options["tokenizer"] if "tokenizer" in typed else None, options["vocab_size"]
         start_training(options["text"], out, model_config, config, *encoder, prompt, tell)
     if distributed.rank() == 0:
-        tell(sample(out, prompt, seed=_training_of(out).seed))
+        tell(sample(out, Request(prompt=prompt, seed=_training_of(out).seed)))
 
 
 def _pick(kind: type, options: Mapping[str, Any], leave_out: str) -> dict[str, Any]:
@@ -125,7 +121,7 @@ def start_training(
         raise ValueError(f"folder must be a folder, got the file {folder}: choose another one")
     data = load_data(source, tokenizer, vocab_size, model_config.context_length)
     encoder = data.tokenizer
-    _prompt_ids(encoder, prompt)
+    prompt_ids(encoder, prompt)
     torch.manual_seed(config.seed)
     model = GPT(replace(model_config, vocab_size=encoder.vocab_size))
     check(model, data.train, config, validation=data.validation)
@@ -174,7 +170,7 @@ def resume_training(
     model, encoder = untrained(folder)
     length = model.config.context_length
     data = found_again(read_config(folder)["data"], folder, source, encoder, length)
-    _prompt_ids(encoder, prompt)
+    prompt_ids(encoder, prompt)
     check(model, data.train, config, validation=data.validation)
     return _train(model, data, folder, config, tell, resume=True)
 
@@ -237,37 +233,3 @@ def _told(tell: Tell) -> Iterator[None]:
 
 def _silent(line: str) -> None:
     pass
-
-
-def sample(
-    folder: str | Path,
-    prompt: str | None = None,
-    n_tokens: int = 300,
-    seed: int = 0,
-    temperature: float = 0.8,
-    top_k: int | None = None,
-    top_p: float | None = None,
-) -> str:
-    """The prompt, and what a model in a folder writes after it.
-
-    Args:
-        prompt: a new line, or the first token there is, if None.
-        temperature, top_k, top_p: as for `generate`.
-    """
-    model, encoder = from_pretrained(folder)
-    ids = torch.tensor([_prompt_ids(encoder, prompt)])
-    rng = torch.Generator().manual_seed(seed)
-    rules = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-    written = generate(model, ids, n_tokens, **rules, generator=rng)
-    return encoder.decode(written[0].tolist())
-
-
-def _prompt_ids(encoder: Tokenizer, prompt: str | None) -> list[int]:
-    if prompt is not None and not prompt:
-        raise ValueError("prompt must have at least one character, got prompt=''")
-    try:
-        return encoder.encode("\n" if prompt is None else prompt)
-    except ValueError:
-        if prompt is not None:
-            raise
-    return [0]

@@ -44,7 +44,7 @@ _STAND_INS = {
     "\u00a0": " ",
     "\u202f": " ",
 }
-_LEARNING = (["doctor"], ["check"], ["train"], ["reproduce"])
+_LEARNING = (["doctor"], ["check"], ["train"], ["sample"], ["reproduce"])
 _READABLE = "lmcourse-readable"  # the name of the rule below among Python's rules for encoding
 _NO_EDGE = 10_000  # columns: a table in a file takes what it needs, and no word in it is cut
 
@@ -137,6 +137,11 @@ def say(text: str) -> None:
 def tell(text: str) -> None:
     """A line of a result, as it stands."""
     print(text, flush=True)
+
+
+def write(text: str) -> None:
+    """A piece of a result, as it stands, at once and without an end of line."""
+    print(text, end="", flush=True)
 
 
 def show_line(text: str) -> None:
