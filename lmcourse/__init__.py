@@ -60,6 +60,8 @@ A module imports only from those that stand before it in this list:
     training              one loop for every model
     counting              counted tables beside trained networks on Shakespeare
     generation            from logits to text
+    quantization          weights in eight or four bits
+    finetuning            a new head, low-rank changes, and what is trained of a model
     dates                 dates as people write them, as computers sort them, and who translates
     transformers_weights  weights that transformers saved, in our models
     pretrained            a language model in a folder

@@ -170,6 +170,15 @@ class GPT(nn.Module):
             mask: True where an id is real, of all S ids including those in the cache. Positions
                 are counted from the first real one, so that padding on the left changes nothing.
         """
+        return self.head(self.encode(ids, cache, mask))
+
+    def encode(
+        self,
+        ids: Int[Tensor, "B T"],
+        cache: list[KVCache] | None = None,
+        mask: Bool[Tensor, "B S"] | None = None,
+    ) -> Float[Tensor, "B T C"]:
+        """The vector of each position, of which the head makes logits; arguments as of a call."""
         start = cache[0].length if cache else 0
         n = start + ids.shape[1]
         self._check(n, mask)
@@ -184,7 +193,7 @@ class GPT(nn.Module):
         mask = None if mask is None else mask[:, None, :]
         for i, block in enumerate(self.blocks):
             x = block(x, mask, rotary, cache[i] if cache else None)
-        return self.head(self.norm(x))
+        return self.norm(x)
 
     def new_cache(self, batch_size: int) -> list[KVCache]:
         """Room for the keys and values of `context_length` positions in each block."""
