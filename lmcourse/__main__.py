@@ -156,6 +156,17 @@ def train(
             help="Kinds of tokens; default: all, or 512 pairs.", rich_help_panel="The model"
         ),
     ] = None,
+    block: Annotated[
+        str,
+        typer.Option(
+            help="gpt2, or llama: --norm rms, --feed-forward swiglu, --positions rotary, …",
+            rich_help_panel="The model",
+        ),
+    ] = "gpt2",
+    init_from: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Begin with the weights and the tokenizer there."),
+    ] = None,
     device: DeviceOption = None,
     processes: Annotated[
         int, typer.Option(min=1, help="How many share the work of each step.")
@@ -167,8 +178,8 @@ def train(
     """Train a GPT on a text: a folder with weights, tokenizer and metrics, and a sample.
 
     The last tenth of the text is held out; the weights that stay are those with the lowest loss on
-    it. Ctrl-C saves and ends, --resume goes on exactly there. Without --n-warmup, the warm-up is at
-    most a quarter of the steps.
+    it. Ctrl-C saves and ends, --resume goes on exactly there, with more --n-steps
+    also after the end. Without --n-warmup, the warm-up is at most a quarter of the steps.
     """
     with plain_errors():
         from lmcourse.commands.train_gpt import run

@@ -153,8 +153,10 @@ def restored(kind: type[Fields], content: Any, where: str) -> Fields:
             raise ValueError(
                 f"{where} must hold every field of {kind.__name__}, {name} is missing{way_out}"
             )
+    # JSON has lists only, and a field that is a sequence is a tuple.
+    values = {name: tuple(x) if isinstance(x, list) else x for name, x in content.items()}
     try:
-        return kind(**content)
+        return kind(**values)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{where} must describe a {kind.__name__}, got {error}{way_out}"

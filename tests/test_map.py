@@ -53,6 +53,7 @@ MODULES_OF = {
         "modes",
         "reproducible",
         "run_folder",
+        "training_config",
     },
     "pretrained": {"pretrained", "transformers_weights"},
     "pretraining": {"training", "distributed"},

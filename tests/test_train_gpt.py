@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 import lmcourse
 from lmcourse.__main__ import app
+from lmcourse.checkpoints import restored
 from lmcourse.commands.sample_text import Request, sample
 from lmcourse.commands.train_gpt import (
     MODEL,
@@ -28,6 +29,7 @@ from lmcourse.commands.train_gpt import (
 )
 from lmcourse.generation import generate
 from lmcourse.loop.run_folder import read_metrics
+from lmcourse.optimization import cosine_schedule
 from lmcourse.pretrained import from_pretrained
 from lmcourse.training import TrainingConfig
 
@@ -275,7 +277,7 @@ def test_a_text_that_changed_is_not_gone_on_with(finished, tmp_path):
     assert "text must be the one that the training began with" in shown.stderr
 
 
-@pytest.mark.parametrize("option", ["--n-steps=1000", "--seed=0", "--tokenizer=bpe", "--d-ff=9"])
+@pytest.mark.parametrize("option", ["--n-steps=11", "--seed=0", "--tokenizer=bpe", "--d-ff=9"])
 def test_a_setting_beside_resume_must_be_that_of_the_folder(option, finished):
     """Also one that is the command's default: the folder was begun with another."""
     shown = invoke("--resume", "--out", finished, option)
@@ -294,6 +296,96 @@ def test_the_settings_of_the_folder_may_be_given_again_and_the_sample_is_the_sam
     text, other = tmp_path / "text.txt", tmp_path / "other"
     written = invoke(text, "--out", other, *SHORT, "--seed", "7").output
     assert again.output.splitlines()[2:] == written.splitlines()[2:]
+
+
+def test_more_steps_go_on_after_the_end(finished):
+    before = timeless(finished)
+    more = invoke("--resume", "--out", finished, "--n-steps", "20")
+    assert more.exit_code == 0, (more.output, more.exception)
+    rows = timeless(finished)
+    assert [row.step for row in rows] == list(range(1, 21))
+    assert rows[:12] == before
+    # The rate is that of a training of twenty steps, which was not at its end after twelve.
+    assert rows[12].learning_rate > before[-1].learning_rate
+    told = json.loads((finished / "config.json").read_text())["training"]
+    whole = restored(TrainingConfig, told, "config.json")
+    assert rows[-1].learning_rate == pytest.approx(
+        cosine_schedule(19, 20, whole.learning_rate, whole.learning_rate / 10, whole.n_warmup)
+    )
+    assert whole.n_steps == 20
+    assert invoke("--resume", "--out", finished).exit_code == 0
+    assert timeless(finished) == rows
+    fewer = invoke("--resume", "--out", finished, "--n-steps", "12")
+    assert (fewer.exit_code, timeless(finished)) == (2, rows)
+
+
+def test_a_training_may_begin_with_a_model_that_is_there(finished, tmp_path):
+    """After a step of hardly any length the weights are still those it began with."""
+    text, out = tmp_path / "text.txt", tmp_path / "next"
+    still = ["--n-steps", "1", "--learning-rate", "1e-12"]
+    tuned = invoke(text, "--init-from", finished, "--out", out, *still)
+    assert tuned.exit_code == 0, (tuned.output, tuned.exception)
+    (model, tokenizer), (first, known) = from_pretrained(out), from_pretrained(finished)
+    assert (model.config, tokenizer.tokens) == (first.config, known.tokens)
+    for name, weight in first.state_dict().items():
+        torch.testing.assert_close(model.state_dict()[name], weight, msg=name)
+
+
+def test_what_began_with_a_model_begins_with_it_again_if_nothing_was_saved(finished, tmp_path):
+    text, out, again = tmp_path / "text.txt", tmp_path / "next", tmp_path / "again"
+    arguments = ["--init-from", finished, "--n-steps", "4", "--validate-every", "4"]
+    assert invoke(text, *arguments, "--out", out).exit_code == 0
+    shutil.copytree(out, again)
+    for name in ("model.safetensors", "training.safetensors", "metrics.csv"):
+        (again / name).unlink()
+    assert invoke("--resume", "--out", again).exit_code == 0
+    assert timeless(again) == timeless(out)
+
+
+def test_what_does_not_go_with_a_model_that_is_there_is_refused(finished, tmp_path, unchecked):
+    text, out = tmp_path / "text.txt", tmp_path / "next"
+    strange, prepared = tmp_path / "strange.txt", tmp_path / "prepared"
+    strange.write_text("Ж" * 300)
+    (tmp_path / "lines.txt").write_text(TEXT * 20)
+    settings = ["data", "prepare", tmp_path / "lines.txt", "--out", prepared, "--vocab-size", 260]
+    settings += ["--held-out", "0.5"]
+    assert CliRunner().invoke(app, [*map(str, settings)]).exit_code == 0
+    for arguments, words in (
+        ([text, "--d-model", "16"], "--init-from brings a whole model, with d_model=8, got d_mod"),
+        ([text, "--tokenizer", "bpe"], "with tokenizer='chars', got tokenizer='bpe': leave out -"),
+        ([text, "--block", "llama"], "leave out --block"),
+        ([strange], "text must have known characters only"),
+        ([prepared], "prepared data must have the tokenizer of the model to begin from"),
+        ([text, "--init-from", tmp_path / "none"], "folder must hold a trained model"),
+    ):
+        shown = invoke("--init-from", finished, *arguments, "--out", out)
+        assert (shown.exit_code, shown.stderr.count("\n")) == (2, 1), (arguments, shown.output)
+        assert words in shown.stderr
+        assert not out.exists()
+
+
+def test_a_block_is_a_name_for_its_parts(text, tmp_path, unchecked):
+    assert invoke(text, "--out", tmp_path / "out", *SHORT, "--block", "llama").exit_code == 0
+    config = from_pretrained(tmp_path / "out")[0].config
+    parts = (config.norm, config.feed_forward, config.positions, config.tied_head, config.d_ff)
+    assert parts == ("rms", "swiglu", "rotary", False, 24)
+    mixed = ["--block", "llama", "--norm", "layer", "--d-ff", "9"]
+    assert invoke(text, "--out", tmp_path / "mixed", *SHORT, *mixed).exit_code == 0
+    config = from_pretrained(tmp_path / "mixed")[0].config
+    assert (config.norm, config.feed_forward, config.d_ff) == ("layer", "swiglu", 9)
+    shown = invoke(text, "--out", tmp_path / "none", *SHORT, "--block", "bert")
+    assert (shown.exit_code, "block must be gpt2 or llama" in shown.stderr) == (2, True)
+
+
+def test_betas_change_the_steps_and_stay(text, tmp_path):
+    out, other = tmp_path / "out", tmp_path / "other"
+    assert invoke(text, "--out", out, *SHORT, "--betas", "0.5", "0.9").exit_code == 0
+    assert invoke(text, "--out", other, *SHORT).exit_code == 0
+    assert timeless(out)[0] == timeless(other)[0]
+    assert timeless(out)[-1].loss != pytest.approx(timeless(other)[-1].loss, abs=1e-5)
+    assert invoke("--resume", "--out", out, "--betas", "0.5", "0.9").exit_code == 0
+    shown = invoke("--resume", "--out", out, "--betas", "0.5", "0.8")
+    assert (shown.exit_code, "there it is [0.5, 0.9]" in shown.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("moved", ["nothing", "both", "text into folder", "text to here"])

@@ -3,6 +3,9 @@
 Chapter: book/training.md
 """
 
+import json
+import math
+import os
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,14 +25,15 @@ from lmcourse.commands.training_data import (
     origin,
 )
 from lmcourse.commands.training_data import read_text as read_text
-from lmcourse.files import missing_folders, remove_folders
+from lmcourse.files import missing_folders, remove_folders, write_file
 from lmcourse.gpt import GPT, GPTConfig, count_parameters
 from lmcourse.loop import distributed
-from lmcourse.loop.run_folder import METRICS, LostRowsWarning
+from lmcourse.loop.run_folder import LAST, METRICS, LostRowsWarning
 from lmcourse.pretrained import (
     CONFIG,
     TOKENIZER,
     describe,
+    from_pretrained,
     read_config,
     untrained,
 )
@@ -55,18 +59,55 @@ def run(options: Mapping[str, Any], typed: Collection[str], tell: Tell) -> None:
     devices.choose(options["device"])  # refuses before any work what cannot be reached
     if options["resume"]:
         _check_resumed(options, typed, out)
-        resume_training(out, prompt, tell, options["text"] if "text" in typed else None)
+        more = {"n_steps": options["n_steps"]} if "n_steps" in typed else {}
+        resume_training(out, prompt, tell, options["text"] if "text" in typed else None, **more)
     else:
         settings = _pick(TrainingConfig, options, "context_length")
         if "n_warmup" not in typed:  # nobody asked for it, so a short training has a shorter one
             settings["n_warmup"] = min(settings["n_warmup"], settings["n_steps"] // 4)
         config = TrainingConfig(**settings)
-        model_config = GPTConfig(vocab_size=1, **_pick(GPTConfig, options, "vocab_size"))
-        # Prepared data bring a tokenizer; so what nobody asked for is not asked for.
+        # Prepared data, and a model to begin from, bring a tokenizer; so what nobody asked for is
+        # not asked for.
         encoder = options["tokenizer"] if "tokenizer" in typed else None, options["vocab_size"]
-        start_training(options["text"], out, model_config, config, *encoder, prompt, tell)
+        if options["init_from"] is not None:
+            _check_first_model(options, typed)
+            model_config = None
+        else:
+            parts = _parts(options["block"], options["d_model"])
+            parts = {name: value for name, value in parts.items() if name not in typed}
+            sizes = _pick(GPTConfig, options, "vocab_size") | parts
+            model_config = GPTConfig(vocab_size=1, **sizes)
+        start_training(
+            options["text"], out, model_config, config, *encoder, prompt, tell,
+            init_from=options["init_from"],
+        )  # fmt: skip
     if distributed.rank() == 0:
         tell(sample(out, Request(prompt=prompt, seed=_training_of(out).seed)))
+
+
+def _parts(block: str, d_model: int) -> dict[str, Any]:
+    """The fields of a `GPTConfig` that make its block what the name says."""
+    if block == "gpt2":
+        return {}
+    if block != "llama":
+        raise ValueError(f"block must be gpt2 or llama, got block={block!r}")
+    # With a gate a network has three matrices: at 8/3 of the width they are as large as two at 4.
+    parts = {"norm": "rms", "feed_forward": "swiglu", "positions": "rotary", "tied_head": False}
+    return parts | {"d_ff": 8 * math.ceil(d_model / 3)}
+
+
+def _check_first_model(options: Mapping[str, Any], typed: Collection[str]) -> None:
+    """What is typed beside --init-from must be what the model there is."""
+    content = read_config(options["init_from"])
+    before = dict(content["config"]) if isinstance(content.get("config"), dict) else {}
+    before["tokenizer"] = content.get("tokenizer")
+    names = {field.name for field in fields(GPTConfig)} | {"tokenizer", "block"}
+    for name in sorted(typed & names):
+        if name not in before or before[name] != options[name]:
+            raise ValueError(
+                f"--init-from brings a whole model, with {name}={before.get(name)!r}, got {name}="
+                f"{options[name]!r}: leave out --{name.replace('_', '-')}"
+            )
 
 
 def _pick(kind: type, options: Mapping[str, Any], leave_out: str) -> dict[str, Any]:
@@ -81,7 +122,11 @@ def _check_resumed(options: Mapping[str, Any], typed: Collection[str], folder: P
     for part in ("training", "config"):
         before |= content[part] if isinstance(content.get(part), dict) else {}
     for name in sorted(set(typed) - {"resume", "out", "text", "device", "processes", "prompt"}):
-        if before.get(name) != options[name]:
+        there, now = before.get(name), options[name]
+        if name == "n_steps" and isinstance(there, int) and now > there:
+            continue  # it may go on after its end
+        # A file has no tuples.
+        if there != (list(now) if isinstance(now, tuple) else now):
             raise ValueError(
                 f"--resume must come alone or with the settings of {folder}, got {name}="
                 f"{options[name]!r}, and there it is {before.get(name)!r}: leave out"
@@ -92,12 +137,13 @@ def _check_resumed(options: Mapping[str, Any], typed: Collection[str], folder: P
 def start_training(
     source: str | Path,
     folder: str | Path,
-    model_config: GPTConfig,
+    model_config: GPTConfig | None,
     config: TrainingConfig,
     tokenizer: str | None = None,
     vocab_size: int | None = None,
     prompt: str | None = None,
     tell: Tell = print,
+    init_from: str | Path | None = None,
 ) -> TrainingResult:
     """Trains a new GPT on a text and leaves it in the folder, for `from_pretrained`.
 
@@ -105,11 +151,12 @@ def start_training(
 
     Args:
         source: a folder of `lmcourse data prepare`, or as for `read_text`.
-        model_config: its vocab_size is replaced by that of the tokenizer.
+        model_config: its vocab_size is replaced by that of the tokenizer; None with init_from.
         tokenizer: "chars" or "bpe"; chars if None. Prepared data have their own.
         vocab_size: of the tokenizer; all characters, or 512 byte pairs, if None.
         prompt: for the sample afterwards; that it can be read is checked before the work.
         tell: is given lines about what happens.
+        init_from: a folder with a model to begin from, with its weights and its tokenizer.
     """
     folder = Path(folder)
     if (folder / CONFIG).exists():
@@ -119,17 +166,29 @@ def start_training(
         )
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"folder must be a folder, got the file {folder}: choose another one")
-    data = load_data(source, tokenizer, vocab_size, model_config.context_length)
+    if init_from is None:
+        data = load_data(source, tokenizer, vocab_size, model_config.context_length)
+        torch.manual_seed(config.seed)
+        model = GPT(replace(model_config, vocab_size=data.tokenizer.vocab_size))
+    else:
+        model, known = _first_model(init_from)
+        data = load_data(source, None, None, model.config.context_length, known)
     encoder = data.tokenizer
     prompt_ids(encoder, prompt)
-    torch.manual_seed(config.seed)
-    model = GPT(replace(model_config, vocab_size=encoder.vocab_size))
     check(model, data.train, config, validation=data.validation)
     distributed.initialize()
     distributed.barrier()  # each has seen that the folder was free
     metadata = {"data": origin(source, data, folder), "training": asdict(config)}
+    if init_from is not None:
+        metadata["init_from"] = os.path.relpath(Path(init_from).resolve(), folder.resolve())
     with _described(model, encoder, folder, metadata):
         return _train(model, data, folder, config, tell, resume=False)
+
+
+def _first_model(folder: str | Path) -> tuple[GPT, Tokenizer]:
+    """The model that a training begins from; its weights move in float32."""
+    model, encoder = from_pretrained(folder)
+    return model.float(), encoder
 
 
 @contextmanager
@@ -157,21 +216,34 @@ def resume_training(
     prompt: str | None = None,
     tell: Tell = print,
     source: str | Path | None = None,
+    n_steps: int | None = None,
 ) -> TrainingResult:
     """Goes on with what `start_training` began in the folder, as if it had never stopped.
 
     Args:
+        n_steps: more steps than it began with: from the step that it has reached on, the learning
+            rate is that of a training of this length.
         source: where the text is now; if None it is looked for where it was, seen from the folder
             and from here. It must be the same text.
     """
     folder = Path(folder)
     config = _training_of(folder)
+    content = read_config(folder)
+    if n_steps is not None:
+        config = replace(config, n_steps=n_steps)
     torch.manual_seed(config.seed)  # the same weights as at the start, if none were saved yet
     model, encoder = untrained(folder)
+    if content.get("init_from") and not (folder / LAST).is_file():
+        model, _ = _first_model(folder / content["init_from"])
     length = model.config.context_length
-    data = found_again(read_config(folder)["data"], folder, source, encoder, length)
+    data = found_again(content["data"], folder, source, encoder, length)
     prompt_ids(encoder, prompt)
     check(model, data.train, config, validation=data.validation)
+    distributed.initialize()
+    distributed.barrier()  # each has read what the folder said
+    if n_steps is not None and distributed.rank() == 0:
+        content["training"]["n_steps"] = n_steps
+        write_file(folder / CONFIG, json.dumps(content, indent=2) + "\n")
     return _train(model, data, folder, config, tell, resume=True)
 
 

@@ -37,7 +37,11 @@ class TrainingData:
 
 
 def load_data(
-    source: str | Path, tokenizer: str | None, vocab_size: int | None, context_length: int
+    source: str | Path,
+    tokenizer: str | None,
+    vocab_size: int | None,
+    context_length: int,
+    known: Tokenizer | None = None,
 ) -> TrainingData:
     """The data that a name stands for; a tokenizer is learned if it brings none.
 
@@ -45,6 +49,7 @@ def load_data(
         source: a folder of `lmcourse data prepare`, or as for `read_text`.
         tokenizer: "chars" or "bpe"; chars if None.
         vocab_size: of the tokenizer; all characters, or 512 byte pairs, if None.
+        known: a tokenizer that there is already, with which no other is learned.
     """
     if is_prepared(source):
         asked = {"tokenizer": tokenizer, "vocab_size": vocab_size}
@@ -54,10 +59,21 @@ def load_data(
                     f"{name} must be left out with prepared data, which has its own, got"
                     f" {name}={value!r} and {source}"
                 )
-        return _of_prepared(open_prepared(source), context_length)
+        prepared = open_prepared(source)
+        if known is not None and not _are_alike(known, prepared.tokenizer):
+            raise ValueError(
+                f"prepared data must have the tokenizer of the model to begin from, got {source}"
+                " with another one: prepare them with --tokenizer and the folder of the model"
+            )
+        return _of_prepared(prepared, context_length)
     text = read_text(source)
-    encoder = _train_tokenizer(tokenizer or "chars", text, vocab_size)
+    encoder = known or _train_tokenizer(tokenizer or "chars", text, vocab_size)
     return _of_text(encoder, text, context_length)
+
+
+def _are_alike(one: Tokenizer, other: Tokenizer) -> bool:
+    """Whether they give the same ids."""
+    return type(one) is type(other) and one.tokens == other.tokens
 
 
 def _of_prepared(data: Prepared, context_length: int) -> TrainingData:

@@ -4,10 +4,11 @@ Chapter: book/training.md
 
 A module imports only from those that stand before it in this list:
 
-    distributed    several processes that train one model
-    reproducible   random numbers of each step, and none of the caller's
-    interrupts     Ctrl-C waits for the end of a step
-    batching       which examples a step sees
-    gradient_step  from a batch to a gradient and new weights
-    run_folder     what a training leaves behind
+    distributed      several processes that train one model
+    reproducible     random numbers of each step, and none of the caller's
+    interrupts       Ctrl-C waits for the end of a step
+    batching         which examples a step sees
+    gradient_step    from a batch to a gradient and new weights
+    training_config  how many steps, how long each, what is kept
+    run_folder       what a training leaves behind
 """

@@ -3,8 +3,8 @@
 Chapter: book/training.md
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -75,18 +75,38 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
 class ModelWithLoss(nn.Module):
     """Model and loss as one module: from a batch to the sum of its losses, and their number."""
 
-    def __init__(self, model: nn.Module, loss: Loss, precision: Precision):
+    def __init__(self, model: nn.Module, loss: Loss, precision: Precision, compiled: bool = False):
         super().__init__()
-        self.model, self.loss, self.precision = model, loss, precision
+        # The parameters stay the model's own, under their names.
+        self.model = torch.compile(model) if compiled else model
+        self.loss, self.precision = loss, precision
 
     def forward(self, batch: Batch, n_examples: int, device: torch.device) -> tuple[Tensor, int]:
         bf16 = self.precision == "bf16"
-        with torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext():
+        with (
+            torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext(),
+            _refusing_to_compile(),
+        ):
             losses = self.loss(self.model, to_device(batch, device))
         losses = losses.float()
         if losses.dim() == 0:  # a mean over the examples
             return losses * n_examples, n_examples
         return losses.sum(), losses.numel()
+
+
+@contextmanager
+def _refusing_to_compile() -> Iterator[None]:
+    """Where there is no compiler, say, the setting is to blame and no defect of anybody."""
+    try:
+        yield
+    except RuntimeError as error:
+        # By name: torch's compiler is loaded by whoever compiles, and by nobody else.
+        if "TorchDynamoException" not in (kind.__name__ for kind in type(error).__mro__):
+            raise
+        reason = next(line for line in [*str(error).splitlines()[1:], str(error)] if line.strip())
+        raise ValueError(
+            f"compile must be False where torch cannot compile, got compile=True: {reason}"
+        ) from error
 
 
 class Gradient(NamedTuple):
@@ -104,6 +124,7 @@ class Updater:
     Args:
         losses: of the model to train.
         max_norm: longer gradients are clipped to it; None clips nothing.
+        betas: of AdamW, how much of its averages of gradients and of their squares stays.
     """
 
     def __init__(
@@ -112,10 +133,11 @@ class Updater:
         weight_decay: float,
         max_norm: float | None,
         device: torch.device,
+        betas: tuple[float, float] = BETAS,
     ):
         groups = parameter_groups(losses.model, weight_decay)
         # One kernel for all parameters; the same arithmetic as `optimization.AdamW`.
-        self.optimizer = torch.optim.AdamW(groups, betas=BETAS, fused=True)
+        self.optimizer = torch.optim.AdamW(groups, betas=betas, fused=True)
         self.parameters = [parameter for group in groups for parameter in group["params"]]
         self.losses, self.device = distributed.data_parallel(losses, device), device
         self.max_norm = float("inf") if max_norm is None else max_norm

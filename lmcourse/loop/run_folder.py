@@ -83,12 +83,15 @@ class Run:
     file is replaced at once, so that there is a whole one at any moment.
 
     Args:
-        settings: what may not change between the start of a training and its continuation.
+        settings: what may not change between the start of a training and its continuation, but for
+            n_steps, which may become more.
         writes: False in all processes but one.
     """
 
     def __init__(self, folder: Path | None, settings: Mapping[str, Any], writes: bool = True):
-        self.folder, self.settings, self.writes = folder, dict(settings), writes
+        # As a file gives them back, where a tuple is a list.
+        self.settings = json.loads(json.dumps(dict(settings)))
+        self.folder, self.writes = folder, writes
         self.history: list[Row] = []
         self._best: dict[str, Tensor] = {}
         self._made: list[Path] | None = None  # by `start`: folders that were not there
@@ -137,7 +140,9 @@ class Run:
                     f"{path} must hold known settings alone, got {name}={before!r}: another version"
                     " of lmcourse wrote it; use that version, or start in another folder"
                 )
-            if (now := self.settings.get(name)) != before:
+            now = self.settings.get(name)
+            more_steps = name == "n_steps" and now is not None and now > before
+            if now != before and not more_steps:
                 raise ValueError(
                     f"{name} must be {before!r} as in {path}, got {name}={now!r}: go on with the"
                     " same settings, or start in another folder"
