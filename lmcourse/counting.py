@@ -34,6 +34,7 @@ SEARCHED = (250, 3_000)  # a rate is chosen after these; what is longer takes th
 RATES = (3e-3, 1e-2)
 SEARCH_SEED = 100  # used for nothing else
 NINE_TENTHS = "order 6, nine tenths"
+EIGHT_BEFORE = "order 6, the eight tenths before the last"
 
 MODELS: dict[str, Callable[[int], nn.Module]] = {
     "GPT": lambda vocab_size: GPT(
@@ -119,6 +120,10 @@ def measure(folder: Path, seed: int) -> Numbers:
     # A GPT that took a quarter of an hour has learned from nine tenths of the text.
     most = ids[: n * 9 // 10], parts[1], parts[2]
     tell(NINE_TENTHS, kept.get(NINE_TENTHS, lambda: count(most, tokenizer.vocab_size, 6)))
+    # The control: no more text than the first eight tenths, but text that is nearer to the last.
+    near = ids[n // 10 : n * 9 // 10], parts[1], parts[2]
+    again = kept.get(EIGHT_BEFORE, lambda: count(near, tokenizer.vocab_size, 6))
+    numbers[f"{EIGHT_BEFORE}, test"] = again["test"]
 
     def run(name: str, n_steps: int, rate: float, seed: int) -> Numbers:
         return kept.get(

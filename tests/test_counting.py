@@ -84,3 +84,14 @@ def test_a_comparison_is_measured_once(tmp_path, monkeypatch):
     assert numbers["order 8, test"] > numbers["order 1, test"]
     monkeypatch.setattr(counting, "learn", None)  # nothing is trained a second time
     assert measure(tmp_path, SEED) == numbers  # exact: what was kept
+
+
+def test_eight_tenths_up_to_the_last_hold_what_it_goes_on_with(tmp_path, monkeypatch):
+    text = "".join("abcdefg"[i] for i in drawn(2400, 7).tolist()) + "gfedcba" * 90
+    monkeypatch.setattr(counting, "load_dataset", lambda name: {"all": text})
+    nothing = {"validation": 0.0, "test": 0.0, "seconds": 0.0}
+    monkeypatch.setattr(counting, "learn", lambda *_: nothing)
+    numbers = measure(tmp_path, SEED)
+    first, before = (numbers[f"{name}, test"] for name in ("order 6", counting.EIGHT_BEFORE))
+    assert before < 0.5 * first
+    assert before == pytest.approx(numbers[f"{counting.NINE_TENTHS}, test"], abs=0.1)
