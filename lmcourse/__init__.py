@@ -53,6 +53,9 @@ A module imports only from those that stand before it in this list:
 
     optimization          SGD, Adam, AdamW, Muon, schedules, clipping
     layer_sizes           how large activations and gradients are, layer by layer
+    many_sizes            models of many sizes on texts of many lengths, of a known source
+    scaling_laws          how the loss falls with size and text: a law and its fit
+    cluster_plan          a training on many processors, on paper
     first_letter          which letter was the first? how long a network can learn to remember
     random_facts          facts to learn by heart, and what experts are good for
     checkpoints           weights in files that hold no code

@@ -56,7 +56,7 @@ MODULES_OF = {
         "training_config",
     },
     "pretrained": {"pretrained", "transformers_weights"},
-    "pretraining": {"training", "distributed"},
+    "pretraining": {"training", "distributed", "many_sizes", "scaling_laws", "cluster_plan"},
     "classification": {"classification", "negation", "polarity"},
     "translation": {
         "translation",

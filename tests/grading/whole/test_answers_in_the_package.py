@@ -44,12 +44,12 @@ ANSWERS = {
 }
 # Those that hold none: they call what is above, which raises, or do something else.
 _OTHERS = """
-    applications association backwards bert beside_gensim both_sides checkpoints commands
-    corpora counting dates devices duplicates evaluation experts files finetuning first_letter
-    gpt grading habits kept_runs known_world languages last_note layer_sizes live_figures
-    missing_verb modes ngrams packing plots prepared pretrained quality quantization quiz
-    random_facts recall same_sentences seq2seq task_map transformers_weights village
-    who_helped_whom word_lists
+    applications association backwards bert beside_gensim both_sides checkpoints cluster_plan
+    commands corpora counting dates devices duplicates evaluation experts files finetuning
+    first_letter gpt grading habits kept_runs known_world languages last_note layer_sizes
+    live_figures many_sizes missing_verb modes ngrams packing plots prepared pretrained quality
+    quantization quiz random_facts recall same_sentences scaling_laws seq2seq task_map
+    transformers_weights village who_helped_whom word_lists
 """
 OTHERS = _OTHERS.split()
 
