@@ -1,5 +1,6 @@
 """lmcourse.many_sizes: the source has the entropy that is said; a small run of the comparison."""
 
+import json
 import math
 
 import pytest
@@ -7,7 +8,6 @@ import torch
 from seeds import SEED
 
 from lmcourse import many_sizes
-from lmcourse.kept_runs import KeptRuns
 from lmcourse.many_sizes import (
     BATCH_SIZE,
     CONTEXT,
@@ -119,14 +119,16 @@ def test_a_comparison_is_measured_once_and_told_of_by_seed(tmp_path, monkeypatch
         losses = of_seeds(numbers, width, n_steps)
         assert len(set(losses)) == 2
         assert min(losses) > 0
-        assert numbers[f"{width} wide, {n_steps} steps, rate"] in many_sizes.RATES
-    assert numbers["12 wide, 6 steps, rate"] == numbers["8 wide, 4 steps, rate"]
+        assert numbers[f"{n_steps} steps, rate"] in many_sizes.RATES
+    assert numbers["6 steps, rate"] == numbers["4 steps, rate"]
     for width in (4, 8, 12):
         ends, bests = (of_small_text(numbers, width, what) for what in ("end", "best"))
         assert all(best <= end for best, end in zip(bests, ends, strict=True))
-    kept = KeptRuns(tmp_path / "runs.json")
-    # The larger run was never searched for: it has one rate, and no seed of the search.
-    assert not any("12 wide" in key and "seed 100" in key for key in kept._known)
+    kept = json.loads((tmp_path / "runs.json").read_text("utf-8"))
+    # Rates were searched with one size and a seed of its own, and not for the larger run.
+    searched = [key for key in kept if "seed 100" in key]
+    assert len(searched) == 2 * 2
+    assert all(key.startswith(f"{many_sizes.SEARCHED} wide") for key in searched)
     monkeypatch.setattr(many_sizes, "learn", None)  # nothing is trained a second time
     monkeypatch.setattr(many_sizes, "cram", None)
     assert measure(tmp_path, SEED) == numbers  # exact: what was kept

@@ -122,7 +122,7 @@ def test_what_cannot_be_fitted_is_refused():
     with pytest.raises(ValueError, match="at least, got 5 and 1"):
         fit_scaling_law(SIZES, [1e5] * 5, SIZES)
     with pytest.raises(ValueError, match="losses must be finite, got nan"):
-        fit_scaling_law(N, D, np.where(N == 2e3, np.nan, 1.0))
+        fit_scaling_law(N, D, np.where(N < 3e3, np.nan, 1.0))
     with pytest.raises(ValueError, match=r"two seeds at least, got shape \(1, 20\)"):
         bootstrap(N, D, LAW.loss(N, D)[None])
     with pytest.raises(ValueError, match=r"must be above 0, got flops=-1, a=30\.0"):
