@@ -283,6 +283,11 @@ BAD_PAGES = {
         '<div style="border-left: 3px solid"><ol style="padding: 0 0 0 9px"><li>a</li></ol></div>',
         "on a border",
     ),
+    "button": (
+        """<div style="position: relative; width: 9em"><p class="admonition-title">A title that is
+        long<button style="position: absolute; right: 0">Show</button></p></div>""",
+        "must end before its button",
+    ),
     "pale code": (
         """<style>.b {color: #bbb}</style><div class="c"><pre><span class="a">one</span> <span
         class="a">two</span> <span class="a"><span class="b">pale</span></span></pre></div>""",

@@ -86,6 +86,23 @@ FAULTS = r"""() => {
             break;
         }
     }
+
+    // The button that unfolds a box lies on the line of its title, whose words end before it.
+    for (const button of article.querySelectorAll('.admonition-title button')) {
+        const title = button.closest('.admonition-title'), edge = box(button);
+        const walker = document.createTreeWalker(title, NodeFilter.SHOW_TEXT);
+        const range = document.createRange();
+        let isUnder = false;
+        while (walker.nextNode()) {
+            if (button.contains(walker.currentNode)) continue;
+            range.selectNodeContents(walker.currentNode);
+            isUnder ||= [...range.getClientRects()].some(line =>
+                line.right > edge.left + 1 && line.left < edge.right - 1
+                && line.bottom > edge.top + 4 && line.top < edge.bottom - 4);
+        }
+        if (isUnder && isSeen(title))
+            faults.push(`a title must end before its button, got ${tell(title)}`);
+    }
     silent.remove();
     return faults;
 }"""

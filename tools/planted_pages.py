@@ -80,4 +80,10 @@ PAGES_WITH_FAULTS = [
         '<div style="border-left: 3px solid"><ul style="padding-left: 0"><li>one</li></ul></div>\n',
         "a bullet must not lie on a border",
     ),
+    (
+        "a title under its button", "button",
+        '<div style="position: relative; width: 90px"><p class="admonition-title">A long title'
+        '<button style="position: absolute; right: 0">Show</button></p></div>\n',
+        "a title must end before its button",
+    ),
 ]  # fmt: skip

@@ -54,8 +54,11 @@ def attention_map(
     with_numbers = n_columns * n_keys <= (8 if n_queries > 3 else 10) and n_queries <= 10
     cell = 0.46 if with_numbers else max(0.1, min(0.3, 3.6 / (n_columns * n_keys)))
     width = n_columns * (n_keys * cell + 0.2) + 0.09 * max(map(len, queries)) + 0.7
-    height = n_rows * (n_queries * cell + 0.09 * max(map(len, keys)) + 0.6) + 0.3
-    height += 0 if with_numbers else 0.5
+    is_beside = n_rows == 1 and n_queries * cell > 1.2
+    # A scale beside the maps takes its room from their width, and they become lower.
+    drawn = cell - (0.8 / (n_columns * n_keys) if is_beside and not with_numbers else 0)
+    height = n_rows * (n_queries * drawn + 0.09 * max(map(len, keys)) + 0.6) + 0.3
+    height += 0 if with_numbers or is_beside else 0.5
     figure = Figure(figsize=(width, height), layout="compressed")
     grid = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     for index, axes in enumerate(grid):
@@ -68,7 +71,7 @@ def attention_map(
         if n_heads > 1:
             axes.set_title(names[index])
     if not with_numbers:
-        _draw_scale(figure, mesh, list(grid), beside=n_rows == 1 and n_queries * cell > 1.2)
+        _draw_scale(figure, mesh, list(grid), is_beside)
     return finish(figure, title, _describe_maps(maps, queries, keys, names), caption)
 
 
