@@ -286,7 +286,7 @@ def _of_class(kind: Any) -> set[str]:
 
 
 def _made(thing: Any) -> dict[str, Any]:
-    """Of a module what its substitute must hold: parameters, buffers and data."""
+    """Of a module what its substitute must hold: parameters, buffers, parts and data."""
     if not isinstance(thing, nn.Module):
         return {}
     same: dict[int, int] = {}
@@ -296,13 +296,23 @@ def _made(thing: Any) -> dict[str, Any]:
     ]
     lasting = set(thing.state_dict())
     buffers = [[name, x, name in lasting] for name, x in thing.named_buffers()]
+    parts = [
+        [name, isinstance(part, nn.ModuleList), _plain(part)]
+        for name, part in thing.named_modules(remove_duplicate=False)
+        if name
+    ]
+    return {"parameters": parameters, "buffers": buffers, "parts": parts, "data": _plain(thing)}
+
+
+def _plain(thing: nn.Module) -> dict[str, Any]:
+    """Of its attributes those that are data."""
     data = {}
     for name, value in vars(thing).items():
         if not name.startswith("_") and name != "training":
             with contextlib.suppress(WireError):
                 Packer().pack(value)
                 data[name] = value
-    return {"parameters": parameters, "buffers": buffers, "data": data}
+    return data
 
 
 @contextlib.contextmanager

@@ -126,6 +126,12 @@ def _fill(thing: Any, facts: dict[str, Any]) -> None:
     """Make an empty substitute that of the author's object: a module gets parameters of its own."""
     vars(thing)[_OWN] = facts["object"]
     _objects[facts["object"]] = thing
+    # Learners go through the blocks of a model, and read how many heads each has.
+    for path, is_list, data in facts.get("parts", ()):
+        holder, _, last = path.rpartition(".")
+        part = nn.ModuleList() if is_list else nn.Module()
+        _holder(thing, holder).add_module(last, part)
+        vars(part).update(data)
     made: dict[int, nn.Parameter] = {}
     for name, x, trained, same in facts.get("parameters", ()):
         parameter = made.setdefault(same, nn.Parameter(x, requires_grad=trained))

@@ -72,6 +72,14 @@ class Tied(nn.Module):
     def forward(self, ids):
         return self.norm(self.head(self.embedding(ids)))
 
+class Stack(nn.Module):
+    def __init__(self, n_layers):
+        super().__init__()
+        self.blocks = nn.ModuleList(FeedForward(2 + n, 3) for n in range(n_layers))
+        self.pair = nn.ModuleDict({"one": self.blocks[0]} if n_layers else {})
+    def forward(self, xs):
+        return [block.eval()(x) for block, x in zip(self.blocks, xs)]
+
 class Vocabulary:
     """Words get ids as they come."""
     size = 3
@@ -244,6 +252,22 @@ def test_tied_parameters_stay_tied_and_buffers_are_written(bridge, local):
     got(ids).square().sum().backward()
     want(ids).square().sum().backward()
     torch.testing.assert_close(got.head.weight.grad, want.head.weight.grad)
+
+
+def test_the_parts_of_a_module_can_be_gone_through(bridge, local):
+    (substitute,) = bridge.names("Stack")
+    got, want = substitute(12), local["Stack"](12)
+    assert len(got.blocks) == 12
+    assert [block.d_model for block in got.blocks] == list(range(2, 14))
+    assert got.blocks[11].up.in_features == 13
+    assert got.pair.one.up.weight is got.blocks[0].up.weight
+    want.load_state_dict(got.state_dict())
+    xs = [torch.randn(2 + n) for n in range(12)]
+    torch.testing.assert_close(got(xs), want(xs))
+    with torch.no_grad():
+        got.blocks[3].down.weight.zero_()
+    torch.testing.assert_close(got(xs)[3], got.blocks[3].down.bias)
+    assert len(substitute(0).blocks) == 0
 
 
 def test_an_object_keeps_its_state(bridge):
