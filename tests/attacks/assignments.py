@@ -4,6 +4,7 @@ Each is an assignment, the cell of its answer, the test that it is after, and th
 learner would write it. All other answers are the author's.
 """
 
+from attacks.todays_parts import TODAYS_PARTS
 from attacks.verdicts import VERDICTS, Attack
 
 # Torch's own step, wherever it is found.
@@ -178,6 +179,7 @@ def _hidden(call: str, run: str = "torchs()") -> Attack:
 _OWN = "F.layer_norm(x, scale.shape, scale, shift, eps)"
 ASSIGNMENTS = {
     **VERDICTS,
+    **TODAYS_PARTS,
     "cached_loop: each position tried until one is right": Attack(
         "generation",
         "cached_loop",

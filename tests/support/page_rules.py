@@ -45,7 +45,6 @@ TASKS_ELSEWHERE: dict[str, str | None] = {
     "multi_head": "attention",
     "positions": "transformer",
     "efficient_attention": None,
-    "gpt": "generation",
     "bert": None,
     "experts": None,
     "data": "training",

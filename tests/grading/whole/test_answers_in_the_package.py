@@ -19,37 +19,39 @@ COURSE, PACKAGE = find_course(), Path(lmcourse.__file__).parent
 SLUGS = COURSE.assignments()
 # Modules, or packages, that hold the answer to a task.
 ANSWERS = {
-    "attention": "attention generation",
+    "attention": "attention generation gpt",
     "byte_pairs": "tokenizers",
     "clusters": "neurons",
     "co_occurrence": "embeddings",
     "data": "tokenizers",
     "documents": "training",
-    "efficient_attention": "attention generation neurons",
+    "efficient_attention": "attention generation gpt neurons",
     "embeddings": "embeddings",
     "fast_lstm": "recurrent",
-    "generation": "generation transformer",
+    "generation": "generation gpt transformer",
+    "gpt": "gpt",
     "loop": "training",
     "metrics": "generation neurons",
     "negative_sampling": "embeddings",
     "neurons": "neurons published_code training",
     "optimization": "recurrent training",
-    "positions": "transformer",
-    "published_code": "attention generation published_code transformer",
+    "positions": "gpt transformer",
+    "published_code": "attention generation gpt published_code transformer",
     "recurrent": "recurrent",
     "text_windows": "training",
     "tokenizers": "tokenizers",
     "training": "training",
-    "transformer": "transformer",
+    "transformer": "gpt transformer",
+    "transformers_weights": "gpt",
 }
 # Those that hold none: they call what is above, which raises, or do something else.
 _OTHERS = """
     applications association backwards bert beside_gensim both_sides checkpoints cluster_plan
     commands corpora counting dates devices duplicates evaluation experts files finetuning
-    first_letter gpt grading habits kept_runs known_world languages last_note layer_sizes
+    first_letter grading habits kept_runs known_world languages last_note layer_sizes
     live_figures many_sizes missing_verb modes ngrams packing plots prepared pretrained quality
-    quantization quiz random_facts recall same_sentences scaling_laws seq2seq task_map
-    transformers_weights village who_helped_whom word_lists
+    quantization quiz random_facts recall same_sentences scaling_laws seq2seq task_map village
+    who_helped_whom word_lists
 """
 OTHERS = _OTHERS.split()
 

@@ -19,6 +19,7 @@ SPLIT = (
     "n_positions, n_heads, d_model // n_heads).transpose(1, 2)",
     "n_heads, n_positions, d_model // n_heads)",
 )
+LATER = "start", "remember", "speak"  # tasks of `gpt` that call its model
 FEED_FORWARD = ("return self.down_projection(F.relu(", "return self.down_projection(F.gelu(")
 
 
@@ -70,6 +71,14 @@ def test_a_wrong_feed_forward_costs_two_points_of_thirty():
             [
                 ("run", ("torch.where(real, n, o)", "torch.where(real, o, n)"), {"classifier"}),
                 ("lstm_step", ("candidate.tanh()", "candidate.sigmoid()"), {"classifier"}),
+            ],
+        ),
+        (
+            "gpt",
+            [
+                ("rotary", ("second * cos + first * sin", "second * cos"), {"model", *LATER}),
+                ("grouped", ("/ math.sqrt(d_head)", "/ d_head"), {"model", *LATER}),
+                ("model", ("rms_norm(x, self.norm) @", "x @"), {*LATER}),
             ],
         ),
     ],
