@@ -7,6 +7,8 @@ checks them again. The bound on output is for the honest, whose endless print mu
 with more than a message may hold, the process would end.
 """
 
+import asyncio
+import contextvars
 import io
 import json
 import os
@@ -14,6 +16,7 @@ import re
 import sys
 import tempfile
 import traceback
+from collections.abc import Coroutine
 from typing import Any
 
 from IPython.core.displayhook import DisplayHook
@@ -27,6 +30,7 @@ from lmcourse.grading.safe_text import scrub
 CUT = "[more output was cut]\n"
 # Where `str.splitlines` ends a line and Python does not; a form feed may stand before a line.
 _NO_END = re.compile(r"[\x0b\x1c-\x1e\x85\u2028\u2029]|(?<=.)\x0c")
+_IDLE = 1.0  # seconds that tasks which a cell leaves behind may go on before the next cell
 _FORM = 100  # characters of an output beside its text
 _TRACE_CHARS, _TRACE_PARTS = 4000, 20  # as much as is read of an error (`cell_results`)
 
@@ -141,6 +145,29 @@ class Shell(InteractiveShell):
 
     outputs = Outputs(0)
     problem: dict | None = None
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    def run_in_loop(self) -> None:
+        """From here on cells run in an event loop, as in a kernel, so that they may make tasks.
+
+        It is made after the fork: two processes must not wait at one loop.
+        """
+        if self._loop is None:
+            self._loop, self.loop_runner = asyncio.new_event_loop(), self._run
+
+    def should_run_async(self, raw_cell: str, **more: Any) -> bool:
+        """Every cell is run by `loop_runner` as soon as there is a loop."""
+        return self._loop is not None or super().should_run_async(raw_cell, **more)
+
+    def _run(self, cell: Coroutine) -> Any:
+        """What the cell gives; tasks that it leaves behind go on for a while, as in a kernel."""
+        context = contextvars.copy_context()
+        result = self._loop.run_until_complete(self._loop.create_task(cell, context=context))
+        for variable, value in context.items():  # what the cell has set stays set
+            variable.set(value)
+        if left := asyncio.all_tasks(self._loop):
+            self._loop.run_until_complete(asyncio.wait(left, timeout=_IDLE))
+        return result
 
     def ask_exit(self) -> None:
         """`exit` ends the process, as it ends a kernel."""
@@ -199,6 +226,7 @@ def run_cell(shell: Shell, source: str, limit: int, store: bool = True) -> dict:
         store: keep the source in the history (`In`).
     """
     shell.outputs, shell.problem = Outputs(limit), None
+    shell.run_in_loop()
     try:
         result = shell.run_cell(source, store_history=store, silent=False)
         error = result.error_before_exec or result.error_in_exec

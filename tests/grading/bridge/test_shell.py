@@ -19,6 +19,22 @@ def test_a_cell_runs_as_in_a_notebook(submission_run):
     assert submission_run.run_cell("import asyncio\nawait asyncio.sleep(0)\nx").status == "ok"
 
 
+def test_a_cell_may_leave_tasks_behind_which_go_on(submission_run):
+    """A kernel's loop runs while its cells do, and between them."""
+    cells = (
+        "import asyncio, decimal\nasync def later():\n    await asyncio.sleep(0.05)\n    return 7",
+        "task = asyncio.create_task(later())\ndecimal.getcontext().prec = 3",
+        "print(task.result(), decimal.Decimal(1) / 3)",
+        "endless = asyncio.create_task(asyncio.sleep(1000))",
+        "print(await asyncio.gather(later(), later()), endless.done())",
+    )
+    ran = [submission_run.run_cell(cell) for cell in cells]
+    assert [each.status for each in ran] == ["ok"] * 5, ran
+    assert (shown(ran[2]), shown(ran[4])) == ("7 0.333\n", "[7, 7] False\n")
+    refused = submission_run.run_cell("asyncio.run(later())")  # as in a notebook
+    assert "cannot be called from a running event loop" in refused.message
+
+
 def test_output_without_end_is_cut(submission_run):
     ran = submission_run.run_cell("for i in range(10**6): print('x' * 1000)")
     assert ran.status in ("ok", "timeout")
