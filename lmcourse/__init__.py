@@ -75,6 +75,9 @@ A module imports only from those that stand before it in this list:
     applications  classification, translation and writing, each with a baseline that is offline
     known_world   facts that are all known, and judges of answers
     habits        what a translator says of words whose company was always the same
+    few_labels    reviews in made-up words, read without labels and then with a few
+    label_runs    what these labels are worth, over several languages
+    real_labels   the same question, with sentences that people wrote
 
     grading   assignments: release, check, grade (the only part that knows nbgrader)
     commands  what `lmcourse doctor`, `data`, `train`, `write` and `reproduce` do

@@ -33,7 +33,7 @@ MODULES_OF = {
     },
     "evaluation": {"evaluation", "known_world"},
     "experts": {"experts", "random_facts"},
-    "finetuning": {"finetuning", "quantization"},
+    "finetuning": {"finetuning", "quantization", "few_labels", "label_runs", "real_labels"},
     "generation": {"generation", "moods", "choices"},
     "gpt": {"gpt", "spells"},
     "lstm": {"recurrent", "fast_lstm", "first_letter"},

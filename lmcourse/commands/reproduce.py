@@ -26,8 +26,10 @@ from lmcourse import (
     first_letter,
     habits,
     known_world,
+    label_runs,
     last_note,
     random_facts,
+    real_labels,
     recall,
     who_helped_whom,
 )
@@ -266,6 +268,18 @@ EXPERIMENTS = {
         minutes=4,
         files=("tinyshakespeare.txt",),
         floors={"docs, ours, seed 0, triples": 0.8},
+    ),
+    "finetuning": Experiment(
+        run=label_runs.measure,
+        minutes=4,
+        files=(),
+        floors={"pre-trained, 8, seed 0": 0.9, "denied, full, right, seed 0": 0.9},
+    ),
+    "finetuning-rt-polarity": Experiment(
+        run=real_labels.measure,
+        minutes=3,
+        files=("rt-polarity.pos", "rt-polarity.neg"),
+        floors={"Bayes, 8192, seed 0": 75.0},
     ),
     "dates": Experiment(
         run=dates.measure,

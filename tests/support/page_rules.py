@@ -53,6 +53,7 @@ TASKS_ELSEWHERE: dict[str, str | None] = {
     "translation": None,
     "evaluation": None,
     "optimization": "training",
+    "finetuning": None,
 }
 
 # A section, a version and an identifier are names, not numbers.
