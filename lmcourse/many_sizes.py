@@ -23,13 +23,15 @@ VOCAB_SIZE = 32
 CONTEXT = 16
 BATCH_SIZE = 64
 TOKENS_PER_STEP = BATCH_SIZE * CONTEXT
-WIDTHS = (8, 12, 16, 24, 32, 48)
-STEPS = (32, 64, 128, 256, 512)
-CHECK = (64, 2048)  # a width and steps, beyond all that the law is fitted to
+WIDTHS = (8, 12, 16, 24)
+STEPS = (32, 64, 128, 256)  # a law is fitted to all but the last width and the last of these
 RATES = (0.5, 1.0)  # over the width: wider models need shorter steps
+SMOOTH, PAIRS = "one token", "two tokens"  # to which a die belongs
+SOURCES = {SMOOTH: 0.0, PAIRS: 2.0}
 N_SEEDS = 4
-SEARCHED, SEARCH_SEED = 24, 100  # the width, and a seed that is used for nothing else
+SEARCHED, SEARCH_SEED = 24, 100  # a width, and a seed that is used for nothing else
 SMALL_TEXT = 2048  # tokens, read again and again
+SMALL_TEXT_WIDTHS = (8, 16, 24)
 SMALL_TEXT_STEPS = 256
 _CHUNK = 256  # steps whose text is written at once
 _CHECK_EVERY = 32  # steps, on the small text
@@ -171,46 +173,46 @@ def cram(dice: Dice, width: int, rate: float, seed: int) -> Numbers:
 
 
 def measure(folder: Path, seed: int) -> Numbers:
-    """All sizes on all lengths of text, four seeds each; one larger run; the sizes on a small text.
+    """All sizes on all lengths of text, four seeds each, from both sources; sizes on a small text.
 
-    The rate of each length of text is the better of two for a size in the middle, by a seed that is
-    used for nothing else, and goes with one over the width; the larger run has that of the longest.
+    The rate of each length of text is the better of two for one size, by a seed that is used for
+    nothing else, and goes with one over the width.
     """
-    kept, dice = KeptRuns(folder / "runs.json"), Dice(seed)
-    numbers = dice.levels()
+    kept, numbers = KeptRuns(folder / "runs.json"), {}
+    for name, pair in SOURCES.items():
+        dice = Dice(seed, pair=pair)
 
-    def run(width: int, n_steps: int, rate: float, each: int) -> float:
-        return kept.get(
-            f"{width} wide, {n_steps} steps, rate {rate}, seed {each}",
-            lambda: learn(dice, width, n_steps, rate, each),
-        )
+        def run(width: int, n: int, rate: float, each: int, name=name, dice=dice) -> float:
+            return kept.get(
+                f"{name}, {width} wide, {n} steps, rate {rate}, seed {each}",
+                lambda: learn(dice, width, n, rate, each),
+            )
 
-    for n_steps in STEPS:
-        tried = {rate: run(SEARCHED, n_steps, rate, SEARCH_SEED) for rate in RATES}
-        numbers[f"{n_steps} steps, rate"] = min(RATES, key=lambda rate: tried[rate])
-    # As somebody would who can pay for the larger run only once.
-    numbers[f"{CHECK[1]} steps, rate"] = numbers[f"{STEPS[-1]} steps, rate"]
-    cells = [(width, n_steps) for width in WIDTHS for n_steps in STEPS]
-    for width, n_steps in tqdm([*cells, CHECK], desc="sizes and lengths"):
-        rate = numbers[f"{n_steps} steps, rate"]
-        for each in range(N_SEEDS):
-            found = run(width, n_steps, rate, each)
-            numbers[f"{width} wide, {n_steps} steps, seed {each}"] = found
-    for width in tqdm((*WIDTHS, CHECK[0]), desc="small text"):
-        rate = numbers[f"{SMALL_TEXT_STEPS} steps, rate"]
+        numbers |= {f"{name}, {level}": value for level, value in dice.levels().items()}
+        for n in tqdm(STEPS, desc=name):
+            tried = {rate: run(SEARCHED, n, rate, SEARCH_SEED) for rate in RATES}
+            best = numbers[f"{name}, {n} steps, rate"] = min(RATES, key=lambda rate: tried[rate])
+            for width in WIDTHS:
+                for each in range(N_SEEDS):
+                    found = run(width, n, best, each)
+                    numbers[f"{name}, {width} wide, {n} steps, seed {each}"] = found
+    # The last source has more to learn by heart.
+    rate = numbers[f"{name}, {SMALL_TEXT_STEPS} steps, rate"]
+    for width in tqdm(SMALL_TEXT_WIDTHS, desc="small text"):
         for each in range(N_SEEDS):
             found = kept.get(
                 f"small text, {width} wide, rate {rate}, seed {each}",
-                lambda w=width, r=rate, s=each: cram(dice, w, r, s),
+                lambda w=width, s=each: cram(dice, w, rate, s),
             )
             for what, value in found.items():
                 numbers[f"small text, {width} wide, seed {each}, {what}"] = value
     return numbers
 
 
-def of_seeds(numbers: Numbers, width: int, n_steps: int) -> list[float]:
+def of_seeds(numbers: Numbers, width: int, n_steps: int, source: str = SMOOTH) -> list[float]:
     """What each seed pays above the entropy, in a result of `measure`."""
-    return [numbers[f"{width} wide, {n_steps} steps, seed {seed}"] for seed in range(N_SEEDS)]
+    name = f"{source}, {width} wide, {n_steps} steps"
+    return [numbers[f"{name}, seed {seed}"] for seed in range(N_SEEDS)]
 
 
 def of_small_text(numbers: Numbers, width: int, what: str) -> list[float]:

@@ -109,26 +109,28 @@ def test_a_small_text_is_known_by_heart_and_costs_elsewhere(dice, monkeypatch):
 
 def test_a_comparison_is_measured_once_and_told_of_by_seed(tmp_path, monkeypatch):
     small = {
-        "WIDTHS": (4, 8), "STEPS": (2, 4), "CHECK": (12, 6), "N_SEEDS": 2,
-        "SMALL_TEXT": 100, "SMALL_TEXT_STEPS": 4, "_CHECK_EVERY": 2,
+        "WIDTHS": (4, 8), "STEPS": (2, 4), "N_SEEDS": 2, "SMALL_TEXT": 100, "SMALL_TEXT_STEPS": 4,
+        "SMALL_TEXT_WIDTHS": (4, 8), "_CHECK_EVERY": 2,
     }  # fmt: skip
     for name, value in small.items():
         monkeypatch.setattr(many_sizes, name, value)
     numbers = measure(tmp_path, SEED)
-    for width, n_steps in ((4, 2), (8, 4), (12, 6)):
-        losses = of_seeds(numbers, width, n_steps)
-        assert len(set(losses)) == 2
-        assert min(losses) > 0
-        assert numbers[f"{n_steps} steps, rate"] in many_sizes.RATES
-    assert numbers["6 steps, rate"] == numbers["4 steps, rate"]
-    for width in (4, 8, 12):
+    for source, pair in many_sizes.SOURCES.items():
+        for width, n_steps in ((4, 2), (8, 4)):
+            losses = of_seeds(numbers, width, n_steps, source)
+            assert len(set(losses)) == 2
+            assert min(losses) > 0
+        for level, value in Dice(SEED, pair=pair).levels().items():
+            assert numbers[f"{source}, {level}"] == pytest.approx(value)
+        assert {numbers[f"{source}, {n} steps, rate"] for n in (2, 4)} <= {*many_sizes.RATES}
+    for width in (4, 8):
         ends, bests = (of_small_text(numbers, width, what) for what in ("end", "best"))
         assert all(best <= end for best, end in zip(bests, ends, strict=True))
     kept = json.loads((tmp_path / "runs.json").read_text("utf-8"))
-    # Rates were searched with one size and a seed of its own, and not for the larger run.
+    # Rates were searched with one size and a seed of its own.
     searched = [key for key in kept if "seed 100" in key]
-    assert len(searched) == 2 * 2
-    assert all(key.startswith(f"{many_sizes.SEARCHED} wide") for key in searched)
+    assert len(searched) == 2 * 2 * 2
+    assert all(f"{many_sizes.SEARCHED} wide" in key for key in searched)
     monkeypatch.setattr(many_sizes, "learn", None)  # nothing is trained a second time
     monkeypatch.setattr(many_sizes, "cram", None)
     assert measure(tmp_path, SEED) == numbers  # exact: what was kept

@@ -28,6 +28,7 @@ from lmcourse import (
     known_world,
     label_runs,
     last_note,
+    many_sizes,
     random_facts,
     real_labels,
     recall,
@@ -220,6 +221,12 @@ EXPERIMENTS = {
     ),
     "experts": Experiment(
         run=random_facts.measure, minutes=2, files=(), floors={"experts 8, seed 0, known": 0.75}
+    ),
+    "scaling": Experiment(
+        run=many_sizes.measure,
+        minutes=5,
+        files=(),
+        floors={"small text, 24 wide, seed 0, end": 1.2},
     ),
     "recall": Experiment(
         run=partial(recall.measure, "recall"),

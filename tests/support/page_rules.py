@@ -53,6 +53,7 @@ TASKS_ELSEWHERE: dict[str, str | None] = {
     "translation": None,
     "evaluation": None,
     "optimization": "training",
+    "pretraining": "training",
     "finetuning": None,
 }
 
