@@ -65,6 +65,7 @@ A module imports only from those that stand before it in this list:
     generation            from logits to text
     quantization          weights in eight or four bits
     finetuning            a new head, low-rank changes, and what is trained of a model
+    learning_to_write     an LSTM and a plain network that learn to write, beside counted tables
     dates                 dates as people write them, as computers sort them, and who translates
     transformers_weights  weights that transformers saved, in our models
     pretrained            a language model in a folder

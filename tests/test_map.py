@@ -36,7 +36,7 @@ MODULES_OF = {
     "finetuning": {"finetuning", "quantization", "few_labels", "label_runs", "real_labels"},
     "generation": {"generation", "moods", "choices"},
     "gpt": {"gpt", "spells"},
-    "lstm": {"recurrent", "fast_lstm", "first_letter"},
+    "lstm": {"recurrent", "fast_lstm", "first_letter", "learning_to_write"},
     "multi_head": {"attention"},
     "neurons": {"neurons", "clusters", "task_map"},
     "ngrams": {"ngrams", "counting"},
@@ -241,7 +241,16 @@ TINY = Course(
     in_index=("alpha", "lstm"),
     coming=frozenset({"gamma"}),
     modules=frozenset(
-        {"alpha", "recurrent", "fast_lstm", "first_letter", "devices", "grading", "gamma"}
+        {
+            "alpha",
+            "recurrent",
+            "fast_lstm",
+            "first_letter",
+            "learning_to_write",
+            "devices",
+            "grading",
+            "gamma",
+        }
     ),
     tests=frozenset(
         {
@@ -249,6 +258,7 @@ TINY = Course(
             "recurrent",
             "fast_lstm",
             "first_letter",
+            "learning_to_write",
             "devices",
             "grading",
             "grading_check",

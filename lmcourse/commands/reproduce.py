@@ -28,6 +28,7 @@ from lmcourse import (
     known_world,
     label_runs,
     last_note,
+    learning_to_write,
     many_sizes,
     random_facts,
     real_labels,
@@ -269,6 +270,13 @@ EXPERIMENTS = {
     ),
     "first-letter-longer": Experiment(
         run=first_letter.measure_longer, minutes=8, files=(), floors={}
+    ),
+    "learning-to-write": Experiment(
+        run=learning_to_write.measure,
+        minutes=8,
+        files=("tinyshakespeare.txt",),
+        floors={},
+        story=kept_story,
     ),
     "embeddings": Experiment(
         run=beside_gensim.measure,

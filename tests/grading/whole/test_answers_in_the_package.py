@@ -49,8 +49,8 @@ _OTHERS = """
     applications association backwards bert beside_gensim both_sides checkpoints cluster_plan
     commands corpora counting dates devices duplicates evaluation experts few_labels files
     finetuning first_letter grading habits kept_runs known_world label_runs languages last_note
-    layer_sizes live_figures many_sizes missing_verb modes ngrams packing plots prepared
-    pretrained quality quantization quiz random_facts real_labels recall same_sentences
+    layer_sizes learning_to_write live_figures many_sizes missing_verb modes ngrams packing plots
+    prepared pretrained quality quantization quiz random_facts real_labels recall same_sentences
     scaling_laws seq2seq task_map village who_helped_whom word_lists
 """
 OTHERS = _OTHERS.split()
