@@ -199,3 +199,17 @@ def test_the_table_of_contents_names_the_parts():
     found = [re.sub(r"^[IV]+\. ", "", caption) for caption in parts()]
     assert found == [name for name in names if name in found]
     assert CHAPTERS
+
+
+def test_a_word_is_once_in_the_glossary_and_the_letters_lead_to_their_first_word():
+    text = (BOOK / "glossary.md").read_text(encoding="utf-8")
+    entries = re.search(r"^```\{glossary\}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)[1]
+    groups = [group.split("\n") for group in re.split(r"\n\n+", entries.strip())]
+    words = [line for group in groups for line in group if line[:1].strip()]
+    assert [word for word, n in Counter(words).items() if n > 1] == []
+    heads: dict[str, str] = {}
+    for group in groups:
+        heads.setdefault(group[0][0].upper(), "term-" + re.sub(r"\W+", "-", group[0]).strip("-"))
+    assert dict(re.findall(r'<a href="#(term-[\w-]+)">(\w)</a>', text)) == {
+        anchor: letter for letter, anchor in heads.items()
+    }
