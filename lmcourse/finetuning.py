@@ -123,8 +123,8 @@ class LoRALinear(nn.Module):
     Args:
         base: the layer, whose own parameters get no gradient any more.
         rank: the rows of A and the columns of B.
-        alpha: how strong the change is; as it is divided by the rank, the same rate suits other
-            ranks about as well.
+        alpha: how strong the change is; it is divided by the rank, which is meant to let the same
+            rate suit other ranks.
         dropout: of what A reads, in training.
 
     Reference: Hu et al. (2022), section 4.1, https://arxiv.org/abs/2106.09685, who draw A from a
