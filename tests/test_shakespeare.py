@@ -67,12 +67,23 @@ def test_a_run_that_was_stopped_tells_the_same_story(tmp_path, monkeypatch):
     assert story(tmp_path / "stopped") == story(tmp_path / "whole")
 
 
+def typed(name, value):
+    """An option of the command as somebody types it; None is left out."""
+    option = name.replace("_", "-")
+    if value is None:
+        return []
+    if isinstance(value, bool):
+        return [f"--{option}" if value else f"--no-{option}"]
+    if isinstance(value, tuple):
+        return [f"--{option}", *map(str, value)]
+    return [f"--{option}={value}"]
+
+
 def test_it_is_what_lmcourse_train_does_with_these_options(tmp_path):
     run(tmp_path / "watched")
     (tmp_path / "text").write_text(TEXT, "utf-8")
     settings = asdict(SMALL) | asdict(replace(STEPS, seed=3)) | {"context_length": 16}
-    names = [name for name, value in settings.items() if value is not None and name != "tied_head"]
-    options = [f"--{name.replace('_', '-')}={settings[name]}" for name in names]
+    options = [word for name, value in settings.items() for word in typed(name, value)]
     command = [sys.executable, "-m", "lmcourse", "train", tmp_path / "text", "--tokenizer", "bpe"]
     command += [*options, "-o", tmp_path / "trained"]
     done = subprocess.run(command, capture_output=True, text=True)

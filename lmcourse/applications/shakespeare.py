@@ -141,7 +141,7 @@ def _keep_sample(folder: Path, step: int, text: str) -> None:
     write_file(folder / SAMPLES, content + "\n")
 
 
-def _curve(history: list[Row]) -> list[list[float | None]]:
+def _curve(history: list[Row]) -> list[list[int | float | None]]:
     """A row for each `_SMOOTH` steps, with their mean training loss."""
     rows = []
     for end in range(_SMOOTH, len(history) + 1, _SMOOTH):
