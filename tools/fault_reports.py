@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from fault_runs import Outcome
 from task_cells import Assignment
 
-RUN_SECONDS = 25  # of the processor: the most for all tests of an assignment, with the solution
+RUN_SECONDS = 15  # of the processor: the most for all tests of an assignment, with the solution
 PER_TASK = 2  # wrong answers, at least
 ORIGINS = ("own", "blind")
 

@@ -758,6 +758,15 @@ WRONG = [
             "key, value = torch.cat([cache[i][0], key], 2), torch.cat([0 * cache[i][1], value], 2)",
         ),
     ),
+    wrong(
+        "remember",
+        "whole text|begin at s",
+        "one new id alone",
+        (
+            FROM,
+            "positions = torch.arange(start, n) if ids.shape[1] < 6 else torch.arange(n - start)",
+        ),
+    ),
     # Task 10
     wrong(
         "surgery",

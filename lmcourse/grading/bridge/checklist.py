@@ -226,14 +226,21 @@ def _called(function, args, kwargs, n_drawn):
         (importlib.import_module("numpy.random"), "get_state", "set_state", "random"),
         (importlib.import_module("torch"), "get_rng_state", "set_rng_state", "randperm"),
     )
+    array = importlib.import_module("numpy").array
+
+    def states():
+        """As arrays: Python's 625 numbers, one by one, would travel longer than a call takes."""
+        python, *others = (getattr(module, get)() for module, get, _, _ in places)
+        return [array(python[1]), *others]
+
     given = [getattr(module, get)() for module, get, _, _ in places]
     # Numbers are drawn from each, or a call that always sets the same seed would change nothing.
     for module, _, _, draw in places * n_drawn:
         getattr(module, draw)(*((9,) if draw == "randperm" else ()))
-    before = [getattr(module, get)() for module, get, _, _ in places]
+    before = states()
     try:
         result = function(*args, **kwargs)
-        after = [getattr(module, get)() for module, get, _, _ in places]
+        after = states()
     finally:
         for (module, _, put, _), state in zip(places, given, strict=True):
             getattr(module, put)(state)
