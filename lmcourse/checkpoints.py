@@ -3,7 +3,7 @@
 Chapter: book/training.md
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from lmcourse.files import reason, replacing
 
 Fields = TypeVar("Fields")
+Module = TypeVar("Module", bound=nn.Module)
 
 
 def save(model: nn.Module, path: str | Path, metadata: Mapping[str, str] | None = None) -> None:
@@ -77,6 +78,16 @@ def load(model: nn.Module, path: str | Path) -> None:
             missing, unknown or of another shape is named.
     """
     copy_weights(model, load_tensors(path), path)
+
+
+def load_or_train(model: Module, path: str | Path, train: Callable[[Module], object]) -> Module:
+    """The model with the weights in the file; if there is none, as `train` leaves it, and saved."""
+    if Path(path).is_file():
+        load(model, path)
+    else:
+        train(model)
+        save(model, path)
+    return model
 
 
 def copy_weights(model: nn.Module, weights: Mapping[str, Tensor], path: str | Path) -> None:

@@ -98,6 +98,12 @@ def count(parts: Parts, vocab_size: int, n: int) -> Numbers:
     }  # fmt: skip
 
 
+def three_parts(ids: Int[Tensor, "T"]) -> Parts:
+    """Eight tenths to learn from, one to choose by, and the last one to tell of."""
+    n = len(ids)
+    return ids[: n * 8 // 10], ids[n * 8 // 10 : n * 9 // 10], ids[n * 9 // 10 :]
+
+
 def measure(folder: Path, seed: int) -> Numbers:
     """Tables of every order, and both networks after few and many steps.
 
@@ -108,7 +114,7 @@ def measure(folder: Path, seed: int) -> Numbers:
     text = load_dataset(DATASET)["all"]
     tokenizer = CharTokenizer.train(text)
     ids, n = torch.tensor(tokenizer.encode(text)), len(text)
-    parts = ids[: n * 8 // 10], ids[n * 8 // 10 : n * 9 // 10], ids[n * 9 // 10 :]
+    parts = three_parts(ids)
     numbers = {}
 
     def tell(key: str, found: Numbers) -> None:

@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -32,6 +32,8 @@ N_WORDS, P_NOT, P_VERY = 20, 0.1, 0.2
 WORDS = tuple(made_up_word(71 + 37 * i) for i in range(2 * N_WORDS))
 TOKENS = ("[PAD]", "not", "very", "all", *ASPECTS, *WORDS)
 _IDS = {token: index for index, token in enumerate(TOKENS)}
+
+Token = TypeVar("Token")  # a word or its id
 
 Words = list[str]
 Question = Literal["mood", "denied"]
@@ -148,8 +150,7 @@ def pretrain(
         for step in range(n_steps):
             ids, mask = batch_of(_shuffled([language.text(dice) for _ in range(32)], text, dice))
             loss = next_word_loss(model, ids, mask)
-            _step(optimizer, loss)
-            schedule.step()
+            take_step(optimizer, schedule, loss)
             losses.append(loss.item())
             watch(step + 1, model)
     return losses
@@ -160,6 +161,11 @@ def _shuffled(texts: list[Words], how: Text, dice: random.Random) -> list[Words]
         return texts
     if how == "words shuffled":
         return [dice.sample(words, len(words)) for words in texts]
+    return dealt_anew(texts, dice)
+
+
+def dealt_anew(texts: Sequence[list[Token]], dice: random.Random) -> list[list[Token]]:
+    """Texts of the same lengths and the same words in all, each word in any of them."""
     pool = [word for words in texts for word in words]
     dice.shuffle(pool)
     words = iter(pool)
@@ -181,10 +187,16 @@ def old_loss(model: GPT, language: Language) -> float:
         return next_word_loss(model, *batch_of([language.text(dice) for _ in range(256)])).item()
 
 
-def _step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+def take_step(
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    loss: Float[Tensor, ""],
+) -> None:
+    """One step of a training, and the rate of the next."""
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
+    schedule.step()
 
 
 # ---------------------------------------------------------------- with a few labels
@@ -238,8 +250,7 @@ def fit(
             if old_texts is not None:
                 old = batch_of([old_texts.text(dice) for _ in range(16)])
                 loss = loss + next_word_loss(model.body, *old)
-            _step(optimizer, loss)
-            schedule.step()
+            take_step(optimizer, schedule, loss)
     return optimizer
 
 

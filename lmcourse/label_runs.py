@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from lmcourse.checkpoints import load, save
+from lmcourse.checkpoints import load_or_train
 from lmcourse.few_labels import (
     Language,
     Question,
@@ -47,7 +47,7 @@ KINDS: tuple[Kind, ...] = ("int8", "int4", "nf4")
 
 
 def measure(folder: Path, seed: int) -> Numbers:
-    """All experiments on five languages; the rates of each way are chosen on another."""
+    """All experiments on four languages; the rates of each way are chosen on another."""
     runs, rates = KeptRuns(folder / "runs.json"), {}
     for way in RATES:
         rates |= runs.get(f"rates, {way}", lambda way=way: chosen_rates(way, folder, seed + 100))
@@ -66,13 +66,11 @@ def measure(folder: Path, seed: int) -> Numbers:
 
 def kept_body(folder: Path, seed: int) -> GPT:
     """A body that has read the language of this seed, from the folder if it is there."""
-    body, path = new_gpt(seed), folder / f"body-{seed}.safetensors"
-    if path.is_file():
-        load(body, path)
-    else:
-        pretrain(body, Language(seed), N_STEPS, seed)
-        save(body, path)
-    return body
+    return load_or_train(
+        new_gpt(seed),
+        folder / f"body-{seed}.safetensors",
+        lambda body: pretrain(body, Language(seed), N_STEPS, seed),
+    )
 
 
 def chosen_rates(way: str, folder: Path, seed: int) -> Numbers:

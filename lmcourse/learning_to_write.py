@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Int
-from torch import Tensor, nn
+from torch import nn
 from tqdm import tqdm
 
-from lmcourse.counting import CONTEXT, DATASET, Parts, loss
+from lmcourse.counting import CONTEXT, DATASET, Parts, loss, three_parts
 from lmcourse.data import load_dataset
 from lmcourse.fast_lstm import FastLSTM
 from lmcourse.generation import generate
@@ -102,7 +101,7 @@ def measure(folder: Path, seed: int) -> Numbers:
     kept = KeptRuns(folder / "runs.json")
     text = load_dataset(DATASET)["all"]
     tokenizer = CharTokenizer.train(text)
-    parts = _parts(torch.tensor(tokenizer.encode(text)))
+    parts = three_parts(torch.tensor(tokenizer.encode(text)))
     numbers = {
         f"order {n}": kept.get(
             f"order {n}", lambda n=n: table_loss(parts, tokenizer.vocab_size, n)
@@ -139,8 +138,3 @@ def losses_of(numbers: Numbers, name: str) -> list[list[float]]:
 
 def _key(name: str, step: int, seed: int) -> str:
     return f"{name}, {step} steps, seed {seed}"
-
-
-def _parts(ids: Int[Tensor, "T"]) -> Parts:
-    n = len(ids)
-    return ids[: n * 8 // 10], ids[n * 8 // 10 : n * 9 // 10], ids[n * 9 // 10 :]

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from lmcourse.applications.classification import Labeled, LogisticRegression, NaiveBayes
 from lmcourse.applications.polarity import labels_of, load_parts, words_of
-from lmcourse.checkpoints import load, save
+from lmcourse.checkpoints import load_or_train
 from lmcourse.data import pad_batch
 from lmcourse.devices import default_device
-from lmcourse.few_labels import next_word_loss
+from lmcourse.few_labels import dealt_anew, next_word_loss, take_step
 from lmcourse.finetuning import Classifier
 from lmcourse.gpt import GPT, GPTConfig
 from lmcourse.kept_runs import KeptRuns
@@ -83,16 +83,14 @@ def kept_body(
     """A body after this reading, from the folder if it is there."""
     torch.manual_seed(seed)
     body = new_body(tokenizer.vocab_size)
-    path = folder / f"{reading.replace(' ', '-')}-{seed}.safetensors"
     if reading == "none":
         return body
-    if path.is_file():
-        load(body, path)
-    else:
+
+    def read(body: GPT) -> None:
         texts = _texts(reading, parts, tokenizer, random.Random(f"{reading} {seed}"))
         pretrain(body, texts, READING_STEPS, seed)
-        save(body, path)
-    return body
+
+    return load_or_train(body, folder / f"{reading.replace(' ', '-')}-{seed}.safetensors", read)
 
 
 def drawn(rows: Sequence[Labeled], n: int, seed: int) -> list[Labeled]:
@@ -134,10 +132,7 @@ def _texts(
     """The ids of what is read; the labels are not looked at."""
     texts = [tokenizer.encode(text) for text, _ in parts["train"]]
     if reading == "its words shuffled":
-        pool = [index for ids in texts for index in ids]
-        dice.shuffle(pool)
-        words = iter(pool)
-        texts = [[next(words) for _ in ids] for ids in texts]
+        texts = dealt_anew(texts, dice)
     return texts
 
 
@@ -148,7 +143,7 @@ def pretrain(body: GPT, texts: Sequence[list[int]], n_steps: int, seed: int) -> 
     with mode(body, training=True):
         for _ in range(n_steps):
             loss = next_word_loss(body, *_batch(dice.sample(texts, BATCH)))
-            _step(optimizer, schedule, loss)
+            take_step(optimizer, schedule, loss)
 
 
 def _loss(body: GPT, texts: Sequence[list[int]]) -> float:
@@ -184,7 +179,7 @@ def tuned(
             chosen = dice.sample(rows, min(BATCH, len(rows)))
             labels = torch.tensor([label for _, label in chosen], device=default_device())
             loss = cross_entropy(model(*_batch([ids for ids, _ in chosen])), labels)
-            _step(optimizer, schedule, loss)
+            take_step(optimizer, schedule, loss)
     return tuple(_share(model, parts[name], tokenizer) for name in ("validation", "test"))
 
 
@@ -202,13 +197,6 @@ def _descent(model: torch.nn.Module, rate: float, n_steps: int):
     return optimizer, torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1.0, (step + 1) / 20) * (1 - step / n_steps)
     )
-
-
-def _step(optimizer: torch.optim.Optimizer, schedule: object, loss: Tensor) -> None:
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    schedule.step()
 
 
 def _text(rows: Sequence[Labeled]) -> str:

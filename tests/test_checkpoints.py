@@ -13,6 +13,7 @@ from torch import nn
 from lmcourse import checkpoints
 from lmcourse.checkpoints import (
     load,
+    load_or_train,
     load_tensors,
     named_weights,
     read_metadata,
@@ -66,6 +67,23 @@ def test_what_was_saved_comes_back_to_the_bit(make, tmp_path):
     save(model, tmp_path / "model.safetensors")
     load(other, tmp_path / "model.safetensors")
     assert same_weights(model, other)
+
+
+def test_what_was_trained_once_is_read_the_next_time(tmp_path):
+    trained = []
+
+    def train(model):
+        trained.append(model)
+        torch.nn.init.ones_(model.weight)
+
+    first, second = (nn.Linear(2, 3) for _ in range(2))
+    path = tmp_path / "model.safetensors"
+    assert load_or_train(first, path, train) is first
+    assert load_or_train(second, path, train) is second
+    assert trained == [first]
+    # exact: what was saved comes back
+    assert torch.equal(second.bias, first.bias)
+    torch.testing.assert_close(second.weight, torch.ones(3, 2))
 
 
 def test_logits_are_the_same_and_a_tied_head_stays_tied(tmp_path):

@@ -71,7 +71,7 @@ def test_a_table_is_asked_the_same_characters():
 
 def test_parts_are_apart_and_in_order():
     ids = torch.arange(1000)
-    learned, chosen_by, told = module._parts(ids)
+    learned, chosen_by, told = module.three_parts(ids)
     assert [len(part) for part in (learned, chosen_by, told)] == [800, 100, 100]
     assert torch.cat([learned, chosen_by, told]).tolist() == ids.tolist()  # exact: ids
 
