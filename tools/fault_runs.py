@@ -29,7 +29,10 @@ OUT_OF_TIME, ENDED = "ran out of time", "its process ended"
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """Cells to run, and then tests: name → (visible part, all of it). `times` draws new inputs."""
+    """Cells to run, and then tests: name → (visible part, all of it). `times` draws new inputs.
+
+    All of it begins with the visible part.
+    """
 
     cells: list[str]
     tests: dict[str, tuple[str, str]]
@@ -147,9 +150,10 @@ def _work(job: Job) -> Outcome:
     for test, (visible, everything) in job.tests.items():
         outcome.visible[test], outcome.hidden[test] = broken, ""
         for _ in range(0 if broken else job.times):
-            outcome.visible[test] = execute(visible, dict(names))
-            if not outcome.visible[test]:
-                outcome.hidden[test] = execute(everything, dict(names))
+            seen, hidden = dict(names), everything.removeprefix(visible.rstrip("\n"))
+            outcome.visible[test] = execute(visible, seen)
+            if not outcome.visible[test]:  # each line once, as in grading
+                outcome.hidden[test] = execute(hidden, seen)
             if outcome.failed(test):
                 break
     outcome.seconds = (time.process_time() - start) / job.times
