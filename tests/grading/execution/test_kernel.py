@@ -128,6 +128,10 @@ def test_no_process_is_left_behind(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such signal")
+# Ctrl-C may come while psutil reads a file of /proc, which then nobody has closed by name.
+@pytest.mark.filterwarnings(
+    "ignore:Exception ignored in.*'/proc/:pytest.PytestUnraisableExceptionWarning"
+)
 def test_ctrl_c_ends_the_learners_process_too(monkeypatch, tmp_path):
     pids = []
     start = kernel._Clock.__init__
