@@ -20,10 +20,11 @@ from lmcourse.loop import distributed
 from lmcourse.loop.batching import Batch, Collate, Source, source_of
 from lmcourse.loop.gradient_step import (
     Loss,
+    Measured,
     ModelWithLoss,
     Precision,
     Updater,
-    mean_loss,
+    measure,
     parameter_groups,
     target_losses,
 )
@@ -71,7 +72,8 @@ def evaluate(
     device = next(model.parameters()).device
     distributed.initialize()
     with mode(model, training=False):
-        return mean_loss(ModelWithLoss(model, loss, precision), source.one_pass(batch_size), device)
+        batches = source.one_pass(batch_size)
+        return measure(ModelWithLoss(model, loss, precision), batches, device).loss
 
 
 def train(
@@ -248,20 +250,23 @@ class _Loop:
             found = f"{gradient.loss} and {gradient.norm}"
             self._give_up("loss and gradient norm", found, step + 1, why)
         self.updater.step(rate)
+        speed = gradient.n_predictions / max(time.perf_counter() - start, 1e-9)
         self.progress.step = step + 1
         due = (
             self.progress.step % config.validate_every == 0 or self.progress.step == config.n_steps
         )
-        validation_loss = self._validate() if due else None
+        found = self._validate() if due else None
         self.progress.seconds += time.perf_counter() - start
         row = Row(
             step=self.progress.step,
             loss=gradient.loss,
-            validation_loss=validation_loss,
+            validation_loss=None if found is None else found.loss,
             learning_rate=rate,
             gradient_norm=gradient.norm,
             n_predictions=gradient.n_predictions,
             seconds=round(self.progress.seconds, 3),
+            accuracy=None if found is None else found.accuracy,
+            predictions_per_second=round(speed, 1),
         )
         self.run.add(row)
         if due:
@@ -276,21 +281,21 @@ class _Loop:
         for i in range(first, first + self.config.n_accumulate):
             yield self.source.batch(indices[i * size : (i + 1) * size]), size
 
-    def _validate(self) -> float | None:
-        """The validation loss; what is the best so far is kept."""
+    def _validate(self) -> Measured | None:
+        """What the validation shows; what is the best so far is kept."""
         found = None
         if self.validation is not None:
             seed_all(f"{self.config.seed} validation")  # the same masks, say, each time
             size = max(self.config.batch_size // self.n_micro_batches, 1)
             with mode(self.model, training=False):
-                found = mean_loss(self.losses, self.validation.one_pass(size), self.device)
-            if not math.isfinite(found):
+                found = measure(self.losses, self.validation.one_pass(size), self.device)
+            if not math.isfinite(found.loss):
                 measured, where = self._measure(self.progress.step - 1), "the validation data"
                 why = why_it_diverged(self.run.history, self.model, measured, where)
-                self._give_up("the validation loss", str(found), self.progress.step, why)
-        if found is None or found < self.progress.best_loss:
+                self._give_up("the validation loss", str(found.loss), self.progress.step, why)
+        if found is None or found.loss < self.progress.best_loss:
             self.progress.best_step, self.progress.n_worse = self.progress.step, 0
-            self.progress.best_loss = self.progress.best_loss if found is None else found
+            self.progress.best_loss = self.progress.best_loss if found is None else found.loss
             self.run.keep_best(self.model)
         else:
             self.progress.n_worse += 1

@@ -16,7 +16,7 @@ from lmcourse.loop.gradient_step import (
     IGNORE_INDEX,
     ModelWithLoss,
     Updater,
-    mean_loss,
+    measure,
     parameter_groups,
     target_losses,
 )
@@ -164,6 +164,22 @@ def test_the_mean_is_over_predictions_not_over_batches():
     batches = [((ids[:1], targets[:1]), 1), ((ids[1:], targets[1:]), 3)]
     expected = F.cross_entropy(model(ids), targets).item()
     losses = ModelWithLoss(model, target_losses, "fp32")
-    assert mean_loss(losses, batches, CPU) == pytest.approx(expected, rel=1e-6)
+    assert measure(losses, batches, CPU).loss == pytest.approx(expected, rel=1e-6)
     with pytest.raises(ValueError, match="data must hold at least one target, got none"):
-        mean_loss(losses, [((ids, torch.full((4,), IGNORE_INDEX)), 4)], CPU)
+        measure(losses, [((ids, torch.full((4,), IGNORE_INDEX)), 4)], CPU)
+
+
+def test_accuracy_is_the_share_of_right_predictions_and_of_targets_alone():
+    table = torch.tensor([[0.0, 9.0, 0.0], [0.0, 0.0, 9.0], [0.0, 9.0, 0.0]])
+    model = nn.Embedding.from_pretrained(table, freeze=False)
+    ids, targets = torch.tensor([[0, 1], [2, 0]]), torch.tensor([[1, 1], [IGNORE_INDEX, 2]])
+    batches = [((ids[:1], targets[:1]), 1), ((ids[1:], targets[1:]), 1)]
+    found = measure(ModelWithLoss(model, target_losses, "fp32"), batches, CPU)
+    assert found.accuracy == pytest.approx(1 / 3)
+    assert found.loss == pytest.approx(F.cross_entropy(model(ids).mT, targets).item(), rel=1e-6)
+
+    def own(model, batch):
+        return target_losses(model, batch)
+
+    without = measure(ModelWithLoss(model, own, "fp32"), batches, CPU)
+    assert (without.loss, without.accuracy) == (pytest.approx(found.loss), None)

@@ -36,6 +36,8 @@ rows = st.builds(
     gradient_norm=numbers,
     n_predictions=st.integers(1, 10**9),
     seconds=numbers,
+    accuracy=st.none() | numbers,
+    predictions_per_second=st.none() | numbers,
 )
 ROW = Row(1, 0.1, None, 1e-3, 2.5, 768, 0.25)
 
@@ -60,6 +62,12 @@ def test_every_number_comes_back_to_the_bit(written, tmp_path_factory):
         run.add(row)
     run.close()
     assert read_metrics(folder) == run.history == written
+
+
+def test_a_table_of_an_older_version_is_read_and_goes_on(tmp_path):
+    """It ends with the seconds."""
+    (tmp_path / "metrics.csv").write_text("step,loss\n1,0.1,,0.001,2.5,768,0.25\n")
+    assert read_metrics(tmp_path) == [ROW]
 
 
 def test_a_row_is_on_the_disk_before_the_next_step(tmp_path):

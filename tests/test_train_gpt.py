@@ -71,7 +71,7 @@ def started(*arguments, processes=1):
 
 
 def timeless(folder):
-    return [row._replace(seconds=0.0) for row in read_metrics(folder)]
+    return [row._replace(seconds=0.0, predictions_per_second=None) for row in read_metrics(folder)]
 
 
 # ---------------------------------------------------------------- one go

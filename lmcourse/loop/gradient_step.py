@@ -23,7 +23,7 @@ Loss = Callable[[nn.Module, Batch], Tensor]
 Precision = Literal["fp32", "bf16"]
 
 
-def target_losses(model: nn.Module, batch: Sequence[Any]) -> Float[Tensor, "N"]:
+def target_losses(model: Callable[..., Tensor], batch: Sequence[Any]) -> Float[Tensor, "N"]:
     """−log p of every target in the batch, with p = softmax(model(inputs …)).
 
     It serves whatever gives logits for classes: language models with (ids, targets), classifiers
@@ -82,16 +82,34 @@ class ModelWithLoss(nn.Module):
         self.loss, self.precision = loss, precision
 
     def forward(self, batch: Batch, n_examples: int, device: torch.device) -> tuple[Tensor, int]:
+        losses = self._losses(self.model, to_device(batch, device), device)
+        if losses.dim() == 0:  # a mean over the examples
+            return losses * n_examples, n_examples
+        return losses.sum(), losses.numel()
+
+    def with_hits(
+        self, batch: Batch, n_examples: int, device: torch.device
+    ) -> tuple[Tensor, int, int | None]:
+        """The same, and how many predictions were right; None for a loss that has no targets."""
+        if self.loss is not target_losses:
+            return *self(batch, n_examples, device), None
+        batch, said = to_device(batch, device), []
+
+        def heard(*inputs: Tensor) -> Tensor:
+            said.append(self.model(*inputs))
+            return said[0]
+
+        losses, targets = self._losses(heard, batch, device), batch[-1]
+        # A target that is to be left out is no class, so no prediction equals it.
+        return losses.sum(), losses.numel(), int((said[0].argmax(-1) == targets).sum())
+
+    def _losses(self, model: Callable, batch: Batch, device: torch.device) -> Tensor:
         bf16 = self.precision == "bf16"
         with (
             torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext(),
             _refusing_to_compile(),
         ):
-            losses = self.loss(self.model, to_device(batch, device))
-        losses = losses.float()
-        if losses.dim() == 0:  # a mean over the examples
-            return losses * n_examples, n_examples
-        return losses.sum(), losses.numel()
+            return self.loss(model, batch).float()
 
 
 @contextmanager
@@ -182,21 +200,33 @@ class Updater:
         self.optimizer.step()
 
 
+class Measured(NamedTuple):
+    """Over all predictions of some data.
+
+    Args:
+        loss: the mean.
+        accuracy: the share whose likeliest class is the target; None for a loss without targets.
+    """
+
+    loss: float
+    accuracy: float | None
+
+
 @torch.no_grad()
-def mean_loss(
+def measure(
     losses: ModelWithLoss, batches: Iterable[tuple[Batch, int]], device: torch.device
-) -> float:
-    """The mean over all predictions of all batches, whichever process looks at which batch.
+) -> Measured:
+    """The means over all predictions of all batches, whichever process looks at which batch.
 
     Args:
         batches: the same ones in all processes.
     """
-    total, count = 0.0, 0.0
+    total, count, right, has_targets = 0.0, 0.0, 0.0, losses.loss is target_losses
     for i, (batch, n_examples) in enumerate(batches):
         if i % distributed.n_processes() == distributed.rank():
-            loss, n = losses(batch, n_examples, device)
-            total, count = total + loss.item(), count + n
-    total, count = distributed.all_reduce_sum([total, count])
+            loss, n, hits = losses.with_hits(batch, n_examples, device)
+            total, count, right = total + loss.item(), count + n, right + (hits or 0)
+    total, count, right = distributed.all_reduce_sum([total, count, right])
     if count == 0:
         raise ValueError("data must hold at least one target, got none")
-    return total / count
+    return Measured(total / count, right / count if has_targets else None)

@@ -48,6 +48,8 @@ class Row(NamedTuple):
         gradient_norm: the length of the gradient before it was clipped.
         n_predictions: over how many predictions the loss is the mean.
         seconds: of training so far, with all validations.
+        accuracy: of the validation, the share of predictions whose likeliest class was right.
+        predictions_per_second: of the step alone, without a validation.
     """
 
     step: int
@@ -57,6 +59,8 @@ class Row(NamedTuple):
     gradient_norm: float
     n_predictions: int
     seconds: float
+    accuracy: float | None = None
+    predictions_per_second: float | None = None
 
 
 @dataclass
@@ -261,7 +265,9 @@ def _rows(path: Path) -> tuple[list[Row], bool]:
 
 
 def _row(line: str) -> Row:
-    step, loss, validation, rate, norm, count, seconds = next(csv.reader([line]), [])
+    # The tables of older versions end with the seconds.
+    step, loss, validation, rate, norm, count, seconds, *more = next(csv.reader([line]), [])
+    accuracy, speed = (float(x) if x else None for x in (more or ["", ""]))
     return Row(
         step=int(step),
         loss=float(loss),
@@ -270,6 +276,8 @@ def _row(line: str) -> Row:
         gradient_norm=float(norm),
         n_predictions=int(count),
         seconds=float(seconds),
+        accuracy=accuracy,
+        predictions_per_second=speed,
     )
 
 
