@@ -65,6 +65,7 @@ A module imports only from those that stand before it in this list:
     generation            from logits to text
     quantization          weights in eight or four bits
     finetuning            a new head, low-rank changes, and what is trained of a model
+    alignment             a chat template, a loss on answers, rewards from preferences, DPO, GRPO
     learning_to_write     an LSTM and a plain network that learn to write, beside counted tables
     dates                 dates as people write them, as computers sort them, and who translates
     transformers_weights  weights that transformers saved, in our models
@@ -79,6 +80,10 @@ A module imports only from those that stand before it in this list:
     few_labels    reviews in made-up words, read without labels and then with a few
     label_runs    what these labels are worth, over several languages
     real_labels   the same question, with sentences that people wrote
+    carried_sums       sums that writers get wrong, and a chat model that answers and is rewarded
+    preferred_replies  replies in pairs: a reward model, DPO, imitating the winners
+    over_refusals      what is refused that only sounds harmful
+    alignment_runs     all of these, over several seeds
 
     grading   assignments: release, check, grade (the only part that knows nbgrader)
     commands  what `lmcourse doctor`, `data`, `train`, `write` and `reproduce` do

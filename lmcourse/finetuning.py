@@ -62,14 +62,21 @@ class Classifier(nn.Module):
             mask: True where an id is real, at least once in each text.
         """
         x = self.body.encode(ids, mask=mask)
-        if isinstance(self.body, BERT):
-            return x[:, 0]
-        if mask is None:
-            return x[:, -1]
-        if not mask.any(1).all():
-            raise ValueError("mask must be True at least once in each text, got a text without")
-        last = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(1)
-        return x[torch.arange(len(x), device=x.device), last]
+        return x[:, 0] if isinstance(self.body, BERT) else last_real(x, mask)
+
+
+def last_real(x: Float[Tensor, "B T C"], mask: Bool[Tensor, "B T"] | None) -> Float[Tensor, "B C"]:
+    """The vector of the last real id of each text, the only one that has seen all of them.
+
+    Args:
+        mask: True where an id is real, at least once in each text; None if all are.
+    """
+    if mask is None:
+        return x[:, -1]
+    if not mask.any(1).all():
+        raise ValueError("mask must be True at least once in each text, got a text without")
+    last = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(1)
+    return x[torch.arange(len(x), device=x.device), last]
 
 
 def train_head_alone(model: Classifier) -> None:

@@ -117,7 +117,7 @@ class GPTBlock(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "B T C"],
-        mask: Bool[Tensor, "B 1 S"] | None = None,
+        mask: Bool[Tensor, "B _ S"] | None = None,
         rotary: tuple[Tensor, Tensor] | None = None,
         cache: KVCache | None = None,
     ) -> Float[Tensor, "B T C"]:

@@ -8,6 +8,13 @@ from book_pages import BOOK, ROOT, chapters, read_page
 
 # Chapters whose modules have other names; those with none show other people's code or no code.
 MODULES_OF = {
+    "alignment": {
+        "alignment",
+        "alignment_runs",
+        "carried_sums",
+        "over_refusals",
+        "preferred_replies",
+    },
     "attention": {"attention", "recall"},
     "bert": {"bert", "both_sides", "missing_verb", "who_helped_whom"},
     "data": {

@@ -46,11 +46,12 @@ ANSWERS = {
 }
 # Those that hold none: they call what is above, which raises, or do something else.
 _OTHERS = """
-    applications association backwards bert beside_gensim both_sides checkpoints cluster_plan
-    commands corpora counting dates devices duplicates evaluation experts few_labels files
-    finetuning first_letter grading habits kept_runs known_world label_runs languages last_note
-    layer_sizes learning_to_write live_figures many_sizes missing_verb modes ngrams packing plots
-    prepared pretrained quality quantization quiz random_facts real_labels recall same_sentences
+    alignment alignment_runs applications association backwards bert beside_gensim both_sides
+    carried_sums checkpoints cluster_plan commands corpora counting dates devices duplicates
+    evaluation experts few_labels files finetuning first_letter grading habits kept_runs
+    known_world label_runs languages last_note layer_sizes learning_to_write live_figures
+    many_sizes missing_verb modes ngrams over_refusals packing plots preferred_replies prepared
+    pretrained quality quantization quiz random_facts real_labels recall same_sentences
     scaling_laws seq2seq task_map village who_helped_whom word_lists
 """
 OTHERS = _OTHERS.split()
