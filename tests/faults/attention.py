@@ -1713,4 +1713,5 @@ class MultiHeadAttention(nn.Module):
         return True
         """,
     ),
+    *frozen("attention", 5, {"heads: numbers with commas": ""}),
 ]

@@ -1152,6 +1152,7 @@ def mlp_gradients(x, w1, b1, w2, b2, gradient):
             "equal points count once": "each of them counts",
         },
     ),
+    *frozen("neurons", 5, {"k_means: squares of numbers far from zero": "large numbers"}),
 ]
 
 RIGHT = [

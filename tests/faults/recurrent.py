@@ -1958,4 +1958,5 @@ def run(step, x, state, mask=None):
             "ratio: only torch's generator is put back": "",
         },
     ),
+    *frozen("recurrent", 5, {"run: the wider dtype": "", "ratio: draws": ""}),
 ]

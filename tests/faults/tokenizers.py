@@ -2245,4 +2245,5 @@ return ids, mask
 """,
     ),
     *frozen("tokenizers", 4, {"text by recursion at each name": ""}),
+    *frozen("tokenizers", 5, {"it calls itself behind each name": ""}),
 ]

@@ -1769,6 +1769,11 @@ class Windows:
             "put together before the conversion": "float64",
         },
     ),
+    *frozen(
+        "training",
+        5,
+        {"0 is no seed": "seed 0", "what was left is multiplied by 0": "left in .grad"},
+    ),
 ]
 
 RIGHT = [

@@ -3239,4 +3239,5 @@ class FeedForward(nn.Module):
         ### END SOLUTION
 ''',
     ),
+    *frozen("transformer", 5, {"write: not for one source": ""}),
 ]
