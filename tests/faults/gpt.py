@@ -1,6 +1,6 @@
 """Answers to the assignment `gpt`: plausible and wrong, or right in another style."""
 
-from . import edit, fill, write
+from . import edit, fill, frozen, write
 
 # Task 1
 WIDE = "wide = x if x.dtype == torch.float64 else x.float()"
@@ -1031,6 +1031,41 @@ WRONG = [
     wrong(
         "remember", "whole text|150|cut off", "positions up to 99", (FROM, FROM + ".clamp(max=99)")
     ),
+    *frozen(
+        "gpt",
+        6,
+        {
+            "rms only float16 is widened": "float32",
+            "rms back to half before the weight": "float32",
+            "gate width rounded down first": "Round up",
+            "gate width always a multiple more": "leave a multiple",
+            "rotary angles in float32 for float64": "float64",
+            "rotary a table that stays": "after a call",
+            "grouped query by query": "log of a sum",
+            "model counts real ids": "got 6",
+            "model last norm with 1e-6": "eps",
+            "model keeps its positions": "keeps nothing",
+            "model block counts for itself": "positions",
+            "model block adds in place": "in place",
+            "model in float32": "smaller dtype",
+            "llama by the ends of names": "whole name|another name",
+            "costs remembers a model of the same size": "earlier call",
+            "start cut at two standard deviations": "normal distribution",
+            "start frozen parameters stay": "frozen",
+            "start norms first": "order",
+            "remember in half precision": "smaller dtype",
+            "remember evaluation mode stays": "mode",
+            "remember a tuple": "list",
+            "remember one buffer for all ways": "one way",
+            "remember only float32": "smaller dtype",
+            "remember places become a buffer": "stay as it was",
+            "surgery the only head in place": "in place",
+            "surgery by columns of zeros": "by their place",
+            "surgery by way of NumPy": "want gradients",
+            "speak zero is a very small temperature": "temperature 0",
+            "speak reads the first 400 letters": "all of it read",
+        },
+    ),
 ]
 
 RIGHT = [
@@ -1138,15 +1173,15 @@ RIGHT = [
     fill(
         "rotate half",
         "rotary",
-        "as in transformers",
+        "as in transformers, with angles in float64",
         """
         before = torch.cat([torch.zeros(len(mask), 1), mask[:, :-1].double().cumsum(1)], 1)
         return before.long() * mask
     """,
         """
         D = x.size(-1)
-        inverse = 1.0 / (base ** (torch.arange(0, D, 2).float() / D))
-        angles = positions[..., None].float() * inverse
+        inverse = 1.0 / (base ** (torch.arange(0, D, 2).double() / D))
+        angles = positions[..., None].double() * inverse
         angles = torch.cat([angles, angles], -1)
         angles = angles.view(-1, 1, *angles.shape[-2:])
         half = torch.cat([-x[..., D // 2 :], x[..., : D // 2]], -1)
