@@ -54,7 +54,6 @@ TASKS_ELSEWHERE: dict[str, str | None] = {
     "evaluation": None,
     "optimization": "training",
     "pretraining": "training",
-    "finetuning": None,
 }
 
 # A section, a version and an identifier are names, not numbers.

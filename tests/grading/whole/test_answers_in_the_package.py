@@ -28,6 +28,7 @@ ANSWERS = {
     "efficient_attention": "attention generation gpt neurons",
     "embeddings": "embeddings",
     "fast_lstm": "recurrent",
+    "finetuning": "finetuning",
     "generation": "generation gpt transformer",
     "gpt": "gpt",
     "loop": "training",
@@ -37,6 +38,7 @@ ANSWERS = {
     "optimization": "recurrent training",
     "positions": "gpt transformer",
     "published_code": "attention generation gpt published_code transformer",
+    "quantization": "finetuning",
     "recurrent": "recurrent",
     "text_windows": "training",
     "tokenizers": "tokenizers",
@@ -48,11 +50,11 @@ ANSWERS = {
 _OTHERS = """
     alignment alignment_runs applications association backwards bert beside_gensim both_sides
     carried_sums checkpoints cluster_plan commands corpora counting dates devices duplicates
-    evaluation experts few_labels files finetuning first_letter grading habits kept_runs
-    known_world label_runs languages last_note layer_sizes learning_to_write live_figures
-    many_sizes missing_verb modes ngrams over_refusals packing plots preferred_replies prepared
-    pretrained quality quantization quiz random_facts real_labels recall same_sentences
-    scaling_laws seq2seq task_map village who_helped_whom word_lists
+    evaluation experts few_labels files first_letter grading habits kept_runs known_world
+    label_runs languages last_note layer_sizes learning_to_write live_figures many_sizes
+    missing_verb modes ngrams over_refusals packing plots preferred_replies prepared pretrained
+    quality quiz random_facts real_labels recall same_sentences scaling_laws seq2seq task_map
+    village who_helped_whom word_lists
 """
 OTHERS = _OTHERS.split()
 

@@ -81,6 +81,10 @@ def test_a_wrong_feed_forward_costs_two_points_of_thirty():
                 ("model", ("rms_norm(x, self.norm) @", "x @"), {*LATER}),
             ],
         ),
+        (
+            "finetuning",
+            [("quantize", ("codes.double() / 7 *", "codes.double() / 8 *"), {"qlora"})],
+        ),
     ],
 )
 @pytest.mark.slow
