@@ -90,8 +90,21 @@ def test_a_round_is_graded_once_and_its_row_stays(root):
     assert "and is not" not in again
     assert "not to be repeated: 9 of 10 caught" in again
     assert (root / "tests/blind.csv").read_bytes() == before
-    (now,) = blind_round.today(root)[:1]
-    assert now.startswith("round 2 of arithmetic: first 9 of 10 caught, today ")
+    with pytest.raises(RoundError, match="must be committed"):
+        list(blind_round.today(root))
+    save(root)
+    for _ in range(2):  # a second count takes the place of the first
+        (now,) = blind_round.today(root, "arithmetic")
+        assert now.startswith("round 2 of arithmetic: first 9 of 10 caught, today ")
+        (noted,) = blind_round.read_rows(root, blind_round.TODAY)
+        assert (noted["first"], noted["of wrong"], noted["of right"]) == ("9", "10", "6")
+        assert f"today {noted['caught']} of 10 caught, {noted['accepted']} of 6" in now
+    assert blind_round.complaints(root) == []
+    path = root / blind_round.TODAY
+    path.write_text(path.read_text().replace("2,arithmetic,9,", "2,arithmetic,8,"))
+    assert blind_round.complaints(root) == [
+        "round 2 of arithmetic, today: the first grading was another, got ('8', '10', '6')"
+    ]
     assert (root / "tests/blind.csv").read_bytes() == before
 
 
@@ -160,9 +173,8 @@ def test_a_checksum_does_not_depend_on_line_ends(root):
 
 def test_where_nothing_is_frozen_the_command_says_so(root):
     shutil.rmtree(root / "tests/blind")
-    assert blind_round.today(root) == [
-        "no frozen answers are kept: the first round was graded before there were any"
-    ]
+    with pytest.raises(RoundError, match=r"frozen answers in tests/blind/<round>/, got none"):
+        list(blind_round.today(root))
 
 
 def test_a_wrong_call_is_refused(root, monkeypatch, capsys):

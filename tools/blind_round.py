@@ -2,10 +2,12 @@
 
 python tools/blind_round.py --round 2   grades tests/blind/2/: one row for each assignment
 python tools/blind_round.py             how many of all frozen answers are caught today
+python tools/blind_round.py --assignment gpt     the same, of one assignment
 
 tests/blind/<round>/<slug>.py has WRONG and RIGHT, as tests/faults/<slug>.py has. The score that
 counts is that of the first grading: its row in tests/blind.csv is written once and never computed
-again, and carries the checksum of the answers.
+again, and carries the checksum of the answers. What is caught today stands in another table,
+tests/blind_today.csv, and is no score: the tests have seen these answers.
 """
 
 import argparse
@@ -15,6 +17,7 @@ import io
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,10 +34,13 @@ from lmcourse.files import write_file
 from lmcourse.grading.testing import close
 
 ROOT = Path(__file__).resolve().parents[1]
-TABLE, FOLDER = "tests/blind.csv", "tests/blind"
+TABLE, TODAY, FOLDER = "tests/blind.csv", "tests/blind_today.csv", "tests/blind"
 COLUMNS = [
     "round", "date", "commit", "assignment", "caught", "of wrong", "accepted", "of right",
     "checksum",
+]  # fmt: skip
+COLUMNS_TODAY = [
+    "round", "assignment", "first", "caught", "of wrong", "accepted", "of right", "date", "commit",
 ]  # fmt: skip
 WRONG_A_TASK, RIGHT_A_TASK = 5, 3  # at least
 DIGITS = 16  # of the checksum
@@ -72,9 +78,11 @@ def frozen(root: Path, number: str | None = None) -> list[Frozen]:
     return [one for one in found if number in (None, one.round)]
 
 
-def read_rows(root: Path) -> list[dict[str, str]]:
-    """The rows of the table."""
-    with open(root / TABLE, encoding="utf-8", newline="") as file:
+def read_rows(root: Path, table: str = TABLE) -> list[dict[str, str]]:
+    """The rows of a table; none of one that is not there yet."""
+    if not (root / table).exists():
+        return []
+    with open(root / table, encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -98,6 +106,18 @@ def complaints(root: Path) -> list[str]:
             found.append(f"{name} was graded, and its answers are gone")
         elif key in there and row["checksum"] != there[key].checksum:
             found.append(f"{name}: its answers were edited after they had been graded")
+        for part, whole in (("caught", "of wrong"), ("accepted", "of right")):
+            if not 0 <= int(row[part]) <= int(row[whole]):
+                found.append(f"{name}: {part} must be at most {whole}, got {row[part]}")
+    scored = {
+        key: (row["caught"], row["of wrong"], row["of right"])
+        for key, row in zip(keys, rows, strict=True)
+    }
+    for row in read_rows(root, TODAY):
+        name = f"round {row['round']} of {row['assignment']}, today"
+        first = row["first"], row["of wrong"], row["of right"]
+        if scored.get((row["round"], row["assignment"])) != first:
+            found.append(f"{name}: the first grading was another, got {first}")
         for part, whole in (("caught", "of wrong"), ("accepted", "of right")):
             if not 0 <= int(row[part]) <= int(row[whole]):
                 found.append(f"{name}: {part} must be at most {whole}, got {row[part]}")
@@ -196,11 +216,23 @@ def grade(root: Path, number: str) -> list[str]:
 
 def append(root: Path, row: dict[str, object]) -> None:
     """Add a row to the table."""
+    _save(root / TABLE, COLUMNS, [*read_rows(root), row])
+
+
+def note(root: Path, row: dict[str, object]) -> None:
+    """Put a row of what is caught today in the place of an earlier one."""
+    key = row["round"], row["assignment"]
+    rows = {(old["round"], old["assignment"]): old for old in read_rows(root, TODAY)}
+    rows[key] = row
+    _save(root / TODAY, COLUMNS_TODAY, [rows[key] for key in sorted(rows)])
+
+
+def _save(path: Path, columns: list[str], rows: list[dict[str, object]]) -> None:
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows([*read_rows(root), row])
-    write_file(root / TABLE, text.getvalue())
+    writer.writerows(rows)
+    write_file(path, text.getvalue())
 
 
 def told(report: Report) -> list[str]:
@@ -214,19 +246,31 @@ def told(report: Report) -> list[str]:
     ]
 
 
-def today(root: Path) -> list[str]:
-    """What is caught now of all answers that were ever frozen and graded."""
-    said = []
-    for one in frozen(root):
+def today(root: Path, slug: str | None = None) -> Iterator[str]:
+    """What is caught now of all answers that were ever frozen and graded, and noted in `TODAY`.
+
+    Args:
+        slug: of this assignment alone.
+
+    Raises:
+        RoundError: what decides a grade is not committed, or nothing was frozen.
+    """
+    found = [one for one in frozen(root)[::-1] if slug in (None, one.slug)]  # the newest first
+    if not found:
+        raise RoundError(f"there must be frozen answers in {FOLDER}/<round>/, got none")
+    at = commit(root)
+    for one in found:
         row = row_of(root, one)
         if row is None:
-            said.append(f"round {one.round} of {one.slug} was not graded yet: --round {one.round}")
+            yield f"round {one.round} of {one.slug} was not graded yet: --round {one.round}"
             continue
         assignment, answers = load(root / f"solutions/{one.slug}/{one.slug}.ipynb"), one.answers()
-        lines = told(graded(assignment, answers))
+        report = graded(assignment, answers)
+        lines, day = told(report), datetime.now(UTC).date().isoformat()
+        own = {"round": one.round, "assignment": one.slug, "first": row["caught"]}
+        note(root, own | scores(report) | {"date": day, "commit": at})
         first = f"first {row['caught']} of {row['of wrong']} caught, today "
-        said += [f"round {one.round} of {one.slug}: {first}{lines[0]}", *lines[1:]]
-    return said or ["no frozen answers are kept: the first round was graded before there were any"]
+        yield "\n".join([f"round {one.round} of {one.slug}: {first}{lines[0]}", *lines[1:]])
 
 
 def main() -> int:
@@ -234,16 +278,24 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--round", metavar="N", type=int, help="grade this round, once")
+    parser.add_argument("--assignment", metavar="SLUG", help="what is caught today of this one")
     options = parser.parse_args()
+    if options.round is not None and options.assignment:
+        parser.error("--round grades a whole round, so --assignment must not be given with it")
     torch.set_num_threads(1)
     close(torch.zeros(1), torch.zeros(1))  # imports much of torch: once here, not in each process
     try:
         if edited := complaints(ROOT):
             raise RoundError("; ".join(edited))
-        lines = today(ROOT) if options.round is None else grade(ROOT, str(options.round))
+        lines = (
+            today(ROOT, options.assignment)
+            if options.round is None
+            else grade(ROOT, str(options.round))
+        )
+        for line in lines:  # as they come: all rounds take half an hour
+            print(line, flush=True)
     except RoundError as error:
         parser.error(str(error))
-    print("\n".join(lines))
     return 0
 
 
