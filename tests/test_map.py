@@ -103,6 +103,7 @@ OTHER_TESTS = {
     "site": "the built site",
     "suite_rules": "what tests, pages and notebooks must not do",
     "systems": "the table of systems",
+    "term": "the plan of a term, against pages and tasks",
     "timing_rules": "what a test may not do with time",
 }
 
