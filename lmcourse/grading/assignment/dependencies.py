@@ -8,6 +8,7 @@ so reaches. Rather one name too many than one too few: it costs a second look, a
 
 import ast
 import re
+import symtable
 from collections.abc import Iterable, Mapping, Sequence
 
 from lmcourse.grading.assignment.plan import CodeCell, Planned, Task, names_to_define
@@ -37,7 +38,7 @@ class Dependencies:
         self._mentioned: list[set[str]] = [set() for _ in found]
         self._helpers: dict[str, set[str]] = {}
         for cell in cells:
-            definitions, every = _names(cell.source)
+            definitions, every = _names(cell.source, test=cell.kind == "test")
             if cell.kind != "test":
                 for name, used in definitions.items():
                     self._helpers.setdefault(name, set()).update(used)
@@ -66,22 +67,38 @@ def _to_define(cell: Planned) -> Iterable[str]:
         return _DEFINED.findall(cell.source)
 
 
-def _names(source: str) -> tuple[Mapping[str, set[str]], set[str]]:
-    """For each name that a cell defines, those that the definition mentions; and all mentioned."""
+def _names(source: str, test: bool) -> tuple[Mapping[str, set[str]], set[str]]:
+    """For each name that a cell defines, those that the definition mentions; and all mentioned.
+
+    What a test has assigned before is a variable of its own. Of an answer it counts all the same:
+    a second copy of an earlier answer has the errors of the first.
+    """
     try:
         tree = ast.parse(_MAGIC.sub("", source))
     except UNREADABLE:
         return {}, set(_WORD.findall(source))
     definitions: dict[str, set[str]] = {}
     every: set[str] = set()
+    bound: set[str] = set()  # by the cell itself so far: a variable of its own
     for statement in tree.body:
-        names = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
-        used = {node.id for node in names}
-        every |= used
-        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            made = {statement.name}
-        else:
-            made = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+        made, used = _made_and_used(statement)
+        every |= used - bound if test else used
+        bound |= made
         for name in made:
             definitions.setdefault(name, set()).update(used)
     return definitions, every
+
+
+def _made_and_used(statement: ast.stmt) -> tuple[set[str], set[str]]:
+    """What a statement at the top of a cell defines there, and what it takes from there."""
+    top = symtable.symtable(ast.unparse(statement), "cell", "exec")
+    made = {each.get_name() for each in top.get_symbols() if each.is_assigned()}
+    used = {each.get_name() for each in top.get_symbols() if each.is_referenced()}
+    inner = top.get_children()
+    while inner:
+        scope = inner.pop()
+        inner += scope.get_children()
+        names = [each for each in scope.get_symbols() if each.is_global()]
+        used |= {each.get_name() for each in names}
+        made |= {each.get_name() for each in names if each.is_assigned()}
+    return made, used

@@ -139,9 +139,13 @@ def _clean(path: Path) -> None:
     for cell in nb.cells:
         kept = {"nbgrader", "tags", "editable", "deletable"}
         cell.metadata = {key: cell.metadata[key] for key in sorted(kept & set(cell.metadata))}
+        own = cell.metadata.get("nbgrader", {})
+        if cell.cell_type == "code" and own.get("grade") and not own.get("solution"):
+            # A test says what is right: whoever scrolls to run it need not read it first.
+            cell.metadata["jupyter"] = {"source_hidden": True}
         # As every editor leaves it, so that whoever compares later compares the same text.
         cell.source = essential(cell.source)
-        if "checksum" in (own := cell.metadata.get("nbgrader", {})):
+        if "checksum" in own:
             own["checksum"] = compute_checksum(cell)
     text = json.dumps(nb, ensure_ascii=False, indent=1, sort_keys=True)
     write_file(path, text + "\n")

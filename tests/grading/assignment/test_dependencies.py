@@ -23,7 +23,10 @@ FOUND = [task(1, "a"), task(2, "b", "b2"), task(3, "c"), task(4, "d")]
 
 
 def earlier(place, *answers):
-    cells = [CodeCell(kind="learner", source=source, name=name) for name, source in answers]
+    cells = [
+        CodeCell(kind="test" if name.startswith("test_") else "learner", source=source, name=name)
+        for name, source in answers
+    ]
     return Dependencies(FOUND, cells).earlier(place)
 
 
@@ -36,6 +39,12 @@ def earlier(place, *answers):
         ([("", "def h(x): return g(x)\ng = lambda x: b(x)"), ("c", "c = h")], {1: {"b"}}),
         # By an answer between, which the tests of its own task may have found right.
         ([("b", "def b(x): return a(x)"), ("c", "def c(x): return b(x)")], {0: {"a"}, 1: {"b"}}),
+        # Variables of a function and of a test, and attributes, are not the answers of their names.
+        ([("c", "def c(a):\n    b = a.b2\n    return [b for b in a if b]")], {}),
+        ([("test_c", "a, b = c(1)\nassert a == b")], {}),
+        ([("test_c", "a = a(1)\nassert a == 1")], {0: {"a"}}),
+        ([("c", "def c(x): return x"), ("test_c", "def f(a): return b(a)\nf(c)")], {1: {"b"}}),
+        ([("c", "def a(x): return x\ndef c(x): return a(x)")], {0: {"a"}}),
         # A later one and its own name are no earlier ones.
         ([("c", "def c(x): return d(x) or c(x)")], {}),
         # By a test, too.

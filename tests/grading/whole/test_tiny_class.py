@@ -76,6 +76,20 @@ def test_the_release_holds_no_answer_and_is_the_same_from_run_to_run(course):
         assert opened.read("tiny/tiny.ipynb") == before[0]
 
 
+def test_tests_are_folded_and_nothing_else_is(course):
+    nb = json.loads((course / "exercises" / "tiny" / "tiny.ipynb").read_text("utf-8"))
+    folded = [each for each in nb["cells"] if each["metadata"].get("jupyter")]
+    assert folded == [
+        each
+        for each in nb["cells"]
+        if each["cell_type"] == "code"
+        and each["metadata"].get("nbgrader", {}).get("locked")
+        and each["metadata"]["nbgrader"]["grade"]
+    ]
+    assert folded
+    assert {str(each["metadata"]["jupyter"]) for each in folded} == {"{'source_hidden': True}"}
+
+
 def test_a_stale_release_is_found(course, tmp_path):
     copy = tmp_path / "course"
     shutil.copytree(course, copy, ignore=shutil.ignore_patterns("*.db", "grades", "autograded"))
