@@ -1447,14 +1447,14 @@ RIGHT = [
     fill(
         "einsum",
         "skip_gram_gradients",
-        "σ(s) − 1 as −σ(−s)",
+        "σ(s) − 1 as −σ(−s), in a list",
         """
         share = 1 / center.shape[0]
         near = -share * torch.sigmoid(-torch.einsum("bc,bc->b", center, context))
         far = share * torch.sigmoid(torch.einsum("bc,bkc->bk", center, noise))
         of_center = near[:, None] * context + torch.einsum("bk,bkc->bc", far, noise)
         of_context = torch.einsum("b,bc->bc", near, center)
-        return of_center, of_context, torch.einsum("bk,bc->bkc", far, center)
+        return [of_center, of_context, torch.einsum("bk,bc->bkc", far, center)]
         """,
     ),
     fill(
