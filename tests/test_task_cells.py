@@ -87,3 +87,14 @@ def test_names_and_headings_give_a_test_cell_to_the_same_task(path):
         }
         assert owners <= set(answers), task.label
         assert task.points == task.promised, task.label
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_the_first_line_of_a_test_cell_says_what_it_tests(path):
+    """In a notebook it is folded, and this line is all that is seen of it."""
+    for task in plan.tasks(plan.stated_plan(read_cells(path))):
+        tests = [cell for cell in task.cells if cell.is_test and cell.kind == "code"]
+        lines = [cell.source.splitlines()[0] for cell in tests]
+        begin = f"# Tests of Task {task.number}"
+        assert all(line == begin or line.startswith(f"{begin}: ") for line in lines), lines
+        assert len({*lines}) == len(lines), lines
