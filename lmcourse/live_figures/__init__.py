@@ -29,6 +29,7 @@ from lmcourse.live_figures.models import (
     gates,
     gpt,
     nucleus,
+    replies,
     state,
     surprise,
     threshold,
@@ -36,7 +37,7 @@ from lmcourse.live_figures.models import (
 )
 
 __all__ = [
-    "attention_row", "bands", "block", "block_walk", "clocks", "decoder", "descent", "gates", "gpt",
-    "heads", "landscape", "merges", "nucleus", "softmax", "spell", "state", "surprise", "threshold",
-    "two_neurons", "word_map",
+    "attention_row", "bands", "block", "block_walk", "clocks", "decoder", "descent", "gates",
+    "gpt", "heads", "landscape", "merges", "nucleus", "replies", "softmax", "spell", "state",
+    "surprise", "threshold", "two_neurons", "word_map",
 ]  # fmt: skip

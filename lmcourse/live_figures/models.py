@@ -3,7 +3,7 @@
 Chapter: book/conventions.md
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -330,3 +330,39 @@ def word_map(
         "nearest": [{"word": word, "cosine": cosine} for word, cosine in found],
     }
     return plots.live("word_map", data, picture)
+
+
+def replies(
+    found: Mapping[str, Mapping[str, Mapping[str, float]]],
+    checks: Mapping[str, Callable[[str, str], float]],
+    size: int = 8,
+    caption: str = "",
+) -> LivePicture:
+    """What models reply to the same problems, under checks; groups of replies and advantages.
+
+    The picture shows the first problem: the reward of each check that the replies bring.
+
+    Args:
+        found: by model and problem, the probability of each of its likeliest replies; all models
+            with the same problems.
+        checks: by name, the reward of a reply to a problem.
+        size: how many replies a group has.
+    """
+    problems = list(next(iter(found.values())))
+    lists = [
+        [
+            [
+                {"text": text, "prob": prob, "rewards": [c(text, problem) for c in checks.values()]}
+                for text, prob in answers[problem].items()
+            ]
+            for problem in problems
+        ]
+        for answers in found.values()
+    ]
+    means = {
+        name: [sum(each["prob"] * each["rewards"][i] for each in rows[0]) for rows in lists]
+        for i, name in enumerate(checks)
+    }
+    picture = plots.bar_plot(list(found), means, "reward", caption=caption, percent=True)
+    data = {"problems": problems, "models": list(found), "checks": list(checks)}
+    return plots.live("replies", data | {"replies": lists, "size": size, "eps": 1e-4}, picture)
