@@ -171,6 +171,18 @@ def train(
     processes: Annotated[
         int, typer.Option(min=1, help="How many share the work of each step.")
     ] = 1,
+    sharded: Annotated[
+        bool,
+        typer.Option("--sharded", help="Each process holds a part of the weights: for large ones."),
+    ] = False,
+    max_restarts: Annotated[
+        int,
+        typer.Option(min=0, help="How often to go on from the last save after a lost process."),
+    ] = 0,
+    tensorboard: Annotated[
+        bool,
+        typer.Option("--tensorboard", help="Write curves for TensorBoard, in FOLDER/tensorboard."),
+    ] = False,
     prompt: Annotated[
         str | None, typer.Option(help="What the sample at the end begins with.")
     ] = None,
@@ -183,13 +195,18 @@ def train(
     """
     with plain_errors():
         from lmcourse.commands.train_gpt import run
-        from lmcourse.loop.distributed import launch, let_the_first_speak, rank
+        from lmcourse.loop.distributed import (
+            launch,
+            let_the_first_speak,
+            naming_lost_processes,
+            rank,
+        )
 
-        if processes > 1 and "RANK" not in os.environ:
-            raise typer.Exit(launch(processes, sys.argv[1:]))
+        if (processes > 1 or max_restarts) and "RANK" not in os.environ:
+            raise typer.Exit(launch(processes, sys.argv[1:], max_restarts))
         options = context.params | context.obj
         try:
-            with _refusals():
+            with _refusals(), naming_lost_processes():
                 run(options, typed(context), tell)
         except KeyboardInterrupt:
             if rank() > 0:  # all stop after the same step, and the first says so

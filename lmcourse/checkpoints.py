@@ -3,7 +3,7 @@
 Chapter: book/training.md
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -62,7 +62,7 @@ def load_tensors(path: str | Path) -> dict[str, Tensor]:
         FileNotFoundError: there is no such file.
         ValueError: the file is no checkpoint.
     """
-    with _opened(Path(path)) as file:
+    with opened(Path(path)) as file:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
@@ -98,11 +98,35 @@ def copy_weights(model: nn.Module, weights: Mapping[str, Tensor], path: str | Pa
     """
     own = named_weights(model)
     found = {plain_name(name): weight for name, weight in weights.items()}
-    for name in sorted(own.keys() | found.keys()):
-        _check(name, own.get(name), found.get(name), path)
+    shapes = [{name: x.shape for name, x in named.items()} for named in (own, found)]
+    check_same(*shapes, path)
     with torch.no_grad():
         for name, weight in own.items():
             weight.copy_(found[name])
+
+
+def check_same(
+    own: Mapping[str, Sequence[int]], found: Mapping[str, Sequence[int]], path: str | Path
+) -> None:
+    """Refuses weights that are not those of the model, by their names and shapes.
+
+    Args:
+        own: the shapes of the model's weights.
+        found: those that were read from `path`.
+
+    Raises:
+        ValueError: the first weight that is missing, unknown or of another shape is named.
+    """
+    for name in sorted(own.keys() | found.keys()):
+        if name not in found:
+            raise ValueError(f"{path} must hold every weight of the model, {name} is missing")
+        if name not in own:
+            raise ValueError(f"{path} must hold weights of the model alone, it has no {name}")
+        if tuple(own[name]) != tuple(found[name]):
+            raise ValueError(
+                f"{name} must have the shape {tuple(own[name])} of the model, "
+                f"got {tuple(found[name])} in {path}: it was saved by a model of another size"
+            )
 
 
 def take_types(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
@@ -176,8 +200,25 @@ def restored(kind: type[Fields], content: Any, where: str) -> Fields:
 
 def read_metadata(path: str | Path) -> dict[str, str]:
     """The metadata that was given to `save`."""
-    with _opened(Path(path)) as file:
+    with opened(Path(path)) as file:
         return dict(file.metadata() or {})
+
+
+def opened(path: Path) -> safe_open:
+    """The file of tensors at `path`, to be read piece by piece, for a `with`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is no checkpoint.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"path must be a checkpoint, got path={str(path)!r}: no such file")
+    try:
+        return safe_open(path, framework="pt")
+    except SafetensorError as error:
+        raise ValueError(
+            f"path must be a safetensors file, got path={str(path)!r}: {error}"
+        ) from error
 
 
 def plain_name(name: str) -> str:
@@ -229,26 +270,3 @@ def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         taken.add(_memory(name, whole))
         apart[name] = whole
     return apart
-
-
-def _opened(path: Path) -> safe_open:
-    if not path.is_file():
-        raise FileNotFoundError(f"path must be a checkpoint, got path={str(path)!r}: no such file")
-    try:
-        return safe_open(path, framework="pt")
-    except SafetensorError as error:
-        raise ValueError(
-            f"path must be a safetensors file, got path={str(path)!r}: {error}"
-        ) from error
-
-
-def _check(name: str, own: Tensor | None, found: Tensor | None, path: str | Path) -> None:
-    if found is None:
-        raise ValueError(f"{path} must hold every weight of the model, {name} is missing")
-    if own is None:
-        raise ValueError(f"{path} must hold weights of the model alone, it has no {name}")
-    if own.shape != found.shape:
-        raise ValueError(
-            f"{name} must have the shape {tuple(own.shape)} of the model, "
-            f"got {tuple(found.shape)} in {path}: it was saved by a model of another size"
-        )

@@ -121,6 +121,16 @@ def write_folder(target: Path, contents: Mapping[str, bytes]) -> None:
     _replace_by(target, fill)
 
 
+def name_folder(new: Path, target: Path) -> None:
+    """Gives a folder, all of whose files are written, the name of one that is not there yet.
+
+    Raises:
+        OSError: it could not be renamed, say because `target` is there.
+    """
+    os.rename(new, target)
+    _sync_names(target.parent)
+
+
 def _replace_by(target: Path, fill: Callable[[Path], object]) -> None:
     """Puts the folder that `fill` makes in the place of `target`."""
     restore_folder(target)

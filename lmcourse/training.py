@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from lmcourse.devices import default_device
-from lmcourse.loop import distributed
+from lmcourse.loop import distributed, sharding
 from lmcourse.loop.batching import Batch, Collate, Source, source_of
 from lmcourse.loop.gradient_step import (
     Loss,
@@ -89,6 +89,7 @@ def train(
     device: torch.device | str | None = None,
     progress: bool | None = None,
     after_step: Callable[[Row], None] | None = None,
+    sharded: bool = False,
 ) -> TrainingResult:
     """Trains the model, which ends with the weights of the lowest validation loss, and tells how.
 
@@ -110,18 +111,26 @@ def train(
         progress: show a bar; only in a terminal if None.
         after_step: is given the row of each step, to look at the model on its way. What it draws at
             random changes nothing, since each step starts from a seed of its own.
+        sharded: each process holds its part of every weight and of the optimizer's averages, for a
+            model that does not fit into one; see `sharding.shard`. The model stays so: a whole one
+            reads the folder. Alone it changes nothing.
 
     Raises:
         DivergenceError: the loss became no number; what was saved before is whole.
         TrainingInterrupted: Ctrl-C; with a folder all was saved.
     """
     sources = check(model, data, config, validation=validation, loss=loss, collate=collate)
+    if sharded and config.compile:
+        raise ValueError("compile must be False for a model in shards, got compile=True")
     device = distributed.local_device(torch.device(device or default_device()))
     where = None if folder is None else Path(folder)
     distributed.initialize()
     with isolated_random_state(device), deferred_signals() as signals:
         run = Run(where, asdict(config), writes=distributed.rank() == 0)
-        loop = _Loop(model.to(device), sources, config, loss, run, device, after_step)
+        model.to(device)
+        if sharded:
+            sharding.shard(model, device)
+        loop = _Loop(model, sources, config, loss, run, device, after_step)
         try:
             with mode(model, training=True):
                 loop.prepare(resume)
@@ -232,6 +241,7 @@ class _Loop:
                     self._show(bar, row)
                 if stop and row.step < self.config.n_steps:
                     self._stop()
+        self.run.settle()
         distributed.barrier()
         self.run.load_best(self.model)
 
@@ -330,6 +340,7 @@ class _Loop:
 
     def _stop(self) -> None:
         self.run.save(self.model, self.updater.optimizer, self.progress)
+        self.run.settle()
         distributed.barrier()
         where = self.run.folder
         kept = "nothing was saved" if where is None else f"saved in {where}, resume goes on there"

@@ -15,16 +15,16 @@ from lmcourse.loop.run_folder import read_metrics
 
 WORKER = """
 import json, sys, torch
-from lmcourse.loop import distributed
+from lmcourse.loop import distributed, sharding
 from lmcourse.gpt import GPT, GPTConfig
 from lmcourse.training import TrainingConfig, evaluate, train
 
 torch.set_num_threads(1)
 
 
-def run(folder, scenario, n_accumulate):
+def run(folder, scenario, n_accumulate, sharded):
     torch.manual_seed(distributed.rank() if scenario == "different starts" else 0)
-    model = GPT(GPTConfig(vocab_size=7, context_length=8, d_model=12, n_heads=2, n_layers=1))
+    model = GPT(GPTConfig(vocab_size=7, context_length=8, d_model=12, n_heads=2, n_layers=2))
     if scenario == "unused":
         model.never = torch.nn.Linear(3, 3)
         model.sometimes = torch.nn.Linear(12, 12)
@@ -56,14 +56,18 @@ def run(folder, scenario, n_accumulate):
     config = TrainingConfig(
         n_steps=12, batch_size=8, n_accumulate=n_accumulate, n_warmup=2, validate_every=4
     )
-    result = train(model, data, config, validation=validation, collate=collate, folder=folder)
+    result = train(
+        model, data, config, validation=validation, collate=collate, folder=folder, sharded=sharded
+    )
+    assert sharding.is_sharded(model) == (sharded and distributed.n_processes() > 1)
     again = evaluate(model, validation, collate=collate, batch_size=2)
     assert abs(again - result.best_loss) < 1e-5, (again, result.best_loss)
-    return sum(p.double().sum().item() for p in model.parameters())
+    total = sum(sharding.part(p).rows.double().sum().item() for p in model.parameters())
+    return distributed.all_reduce_sum([total])[0] if sharding.is_sharded(model) else total
 
 
-for name, scenario, n_accumulate in json.loads(sys.argv[1]):
-    total = run(name, scenario, n_accumulate)
+for name, scenario, n_accumulate, sharded in json.loads(sys.argv[1]):
+    total = run(name, scenario, n_accumulate, sharded)
     # One write, or the lines of two processes run into each other.
     sys.stdout.write(
         f"{name}: {distributed.rank()} of {distributed.n_processes()} {total:.4f}\\n"
@@ -71,18 +75,23 @@ for name, scenario, n_accumulate in json.loads(sys.argv[1]):
 """
 
 
-# (scenario, n_accumulate of two processes); alone it is always 1.
+# (scenario, n_accumulate of two processes, in shards?); alone n_accumulate is always 1.
 SCENARIOS = [
-    ("windows", 1),
-    ("examples", 2),
-    ("different starts", 1),
-    ("unused", 1),
-    ("unused", 2),
+    ("windows", 1, False),
+    ("examples", 2, False),
+    ("different starts", 1, False),
+    ("unused", 1, False),
+    ("unused", 2, False),
+    ("windows", 1, True),
+    ("examples", 2, True),
+    ("different starts", 1, True),
+    ("unused", 1, True),
+    ("unused", 2, True),
 ]
 
 
-def folder_of(scenario, n_accumulate):
-    return f"{scenario}, {n_accumulate} at a time"
+def folder_of(scenario, n_accumulate, sharded):
+    return f"{scenario}, {n_accumulate} at a time{', in shards' * sharded}"
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +104,8 @@ def run_worker(n_processes, place):
     """All scenarios one after the other: each start of Python and torch takes seconds."""
     (place / "worker.py").write_text(WORKER)
     runs = [
-        (folder_of(scenario, n), scenario, n if n_processes > 1 else 1) for scenario, n in SCENARIOS
+        (folder_of(scenario, n, sharded), scenario, n if n_processes > 1 else 1, sharded)
+        for scenario, n, sharded in SCENARIOS
     ]
     start = [sys.executable]
     if n_processes > 1:
@@ -126,6 +136,22 @@ def test_alone_nothing_is_shared_and_no_group_is_made():
     distributed.initialize()
     assert not torch.distributed.is_initialized()
     distributed.barrier()
+    assert distributed.run_id() is None
+
+
+def test_a_lost_process_is_told_as_one_and_other_errors_stay(monkeypatch):
+    def fail(message):
+        with distributed.naming_lost_processes():
+            raise RuntimeError(message)
+
+    closed = "[/x/gloo/transport/tcp/pair.cc:553] Connection closed by peer"
+    with pytest.raises(RuntimeError, match="gloo"):
+        fail(closed)  # alone there is no other
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConnectionError, match="another process of this training was lost"):
+        fail(closed)
+    with pytest.raises(RuntimeError, match="must be 2x3"):
+        fail("must be 2x3")
 
 
 def test_of_several_gpus_each_process_has_its_own(monkeypatch):
@@ -142,10 +168,10 @@ def test_of_several_gpus_each_process_has_its_own(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("scenario", "n_accumulate"), SCENARIOS)
-def test_two_processes_train_as_one(scenario, n_accumulate, trained):
+@pytest.mark.parametrize(("scenario", "n_accumulate", "sharded"), SCENARIOS)
+def test_two_processes_train_as_one(scenario, n_accumulate, sharded, trained):
     """Same losses, same weights in both, one table; also if each began with weights of its own."""
-    name = folder_of(scenario, n_accumulate)
+    name = folder_of(scenario, n_accumulate, sharded)
     said = {
         n: [line.removeprefix(f"{name}: ") for line in lines if line.startswith(f"{name}: ")]
         for n, (_, lines) in trained.items()

@@ -55,6 +55,7 @@ MODULES_OF = {
     "training": {
         "training",
         "batching",
+        "event_log",
         "gradient_step",
         "interrupts",
         "modes",
@@ -63,7 +64,15 @@ MODULES_OF = {
         "training_config",
     },
     "pretrained": {"pretrained", "transformers_weights"},
-    "pretraining": {"training", "distributed", "many_sizes", "scaling_laws", "cluster_plan"},
+    "pretraining": {
+        "training",
+        "cluster_plan",
+        "distributed",
+        "many_sizes",
+        "scaling_laws",
+        "sharding",
+        "shards",
+    },
     "classification": {"classification", "negation", "polarity"},
     "translation": {
         "translation",
@@ -95,6 +104,7 @@ OTHER_TESTS = {
     "experiments": "the table of experiments",
     "faults": "wrong answers against the graded tests",
     "hostile": "submissions that attack the grader",
+    "lost_processes": "trainings that lose a process and go on",
     "main": "the command",
     "map": "this",
     "page_rules": "the rules about pages",

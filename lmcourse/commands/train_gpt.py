@@ -8,7 +8,7 @@ import math
 import os
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,8 @@ from lmcourse.commands.training_data import read_text as read_text
 from lmcourse.files import missing_folders, remove_folders, write_file
 from lmcourse.gpt import GPT, GPTConfig, count_parameters
 from lmcourse.loop import distributed
-from lmcourse.loop.run_folder import LAST, METRICS, LostRowsWarning
+from lmcourse.loop.event_log import EVENTS, EventLog
+from lmcourse.loop.run_folder import METRICS, LostRowsWarning, last_save
 from lmcourse.pretrained import (
     CONFIG,
     TOKENIZER,
@@ -43,6 +44,8 @@ from lmcourse.training import TrainingConfig, TrainingResult, check, train
 # What the command `lmcourse train` does if it is told nothing: a few minutes on a laptop.
 MODEL = GPTConfig(vocab_size=1, context_length=64, d_model=128, n_heads=4, n_layers=4)
 TRAINING = TrainingConfig(n_steps=1000, batch_size=12, n_warmup=50, validate_every=250)
+# Options that may be others when a training goes on.
+FREE = {"resume", "device", "processes", "sharded", "max_restarts", "tensorboard", "prompt"}
 
 Tell = Callable[[str], None]
 
@@ -51,16 +54,23 @@ def run(options: Mapping[str, Any], typed: Collection[str], tell: Tell) -> None:
     """What `lmcourse train` does with its options, to the sample at the end.
 
     Args:
-        options: text, out, resume, tokenizer, vocab_size, device and prompt, and the fields of both
-            configs.
+        options: text, out, resume, tokenizer, vocab_size, device, sharded, tensorboard and prompt,
+            and the fields of both configs.
         typed: those that were given; the others are as the command has them.
     """
     out, prompt = Path(options["out"]), options["prompt"]
     devices.choose(options["device"])  # refuses before any work what cannot be reached
-    if options["resume"]:
-        _check_resumed(options, typed, out)
+    how = {"sharded": options["sharded"], "tensorboard": options["tensorboard"]}
+    run_name = _run_name(options, typed)
+    again = run_name is not None and _begun_by(out) == run_name
+    if options["resume"] or again:
+        if not again:
+            _check_resumed(options, typed, out)
+        elif distributed.rank() == 0:
+            tell("this training was begun before: it goes on from its last save")
         more = {"n_steps": options["n_steps"]} if "n_steps" in typed else {}
-        resume_training(out, prompt, tell, options["text"] if "text" in typed else None, **more)
+        text = options["text"] if "text" in typed else None
+        resume_training(out, prompt, tell, text, **more, **how)
     else:
         settings = _pick(TrainingConfig, options, "context_length")
         if "n_warmup" not in typed:  # nobody asked for it, so a short training has a shorter one
@@ -79,10 +89,25 @@ def run(options: Mapping[str, Any], typed: Collection[str], tell: Tell) -> None:
             model_config = GPTConfig(vocab_size=1, **sizes)
         start_training(
             options["text"], out, model_config, config, *encoder, prompt, tell,
-            init_from=options["init_from"],
+            init_from=options["init_from"], run_name=run_name, **how,
         )  # fmt: skip
     if distributed.rank() == 0:
         tell(sample(out, Request(prompt=prompt, seed=_training_of(out).seed)))
+
+
+def _run_name(options: Mapping[str, Any], typed: Collection[str]) -> str | None:
+    """What is the same whenever torchrun starts this very training: its name, and what was typed.
+
+    None if torchrun has none, or --resume says all.
+    """
+    if distributed.run_id() is None or options["resume"]:
+        return None
+    names = sorted(set(typed) - FREE - {"out"})
+    return " ".join([distributed.run_id(), *(f"{name}={options[name]}" for name in names)])
+
+
+def _begun_by(folder: Path) -> str | None:
+    return read_config(folder).get("run_name") if (folder / CONFIG).is_file() else None
 
 
 def _parts(block: str, d_model: int) -> dict[str, Any]:
@@ -121,7 +146,7 @@ def _check_resumed(options: Mapping[str, Any], typed: Collection[str], folder: P
     before = {"tokenizer": content.get("tokenizer")}
     for part in ("training", "config"):
         before |= content[part] if isinstance(content.get(part), dict) else {}
-    for name in sorted(set(typed) - {"resume", "out", "text", "device", "processes", "prompt"}):
+    for name in sorted(set(typed) - FREE - {"out", "text"}):
         there, now = before.get(name), options[name]
         if name == "n_steps" and isinstance(there, int) and now > there:
             continue  # it may go on after its end
@@ -144,6 +169,9 @@ def start_training(
     prompt: str | None = None,
     tell: Tell = print,
     init_from: str | Path | None = None,
+    sharded: bool = False,
+    tensorboard: bool = False,
+    run_name: str | None = None,
 ) -> TrainingResult:
     """Trains a new GPT on a text and leaves it in the folder, for `from_pretrained`.
 
@@ -157,6 +185,9 @@ def start_training(
         prompt: for the sample afterwards; that it can be read is checked before the work.
         tell: is given lines about what happens.
         init_from: a folder with a model to begin from, with its weights and its tokenizer.
+        sharded: as of `train`.
+        tensorboard: also write what the table holds for TensorBoard, in the folder `tensorboard`.
+        run_name: by which who begins it again knows that it is the same.
     """
     folder = Path(folder)
     if (folder / CONFIG).exists():
@@ -179,10 +210,13 @@ def start_training(
     distributed.initialize()
     distributed.barrier()  # each has seen that the folder was free
     metadata = {"data": origin(source, data, folder), "training": asdict(config)}
+    if run_name is not None:
+        metadata["run_name"] = run_name
     if init_from is not None:
         metadata["init_from"] = os.path.relpath(Path(init_from).resolve(), folder.resolve())
+    log = _event_log(folder, tensorboard)
     with _described(model, encoder, folder, metadata):
-        return _train(model, data, folder, config, tell, resume=False)
+        return _train(model, data, folder, config, tell, log, resume=False, sharded=sharded)
 
 
 def _first_model(folder: str | Path) -> tuple[GPT, Tokenizer]:
@@ -217,6 +251,8 @@ def resume_training(
     tell: Tell = print,
     source: str | Path | None = None,
     n_steps: int | None = None,
+    sharded: bool = False,
+    tensorboard: bool = False,
 ) -> TrainingResult:
     """Goes on with what `start_training` began in the folder, as if it had never stopped.
 
@@ -225,6 +261,7 @@ def resume_training(
             rate is that of a training of this length.
         source: where the text is now; if None it is looked for where it was, seen from the folder
             and from here. It must be the same text.
+        sharded, tensorboard: as at the start; they need not be as they were.
     """
     folder = Path(folder)
     config = _training_of(folder)
@@ -233,7 +270,7 @@ def resume_training(
         config = replace(config, n_steps=n_steps)
     torch.manual_seed(config.seed)  # the same weights as at the start, if none were saved yet
     model, encoder = untrained(folder)
-    if content.get("init_from") and not (folder / LAST).is_file():
+    if content.get("init_from") and last_save(folder) is None:
         model, _ = _first_model(folder / content["init_from"])
     length = model.config.context_length
     data = found_again(content["data"], folder, source, encoder, length)
@@ -244,7 +281,8 @@ def resume_training(
     if n_steps is not None and distributed.rank() == 0:
         content["training"]["n_steps"] = n_steps
         write_file(folder / CONFIG, json.dumps(content, indent=2) + "\n")
-    return _train(model, data, folder, config, tell, resume=True)
+    log = _event_log(folder, tensorboard)
+    return _train(model, data, folder, config, tell, log, resume=True, sharded=sharded)
 
 
 def _training_of(folder: Path) -> TrainingConfig:
@@ -260,13 +298,19 @@ def _training_of(folder: Path) -> TrainingConfig:
     return restored(TrainingConfig, content["training"], f"{folder / CONFIG}, training,")
 
 
+def _event_log(folder: Path, wanted: bool) -> EventLog | None:
+    return EventLog(folder / EVENTS) if wanted and distributed.rank() == 0 else None
+
+
 def _train(
     model: GPT,
     data: TrainingData,
     folder: Path,
     config: TrainingConfig,
     tell: Tell,
+    log: EventLog | None,
     resume: bool,
+    sharded: bool,
 ) -> TrainingResult:
     ids, validation = data.train, data.validation
     if distributed.rank() > 0:
@@ -276,8 +320,12 @@ def _train(
         f" {data.tokenizer.vocab_size} kinds; {count_parameters(model.config):,} parameters;"
         f" metrics in {folder / METRICS}"
     )
-    with _told(tell):
-        result = train(model, ids, config, validation=validation, folder=folder, resume=resume)
+    after_step = None if log is None else log.add
+    with _told(tell), log or nullcontext():
+        result = train(
+            model, ids, config, validation=validation, folder=folder, resume=resume,
+            sharded=sharded, after_step=after_step,
+        )  # fmt: skip
     done = f" of {result.history[-1].step:,}" if result.history else ""
     tell(
         f"lowest validation loss {result.best_loss:.4f} nats per token, after step"

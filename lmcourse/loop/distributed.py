@@ -7,7 +7,8 @@ import atexit
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import distributed, nn
@@ -36,10 +37,38 @@ def let_the_first_speak() -> None:
         time.sleep(_PATIENCE)
 
 
-def launch(n: int, arguments: Sequence[str]) -> int:
+def run_id() -> str | None:
+    """The same in all processes of one torchrun, also after a restart; None if it has no name."""
+    name = os.environ.get("TORCHELASTIC_RUN_ID", "none")  # torchrun's own word for none
+    return None if name == "none" else name
+
+
+@contextmanager
+def naming_lost_processes() -> Iterator[None]:
+    """Whoever cannot reach another process says so, and not how the connection ended.
+
+    Raises:
+        ConnectionError: another process is gone.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        told_by_gloo = "/gloo/" in str(error)  # its errors have no class of their own
+        if n_processes() > 1 and (told_by_gloo or isinstance(error, distributed.DistError)):
+            raise ConnectionError(
+                "another process of this training was lost, so this one ends: the last save is"
+                " whole, go on with --resume, or train with --max-restarts"
+            ) from error
+        raise
+
+
+def launch(n: int, arguments: Sequence[str], max_restarts: int = 0) -> int:
     """Runs `lmcourse` with these arguments in n processes that work as one; gives its exit code.
 
     It is torchrun on this machine, without the report that torchrun adds to what a process said.
+
+    Args:
+        max_restarts: how often all processes begin again after one of them was lost.
     """
     from torch.distributed import run
     from torch.distributed.elastic.multiprocessing.api import SignalException
@@ -48,9 +77,9 @@ def launch(n: int, arguments: Sequence[str]) -> int:
     logging.disable(logging.ERROR)  # of this process, which does nothing but wait for the others
     # Where all parameters are used, torch says that looking for others was for nothing.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    start = ["--standalone", f"--nproc-per-node={n}", "-m", "lmcourse"]
+    start = ["--standalone", f"--nproc-per-node={n}", f"--max-restarts={max_restarts}"]
     try:
-        run.run(run.parse_args([*start, *arguments]))
+        run.run(run.parse_args([*start, "-m", "lmcourse", *arguments]))
     except ChildFailedError as error:
         return error.get_first_failure()[1].exitcode
     except SignalException as stopped:

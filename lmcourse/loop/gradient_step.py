@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lmcourse.loop import distributed
+from lmcourse.loop import distributed, sharding
 from lmcourse.loop.batching import Batch, to_device
 from lmcourse.optimization import clip_gradients
 
@@ -157,7 +157,10 @@ class Updater:
         # One kernel for all parameters; the same arithmetic as `optimization.AdamW`.
         self.optimizer = torch.optim.AdamW(groups, betas=betas, fused=True)
         self.parameters = [parameter for group in groups for parameter in group["params"]]
-        self.losses, self.device = distributed.data_parallel(losses, device), device
+        self.model, self.device = losses.model, device
+        self.usage = sharding.usage_of(self.model) if sharding.is_sharded(self.model) else None
+        # A model in shards adds up its gradients itself.
+        self.losses = losses if self.usage else distributed.data_parallel(losses, device)
         self.max_norm = float("inf") if max_norm is None else max_norm
 
     def accumulate_gradients(
@@ -173,25 +176,43 @@ class Updater:
             signals: not empty as soon as this process is to stop; `stop` tells if any of them is.
         """
         self.optimizer.zero_grad()
+        if self.usage:
+            self.usage.forget()
         micro_batches, total, count = list(micro_batches), 0.0, 0
         for i, (batch, n_examples) in enumerate(micro_batches):
-            with self._no_sync() if i < len(micro_batches) - 1 else nullcontext():
+            with self._sync_if(i == len(micro_batches) - 1):
                 loss, n = self.losses(batch, n_examples, self.device)
                 loss.backward()
             total, count = total + loss.item(), count + n
-        sums = distributed.all_reduce_sum([total, float(count), float(bool(signals))])
-        total, count, n_stopping = sums
+        mine = [total, float(count), float(bool(signals))]
+        used = self.usage.flags() if self.usage else []
+        total, count, n_stopping, *n_using = distributed.all_reduce_sum(mine + used)
+        self._forget_unused(n_using)
         # Over several processes `backward` has left the mean of their sums.
         scale = distributed.n_processes() / max(count, 1.0)
         for parameter in self.parameters:
             if parameter.grad is not None:
-                parameter.grad.mul_(scale)
-        norm = clip_gradients(self.parameters, self.max_norm).item()
+                sharding.part(parameter.grad).rows.mul_(scale)
+        clip = sharding.clip_shards if self.usage else clip_gradients
+        norm = clip(self.parameters, self.max_norm).item()
         return Gradient(total / max(count, 1.0), norm, int(count), n_stopping > 0)
 
-    def _no_sync(self):
+    @contextmanager
+    def _sync_if(self, is_last: bool) -> Iterator[None]:
         """Gradients of a micro-batch that is not the last need not travel yet."""
-        return getattr(self.losses, "no_sync", nullcontext)()
+        if self.usage:
+            self.model.set_requires_gradient_sync(is_last)
+            yield
+        else:
+            with nullcontext() if is_last else getattr(self.losses, "no_sync", nullcontext)():
+                yield
+
+    def _forget_unused(self, n_using: Sequence[float]) -> None:
+        """No gradient, as when alone, for a parameter that no process of a model in shards used."""
+        if self.usage:
+            for (_, parameter), n in zip(self.model.named_parameters(), n_using, strict=True):
+                if not n:
+                    parameter.grad = None
 
     def step(self, learning_rate: float) -> None:
         """Changes the weights."""
@@ -222,10 +243,15 @@ def measure(
         batches: the same ones in all processes.
     """
     total, count, right, has_targets = 0.0, 0.0, 0.0, losses.loss is target_losses
+    rank, n_processes, i = distributed.rank(), distributed.n_processes(), -1
     for i, (batch, n_examples) in enumerate(batches):
-        if i % distributed.n_processes() == distributed.rank():
+        if i % n_processes == rank:
             loss, n, hits = losses.with_hits(batch, n_examples, device)
             total, count, right = total + loss.item(), count + n, right + (hits or 0)
+    if sharding.is_sharded(losses.model) and rank > i % n_processes:
+        # Weights are put together by all processes, so those without a last batch call, too.
+        losses.with_hits(batch, n_examples, device)
+    sharding.take_apart(losses.model)
     total, count, right = distributed.all_reduce_sum([total, count, right])
     if count == 0:
         raise ValueError("data must hold at least one target, got none")

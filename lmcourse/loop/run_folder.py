@@ -15,18 +15,17 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from lmcourse.checkpoints import (
-    copy_weights,
-    load,
-    load_tensors,
-    named_weights,
-    plain_name,
-    read_metadata,
-    restored,
-    save,
-    save_tensors,
-)
+from lmcourse.checkpoints import plain_name, restored, save, save_tensors
 from lmcourse.files import missing_folders, remove_folders, replacing, write_file
+from lmcourse.loop import sharding
+from lmcourse.loop.shards import (
+    SHARDS,
+    SavedTensors,
+    ShardWriter,
+    refuse_pickle,
+    shard_writer,
+    whole_saves,
+)
 
 BEST, LAST, METRICS = "model.safetensors", "training.safetensors", "metrics.csv"
 DAMAGED = "metrics.damaged.csv"  # the table as it was, where lines of it could not be read
@@ -84,7 +83,9 @@ class Run:
 
     `model.safetensors` holds the best weights, `training.safetensors` all it takes to go on (the
     last weights, the optimizer's averages, the step) and `metrics.csv` a row for each step. Each
-    file is replaced at once, so that there is a whole one at any moment.
+    file is replaced at once, so that there is a whole one at any moment. A model in shards leaves
+    a folder of parts instead of `training.safetensors`, see `shards`; from either a training goes
+    on, with one process or several.
 
     Args:
         settings: what may not change between the start of a training and its continuation, but for
@@ -101,11 +102,12 @@ class Run:
         self._made: list[Path] | None = None  # by `start`: folders that were not there
         self._is_stale = False  # whether the best weights are of a run that ended before it saved
         self._table: Any = None
+        self._shards: ShardWriter | None = None
 
     @property
     def exists(self) -> bool:
         """Is there something to go on from?"""
-        return self.folder is not None and (self.folder / LAST).is_file()
+        return self.folder is not None and last_save(self.folder) is not None
 
     def start(self) -> None:
         """Begins a table, in a folder that holds no training yet."""
@@ -136,8 +138,9 @@ class Run:
             ValueError: the folder is of another training, or of another version of the course; the
                 first setting that differs is named.
         """
-        path = self.folder / LAST
-        settings, progress = self._metadata(path)
+        path = last_save(self.folder)
+        saved = SavedTensors(path)
+        settings, progress = _settings_and_progress(saved)
         for name, before in settings.items():
             if name not in self.settings:
                 raise ValueError(
@@ -151,27 +154,11 @@ class Run:
                     f"{name} must be {before!r} as in {path}, got {name}={now!r}: go on with the"
                     " same settings, or start in another folder"
                 )
-        tensors = load_tensors(path)
-        weights = {name[6:]: x for name, x in tensors.items() if name[:6] == "model."}
-        copy_weights(model, weights, path)
-        _put_averages(model, optimizer, tensors)
-        self._read_table(progress.step, int(read_metadata(path).get("n_rows", progress.step)))
+        saved.fill(sharding.weights(model), "model.")
+        _put_averages(model, optimizer, saved)
+        self._read_table(progress.step, int(saved.metadata.get("n_rows", progress.step)))
         self._write_table()
         return progress
-
-    def _metadata(self, path: Path) -> tuple[dict[str, Any], Progress]:
-        """The settings and the progress that the last save holds."""
-        metadata, found = read_metadata(path), {}
-        for name in ("settings", "progress"):
-            try:
-                found[name] = json.loads(metadata[name])
-            except (KeyError, ValueError) as error:
-                raise ValueError(
-                    f"{path} must be the save of a training, got no {name} in it: start in another"
-                    " folder"
-                ) from error
-        progress = restored(Progress, found["progress"], f"{path}, progress,")
-        return dict(found["settings"]), progress
 
     def _read_table(self, n_steps: int, n_rows: int) -> None:
         """The rows up to the last save, `n_rows` then; those after it will be written again."""
@@ -204,34 +191,54 @@ class Run:
             self._table.flush()
 
     def keep_best(self, model: nn.Module) -> None:
-        """Remembers the weights as the best so far."""
+        """Remembers the weights as the best so far; all processes of a model in shards call it."""
         if self.folder is None:
-            self._best = {name: x.clone() for name, x in named_weights(model).items()}
+            self._best = {name: x.clone() for name, x in sharding.weights(model).items()}
+        elif sharding.is_sharded(model):
+            whole = sharding.whole_weights(model)
+            if self.writes:
+                save_tensors(whole, self.folder / BEST)
         elif self.writes:
             save(model, self.folder / BEST)
-            self._is_stale = False
+        self._is_stale = self._is_stale and not self.writes
 
     def load_best(self, model: nn.Module) -> None:
         """Gives the model the weights that were kept."""
         if self.folder is None:
-            copy_weights(model, self._best, "memory")
+            with torch.no_grad():
+                for name, weight in sharding.weights(model).items():
+                    weight.copy_(self._best[name])
         else:
-            load(model, self.folder / BEST)
+            SavedTensors(self.folder / BEST).fill(sharding.weights(model))
 
     def save(self, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
-        """Writes all it takes to go on from here, in one file."""
-        if self.folder is None or not self.writes:
+        """Writes all it takes to go on from here, in one file; or begins to, of a model in shards.
+
+        All processes call it.
+        """
+        if self.folder is None:
             return
-        tensors = {f"model.{name}": x for name, x in named_weights(model).items()}
+        tensors = {f"model.{name}": x for name, x in sharding.weights(model).items()}
         for name, parameter in model.named_parameters():
             for key, value in optimizer.state.get(parameter, {}).items():
                 tensors[f"optimizer.{key}.{plain_name(name)}"] = value
         metadata = {"progress": json.dumps(asdict(progress)), "settings": json.dumps(self.settings)}
         metadata["n_rows"] = str(sum(row.step <= progress.step for row in self.history))
-        save_tensors(tensors, self.folder / LAST, metadata)
+        if sharding.is_sharded(model):
+            self._shards = self._shards or shard_writer(self.folder / SHARDS)
+            self._shards.begin(tensors, progress.step, metadata)
+        elif self.writes:
+            save_tensors(tensors, self.folder / LAST, metadata)
+
+    def settle(self) -> None:
+        """Goes on when all that was saved is on the disk."""
+        if self._shards is not None:
+            self._shards.settle()
 
     def close(self) -> None:
-        """Ends the table."""
+        """Ends the table; a save that waits for other processes is given up."""
+        if self._shards is not None:
+            self._shards.abandon()
         if self._table is not None:
             self._table.close()
 
@@ -244,6 +251,34 @@ class Run:
             for row in self.history:
                 _write_row(file, row)
         self._table = path.open("a", newline="", encoding="utf-8")
+
+
+def last_save(folder: Path) -> Path | None:
+    """The last save of a training in the folder, one file or a folder of parts; None if none is.
+
+    Raises:
+        ValueError: there is a pickle of another program.
+    """
+    refuse_pickle(folder)
+    found = [folder / LAST] if (folder / LAST).is_file() else []
+    found += whole_saves(folder / SHARDS)[:1]
+    if len(found) < 2:
+        return found[0] if found else None
+    return max(found, key=lambda path: _settings_and_progress(SavedTensors(path))[1].step)
+
+
+def _settings_and_progress(saved: SavedTensors) -> tuple[dict[str, Any], Progress]:
+    found = {}
+    for name in ("settings", "progress"):
+        try:
+            found[name] = json.loads(saved.metadata[name])
+        except (KeyError, ValueError) as error:
+            raise ValueError(
+                f"{saved.path} must be the save of a training, got no {name} in it: start in"
+                " another folder"
+            ) from error
+    progress = restored(Progress, found["progress"], f"{saved.path}, progress,")
+    return dict(found["settings"]), progress
 
 
 def read_metrics(folder: str | Path) -> list[Row]:
@@ -333,11 +368,14 @@ def _write_row(file: Any, row: Row) -> None:
     csv.writer(file).writerow(["" if value is None else repr(value) for value in row])
 
 
-def _put_averages(
-    model: nn.Module, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]
-) -> None:
+def _put_averages(model: nn.Module, optimizer: torch.optim.Optimizer, saved: SavedTensors) -> None:
     for name, parameter in model.named_parameters():
         for key in ("step", "exp_avg", "exp_avg_sq"):
-            if (value := tensors.get(f"optimizer.{key}.{plain_name(name)}")) is not None:
-                # AdamW counts its steps on the parameter's device only if it is fused.
-                optimizer.state[parameter][key] = value.to(parameter.device)
+            place = f"optimizer.{key}.{plain_name(name)}"
+            if place not in saved.shapes:
+                continue
+            # AdamW counts its steps on the parameter's device only if it is fused.
+            empty = torch.zeros((), device=parameter.device)
+            value = empty if key == "step" else torch.zeros_like(parameter, requires_grad=False)
+            saved.copy_into(value, place)
+            optimizer.state[parameter][key] = value
