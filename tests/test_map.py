@@ -110,6 +110,7 @@ OTHER_TESTS = {
     "page_rules": "the rules about pages",
     "pages": "the pages",
     "paths": "where tests find what they import",
+    "recipes": "files that start a training on a cluster",
     "site": "the built site",
     "suite_rules": "what tests, pages and notebooks must not do",
     "systems": "the table of systems",
