@@ -164,6 +164,23 @@ def test_of_several_gpus_each_process_has_its_own(monkeypatch):
     assert distributed.local_device(torch.device("cpu")) == torch.device("cpu")
 
 
+def test_processes_that_begin_again_meet_where_no_lost_one_left_its_address(monkeypatch):
+    store = torch.distributed.HashStore()
+    monkeypatch.setattr(torch.distributed, "rendezvous", lambda url: iter([(store, 1, 2)]))
+    torchrun = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "TORCHELASTIC_USE_AGENT_STORE": "True"}
+    for name, value in torchrun.items():
+        monkeypatch.setenv(name, value)
+    assert distributed._meeting_place() == {}  # the first time torch does it
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    place = distributed._meeting_place()
+    assert (place["rank"], place["world_size"]) == (1, 2)
+    place["store"].set("address", "a")
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "2")
+    assert not distributed._meeting_place()["store"].check(["address"])
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "1")  # others are elsewhere, and may count otherwise
+    assert distributed._meeting_place() == {}
+
+
 # ---------------------------------------------------------------- two processes
 
 

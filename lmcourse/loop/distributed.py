@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import distributed, nn
@@ -98,8 +99,25 @@ def initialize() -> None:
     """Lets the processes of torchrun talk, from now to their end; alone it does nothing."""
     # Left and joined again, they would read the addresses of the first time, and wait for ever.
     if n_processes() > 1 and not distributed.is_initialized():
-        distributed.init_process_group(backend=_backend())
+        distributed.init_process_group(backend=_backend(), **_meeting_place())
         atexit.register(distributed.destroy_process_group)
+
+
+def _meeting_place() -> dict[str, Any]:
+    """Where processes that begin again find each other, and none of those that were lost.
+
+    torchrun keeps its store, and in it the addresses of before: who reads one waits for nobody, and
+    gives up. On one machine all know how often they began; on several it must be told to make a
+    new one each time, by TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1.
+    """
+    n_restarts = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    is_kept = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+    on_one_machine = os.environ.get("LOCAL_WORLD_SIZE") == str(n_processes())
+    if n_restarts == "0" or not is_kept or not on_one_machine:
+        return {}
+    store, place, size = next(distributed.rendezvous("env://"))
+    fresh = distributed.PrefixStore(f"start {n_restarts}", store)
+    return {"store": fresh, "rank": place, "world_size": size}
 
 
 def _backend() -> str:
