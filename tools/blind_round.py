@@ -292,7 +292,7 @@ def main() -> int:
             if options.round is None
             else grade(ROOT, str(options.round))
         )
-        for line in lines:  # as they come: all rounds take half an hour
+        for line in lines:  # as they come: all rounds take long
             print(line, flush=True)
     except RoundError as error:
         parser.error(str(error))
