@@ -446,6 +446,29 @@ WRONG = [
         "whole division",
         (CHANGE, CHANGE.replace("alpha / layer", "alpha // layer")),
     ),
+    wrong(
+        "merge",
+        "precise",
+        "a factor of the weight's dtype",
+        (
+            CHANGE,
+            CHANGE.replace(
+                "layer.alpha / layer.rank",
+                "torch.tensor(layer.alpha / layer.rank).to(weight.dtype).to(wide)",
+            ),
+        ),
+    ),
+    wrong(
+        "merge",
+        "precise",
+        "A and B in the dtype of the weight",
+        (
+            CHANGE,
+            CHANGE.replace("layer.B.to(wide)", "layer.B.to(weight.dtype).to(wide)").replace(
+                "layer.A.to(wide)", "layer.A.to(weight.dtype).to(wide)"
+            ),
+        ),
+    ),
     # Task 3
     wrong(
         "freeze", "must be trained", "head alone for LoRA", (' or (how == "lora" and is_lora)', "")
@@ -602,6 +625,12 @@ WRONG = [
             "held = list(model.parameters())\n"
             "    held += [b for _, b in model.named_buffers(remove_duplicate=False)]",
         ),
+    ),
+    wrong(
+        "freeze",
+        "keeps its grad",
+        "the gradient of a tied one goes",
+        (CHOICE, 'parameter.grad = None if "up" in name else parameter.grad\n        ' + CHOICE),
     ),
     # Task 4
     wrong("quantize", "largest size", "the largest number", (SCALES, "scales = blocks.amax(-1)")),
@@ -1077,7 +1106,7 @@ WRONG = [
     ),
     wrong(
         "fine_tune",
-        "wrong",
+        "as it comes",
         "another memory of squares",
         ("lr=learning_rate)", "lr=learning_rate, betas=(0.9, 0.95))"),
     ),
@@ -1103,6 +1132,39 @@ WRONG = [
         "losses",
         "a hundred at most",
         ("    for ids, labels, old in batches:", "    for ids, labels, old in batches[:100]:"),
+    ),
+    wrong(
+        "fine_tune",
+        "clipped",
+        "clipped at 1",
+        (
+            "        optimizer.step()\n",
+            "        nn.utils.clip_grad_norm_(trained, 1.0)\n        optimizer.step()\n",
+        ),
+    ),
+    wrong(
+        "fine_tune",
+        "as it comes",
+        "a memory that never falls",
+        ("lr=learning_rate)", "lr=learning_rate, amsgrad=True)"),
+    ),
+    wrong(
+        "fine_tune",
+        "as it comes",
+        "a larger epsilon",
+        ("lr=learning_rate)", "lr=learning_rate, eps=1e-6)"),
+    ),
+    wrong(
+        "fine_tune",
+        "cross-entropy",
+        "smoothed labels",
+        (LABELS, LABELS.replace("labels)", "labels, label_smoothing=0.01)")),
+    ),
+    wrong(
+        "fine_tune",
+        "old texts",
+        "id 0 is padding",
+        ("old[:, 1:].flatten())", "old[:, 1:].flatten(), ignore_index=0)"),
     ),
     # Task 7
     wrong(
@@ -1280,6 +1342,22 @@ WRONG = [
         "word but the first|nats per word",
         "a thousand words of a text",
         (LOGITS, "text = text[:1000]\n                " + LOGITS),
+    ),
+    wrong(
+        "forgotten",
+        "word but the first|nats per word",
+        "a smallest probability",
+        (
+            TOTAL,
+            "probs = logits.softmax(-1).gather(1, text[1:, None])\n"
+            "                total += -(probs + 1e-9).log().sum().item()",
+        ),
+    ),
+    wrong(
+        "forgotten",
+        "share",
+        "rounded",
+        (SHARE, "return round((after - before) / (unread - before), 2)"),
     ),
 ]
 RIGHT = [
