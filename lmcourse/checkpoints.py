@@ -204,7 +204,7 @@ def read_metadata(path: str | Path) -> dict[str, str]:
         return dict(file.metadata() or {})
 
 
-def opened(path: Path) -> safe_open:
+def opened(path: Path) -> Any:
     """The file of tensors at `path`, to be read piece by piece, for a `with`.
 
     Raises:
