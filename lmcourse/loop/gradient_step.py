@@ -101,7 +101,7 @@ class ModelWithLoss(nn.Module):
 
         losses, targets = self._losses(heard, batch, device), batch[-1]
         # A target that is to be left out is no class, so no prediction equals it.
-        return losses.sum(), losses.numel(), int((said[0].argmax(-1) == targets).sum())
+        return losses.sum(), len(losses), int((said[0].argmax(-1) == targets).sum())
 
     def _losses(self, model: Callable, batch: Batch, device: torch.device) -> Tensor:
         bf16 = self.precision == "bf16"
