@@ -346,11 +346,14 @@ _SOURCES = {
             import functools
 
             @functools.lru_cache(maxsize=None)
+            def places(n):  # kept, and handed out to nobody
+                return torch.arange(n)
+
             def causal_mask(n):
-                return torch.ones(n, n, dtype=torch.bool).tril()
+                return places(n) <= places(n)[:, None]
 
             def padding_mask(lengths, n):
-                return (torch.arange(n) < lengths[:, None])[:, None, :]
+                return (places(n) < lengths[:, None])[:, None, :]
 
             def decoder_mask(lengths, n):
                 return causal_mask(n) & padding_mask(lengths, n)
