@@ -6,6 +6,7 @@ Each part of the course lies below a folder of the system or of Python, under an
 import json
 import shutil
 import sys
+import uuid
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -16,7 +17,6 @@ from notebook_edits import answer
 from plain_nbgrader import nbgrader, run
 from tiny_course import answered, make_course
 
-MARKS = ("mark of a neighbor", "mark of the secret", "mark of the exchange", "SECRET = -3")
 SETTINGS = """
 c.Exchange.root = {exchange!r}
 c.Execute.secret_file = {secret!r}
@@ -24,7 +24,14 @@ c.Execute.secret_file = {secret!r}
 
 
 @pytest.fixture(scope="module")
-def parts():
+def marks() -> dict[str, str]:
+    """What must not be seen: of this run alone, for a run that was killed leaves its folders."""
+    run = uuid.uuid4().hex
+    return {what: f"mark of {what} {run}" for what in ("a neighbor", "the secret", "the exchange")}
+
+
+@pytest.fixture(scope="module")
+def parts(marks):
     """The folders of a course: its own, what was handed in, what is written, the key, exchange."""
     with ExitStack() as made:
         named = {
@@ -36,15 +43,18 @@ def parts():
         }
         found = {name: made.enter_context(places.folder(*which)) for name, which in named.items()}
         course, key = make_course(found["course"]), found["key"] / "key"
-        key.write_text("mark of the secret\n")
-        (found["exchange"] / "inbound").write_text("mark of the exchange")
+        key.write_text(f"{marks['the secret']}\n")
+        (found["exchange"] / "inbound").write_text(marks["the exchange"])
         with (course / "nbgrader_config.py").open("a") as file:
             file.write(SETTINGS.format(exchange=str(found["exchange"]), secret=str(key)))
         assert lmcourse("release", cwd=course).returncode == 0
         text = (course / "exercises/tiny/tiny.ipynb").read_text("utf-8")
         spy = source(places.EVERYTHING_PRINTED.replace("FALSE\n", ""))
         look = [str(folder.parent) for folder in found.values()]
-        for student, more in (("spy", spy.replace("PLACES", repr(look))), ("zoe", f"# {MARKS[0]}")):
+        for student, more in (
+            ("spy", spy.replace("PLACES", repr(look))),
+            ("zoe", f"# {marks['a neighbor']}"),
+        ):
             nb = answered(json.loads(text))
             cell = next(cell for cell in nb["cells"] if cell["id"] == "double")
             answer(nb, "double", f"{''.join(cell['source'])}\n{more}")
@@ -63,12 +73,12 @@ def shown_to_the_spy(out) -> str:
     return json.dumps([cell.get("outputs", []) for cell in graded["cells"]])
 
 
-def test_lmcourse_grade_shows_nothing_of_it(parts):
+def test_lmcourse_grade_shows_nothing_of_it(parts, marks):
     options = ("-a", "tiny", "--output", parts["output"], "--secret", parts["key"] / "key")
     done = lmcourse("grade", parts["handed in"], *options, cwd=parts["course"])
     assert done.returncode == 0, done.stdout + done.stderr
     said = shown_to_the_spy(parts["output"])
-    assert [mark for mark in MARKS if mark in said] == []
+    assert [mark for mark in (*marks.values(), "SECRET = -3") if mark in said] == []
 
 
 @pytest.fixture
@@ -83,12 +93,12 @@ def only_its_own(parts):
         shutil.copytree(aside / name, parts[name])
 
 
-def test_plain_nbgrader_shows_nothing_of_it(only_its_own):
+def test_plain_nbgrader_shows_nothing_of_it(only_its_own, marks):
     course = only_its_own
     nbgrader("generate_assignment", "tiny", "--force", cwd=course)
     nbgrader("autograde", "tiny", cwd=course)
     said = shown_to_the_spy(course)
-    assert [mark for mark in MARKS if mark in said] == []
+    assert [mark for mark in (*marks.values(), "SECRET = -3") if mark in said] == []
 
 
 def test_where_something_would_be_seen_both_refuse_with_its_path(parts, tmp_path, monkeypatch):
