@@ -128,6 +128,7 @@ def test_one_of_two_processes_is_killed_and_the_losses_are_the_same(
         assert len(list((out / SHARDS).iterdir())) == 1
 
 
+@pytest.mark.large
 def test_processes_are_killed_at_any_moment(started, text, losses, tmp_path):
     """Also before the first step, and while a save is written."""
     rng, out, gone = random.Random(0), tmp_path / "out", set()
