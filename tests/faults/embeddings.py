@@ -833,16 +833,6 @@ def count_neighbors(sentences, vocab_size, window):
         cause="same pair",
     ),
     edit(
-        "a list",
-        "skip_gram_gradients",
-        "not a tuple",
-        (
-            "return at_center, at_context * center, at_noise * center[:, None]",
-            "return [at_center, at_context * center, at_noise * center[:, None]]",
-        ),
-        cause="tuple",
-    ),
-    edit(
         "steps in place",
         "skip_gram_gradients",
         "a step of descent on the way",
