@@ -153,6 +153,7 @@ def test_processes_are_killed_at_any_moment(started, text, losses, tmp_path):
     ended(process, out, losses)
 
 
+@pytest.mark.large
 def test_a_restart_does_not_go_on_with_a_training_of_somebody_else(started, text, tmp_path):
     """The folder holds one already: that is refused at each start, and nothing there changes."""
     out = tmp_path / "out"
@@ -183,6 +184,7 @@ def test_a_job_that_is_queued_again_goes_on_if_it_is_the_same(text, tmp_path, mo
     assert again() == (2, False, True)
 
 
+@pytest.mark.large
 def test_what_two_processes_began_in_parts_one_goes_on_with_and_two_again(
     started, text, losses, tmp_path
 ):
