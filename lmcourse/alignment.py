@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lmcourse.finetuning import last_real
+from lmcourse.finetuning import last_real, small_head
 from lmcourse.gpt import GPT
 from lmcourse.neurons import cross_entropy, embed
 from lmcourse.packing import Packed, same_document_mask
@@ -143,10 +143,7 @@ class RewardModel(nn.Module):
 
     def __init__(self, body: GPT):
         super().__init__()
-        self.body, self.head = body, nn.Linear(body.config.d_model, 1)
-        nn.init.normal_(self.head.weight, std=0.02)
-        nn.init.zeros_(self.head.bias)
-        self.head.to(body.embedding)
+        self.body, self.head = body, small_head(body, 1)
 
     def forward(
         self, ids: Int[Tensor, "B T"], mask: Bool[Tensor, "B T"] | None = None

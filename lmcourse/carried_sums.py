@@ -22,8 +22,9 @@ from lmcourse.alignment import (
 )
 from lmcourse.data import pad_batch
 from lmcourse.devices import default_device
+from lmcourse.few_labels import small_gpt, take_step
 from lmcourse.generation import generate
-from lmcourse.gpt import GPT, GPTConfig
+from lmcourse.gpt import GPT
 from lmcourse.metrics import LanguageModel
 from lmcourse.modes import mode
 from lmcourse.neurons import cross_entropy
@@ -128,17 +129,8 @@ def decode(ids: Sequence[int]) -> Words:
 
 
 def new_gpt(seed: int) -> GPT:
-    """A GPT of one block that has read nothing, on the fastest device."""
-    torch.manual_seed(seed)
-    config = GPTConfig(
-        vocab_size=len(TOKENS), context_length=40, d_model=64, n_heads=4, n_layers=1
-    )  # fmt: skip
-    model = GPT(config)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.dim() == 2:  # wider than N(0, 0.02²), which is made for widths near 768
-                parameter.normal_(std=0.06)
-    return model.to(default_device())
+    """A small GPT that has read nothing, for these words."""
+    return small_gpt(len(TOKENS), 40, seed)
 
 
 def pretrain(model: GPT, n_steps: int, seed: int) -> list[float]:
@@ -165,10 +157,7 @@ def descend(
     with mode(model, training=True):
         for _ in range(n_steps):
             found = loss()
-            optimizer.zero_grad()
-            found.backward()
-            optimizer.step()
-            schedule.step()
+            take_step(optimizer, schedule, found)
             losses.append(found.item())
     return losses
 

@@ -113,9 +113,16 @@ def batch_of(texts: Sequence[Words]) -> tuple[Int[Tensor, "B T"], Bool[Tensor, "
 
 
 def new_gpt(seed: int) -> GPT:
+    """A small GPT that has read nothing, for these words."""
+    return small_gpt(len(TOKENS), 32, seed)
+
+
+def small_gpt(vocab_size: int, context_length: int, seed: int) -> GPT:
     """A GPT of one block that has read nothing, on the fastest device."""
     torch.manual_seed(seed)
-    config = GPTConfig(vocab_size=len(TOKENS), context_length=32, d_model=64, n_heads=4, n_layers=1)
+    config = GPTConfig(
+        vocab_size=vocab_size, context_length=context_length, d_model=64, n_heads=4, n_layers=1
+    )
     model = GPT(config)
     with torch.no_grad():
         for parameter in model.parameters():

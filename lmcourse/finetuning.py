@@ -42,11 +42,7 @@ class Classifier(nn.Module):
             raise ValueError(f"n_classes must be at least 2, got n_classes={n_classes}")
         _check_dropout(dropout)
         self.body, self.dropout = body, nn.Dropout(dropout)
-        self.head = nn.Linear(body.config.d_model, n_classes)
-        # Small, so that at first all classes are about as likely, and the body is not torn about.
-        nn.init.normal_(self.head.weight, std=0.02)
-        nn.init.zeros_(self.head.bias)
-        self.head.to(body.embedding)
+        self.head = small_head(body, n_classes)
 
     def forward(
         self, ids: Int[Tensor, "B T"], mask: Bool[Tensor, "B T"] | None = None
@@ -63,6 +59,17 @@ class Classifier(nn.Module):
         """
         x = self.body.encode(ids, mask=mask)
         return x[:, 0] if isinstance(self.body, BERT) else last_real(x, mask)
+
+
+def small_head(body: GPT | BERT, n_outputs: int) -> nn.Linear:
+    """A layer on top of a body, whose outputs are near 0 at first.
+
+    So all classes are about as likely, and the body is not torn about.
+    """
+    head = nn.Linear(body.config.d_model, n_outputs)
+    nn.init.normal_(head.weight, std=0.02)
+    nn.init.zeros_(head.bias)
+    return head.to(body.embedding)
 
 
 def last_real(x: Float[Tensor, "B T C"], mask: Bool[Tensor, "B T"] | None) -> Float[Tensor, "B C"]:

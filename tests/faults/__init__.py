@@ -65,6 +65,11 @@ def edit(
     return Answer(name=name, task=task, note=note, source=source, cause=cause, origin=origin)
 
 
+def wrong(task: str, cause: str, name: str, *edits: tuple[str, str]) -> Answer:
+    """The solution with these edits; `name` says what was thought."""
+    return edit(name, task, name, *edits, cause=cause)
+
+
 def fill(
     name: str, task: str, note: str, *bodies: str, cause: str = "", origin: Origin = "own"
 ) -> Answer:

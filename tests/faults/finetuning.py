@@ -1,6 +1,6 @@
 """Answers to the assignment `finetuning`: plausible and wrong, or right in another style."""
 
-from . import edit, fill, write
+from . import edit, fill, write, wrong
 
 # Task 1
 CHECK = """if not 1 <= rank <= min(n_in, n_out):
@@ -82,11 +82,6 @@ RESTORED = "    for part, mode in modes.items():\n        part.training = mode\n
 MEAN = "return total / n_words"
 GAINED = 'raise ValueError(f"unread must be above before={before}, got unread={unread}")'
 SHARE = "return (after - before) / (unread - before)"
-
-
-def wrong(task, cause, name, *edits):
-    """The solution with these edits; `name` says what was thought."""
-    return edit(name, task, name, *edits, cause=cause)
 
 
 WRONG = [

@@ -1,6 +1,6 @@
 """Answers to the assignment `gpt`: plausible and wrong, or right in another style."""
 
-from . import edit, fill, frozen, write
+from . import edit, fill, frozen, write, wrong
 
 # Task 1
 WIDE = "wide = x if x.dtype == torch.float64 else x.float()"
@@ -75,11 +75,6 @@ LOSS = "loss = F.cross_entropy(logits.flatten(0, 1), rows[:, 1:].flatten())"
 SEEN = "seen = text[-model.context_length :]"
 LIKELIEST = "new = int(logits.argmax())"
 DRAWN = "new = int(torch.multinomial((logits / temperature).softmax(-1), 1))"
-
-
-def wrong(task, cause, name, *edits):
-    """The solution with these edits; `name` says what was thought."""
-    return edit(name, task, name, *edits, cause=cause)
 
 
 WRONG = [
